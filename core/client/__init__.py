@@ -1,0 +1,1 @@
+"""STOMP client: connection, subscriptions as async iterators, reconnect policy."""

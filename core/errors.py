@@ -1,0 +1,157 @@
+"""Every error of Pushscope, in one tree, split by what the caller can do.
+
+::
+
+    PushscopeError
+    ├── UsageError                 fix the call or the file (exit 2)
+    │   └── ScenarioError          names file, key and line
+    ├── ClusterStartError          a role did not become ready (exit 21)
+    │   └── PortTakenError         names the port
+    ├── TargetUnreachable          nobody answers at the address (exit 20)
+    ├── BrokerUnavailable          the broker connection is down; the push was refused
+    ├── ConnectionClosed           the peer or the network ended the connection
+    └── ProtocolError
+        ├── LocalProtocolError     we broke the protocol: a bug or a wrong call
+        └── RemoteProtocolError    the peer broke it; carries the answer to send
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command (README, "Exit codes")."""
+
+    PASS = 0
+    INTERNAL = 1
+    USAGE = 2
+    THRESHOLD = 10
+    DELIVERY = 11
+    UNREACHABLE = 20
+    CLUSTER = 21
+    SATURATED = 30
+    INTERRUPTED = 130
+
+
+#: Which code wins when several apply, strongest first.
+EXIT_PRECEDENCE: tuple[ExitCode, ...] = (
+    ExitCode.INTERRUPTED,
+    ExitCode.INTERNAL,
+    ExitCode.USAGE,
+    ExitCode.CLUSTER,
+    ExitCode.UNREACHABLE,
+    ExitCode.SATURATED,
+    ExitCode.DELIVERY,
+    ExitCode.THRESHOLD,
+    ExitCode.PASS,
+)
+
+
+class CloseCode(IntEnum):
+    """WebSocket close codes that we send or interpret (RFC 6455 §7.4, Spring 4500)."""
+
+    NORMAL = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    NO_STATUS = 1005
+    ABNORMAL = 1006
+    INVALID_DATA = 1007
+    TOO_BIG = 1009
+    INTERNAL_ERROR = 1011
+    SESSION_LIMIT = 4500
+
+
+class PushscopeError(Exception):
+    """Root of all errors raised by Pushscope.
+
+    ``tried`` says what was attempted, ``hint`` what to do next; both may be empty.
+    """
+
+    exit_code = ExitCode.INTERNAL
+
+    def __init__(self, message: str, *, tried: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.tried = tried
+        self.hint = hint
+
+
+class UsageError(PushscopeError):
+    """The caller gave something unusable: an argument or a file."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ScenarioError(UsageError):
+    """A scenario or environment file is wrong; names file, key and line."""
+
+    def __init__(self, message: str, *, file: str, key: str, line: int | None, hint: str = "") -> None:
+        place = f"{file}:{line}" if line is not None else file
+        super().__init__(f"{place}: {key}: {message}" if key else f"{place}: {message}", hint=hint)
+        self.file = file
+        self.key = key
+        self.line = line
+
+
+class ClusterStartError(PushscopeError):
+    """A process of the cluster did not become ready; ``log`` holds its last lines."""
+
+    exit_code = ExitCode.CLUSTER
+
+    def __init__(self, message: str, *, log: tuple[str, ...] = (), tried: str = "", hint: str = "") -> None:
+        super().__init__(message, tried=tried, hint=hint)
+        self.log = log
+
+
+class PortTakenError(ClusterStartError):
+    """An explicitly given port is in use."""
+
+    def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
+        super().__init__(
+            f"port {port} on {host} is taken",
+            tried=f"listen on {host}:{port}",
+            hint="free the port, or give another one (0 picks a free one)",
+        )
+        self.port = port
+
+
+class TargetUnreachable(PushscopeError):
+    """Nobody answers at an address that was to be used."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class BrokerUnavailable(PushscopeError):
+    """The broker connection is down; what was to be sent has been refused."""
+
+
+class ConnectionClosed(PushscopeError):
+    """A connection ended; ``code`` and ``reason`` as the peer gave them (1006 if it did not)."""
+
+    def __init__(self, message: str, *, code: int = CloseCode.ABNORMAL, reason: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+
+
+class ProtocolError(PushscopeError):
+    """A rule of a wire protocol was broken."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We broke the protocol: a bug, or a call that makes no sense now."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the protocol.
+
+    ``answer`` is what to send before closing (b"" for nothing), ``close_code`` the
+    WebSocket close code that belongs to it.
+    """
+
+    def __init__(
+        self, message: str, *, answer: bytes = b"", close_code: int = CloseCode.PROTOCOL_ERROR
+    ) -> None:
+        super().__init__(message)
+        self.answer = answer
+        self.close_code = close_code

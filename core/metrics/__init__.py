@@ -1,0 +1,1 @@
+"""Histograms, ledger, series and thresholds; imports nothing else of ours."""

@@ -1,0 +1,1 @@
+"""The desktop window. Draws models and sends commands; holds no truth."""

@@ -1,0 +1,1 @@
+"""Qt models fed by the bridge."""

@@ -1,0 +1,1 @@
+"""The multi-instance relay: gateway, discovery, instances, brokers, and their supervisor."""

@@ -1,0 +1,1 @@
+"""What carries messages between instances, chosen by URL."""

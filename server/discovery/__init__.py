@@ -1,0 +1,1 @@
+"""Service registry: register, renew, evict, list, watch; and its client."""

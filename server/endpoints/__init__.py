@@ -1,0 +1,1 @@
+"""What an instance answers on: WebSocket, push API, admin."""

@@ -1,0 +1,1 @@
+"""Routes, filters, balancing, HTTP proxying and WebSocket splicing."""

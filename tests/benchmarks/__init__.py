@@ -1,0 +1,1 @@
+"""Benchmarks; figures printed, wall time never asserted."""

@@ -1,0 +1,1 @@
+"""Small real doubles and process helpers for tests."""
