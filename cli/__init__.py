@@ -1,1 +1,1 @@
-"""The command line: one module per command; the only place besides main.py that joins core, server and gui."""
+"""The command line: a module for each command; here and in main.py alone core, server and gui meet."""

@@ -1,0 +1,143 @@
+"""The program's commands, and what every one of them does with an error.
+
+How to add a command: write ``cli/<name>.py`` with one plain function whose parameters carry typer
+annotations, whose docstring is its help, and which returns an exit code (or None for 0) and raises
+:class:`core.errors.PushscopeError` for whatever the caller can mend; then add a loader and its line
+in ``COMMANDS`` below. The loader imports, so that ``pushscope --version`` and every command load only
+what they need; heavy things (numpy, aiohttp, Qt) are imported inside the function's body.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import EXIT_PRECEDENCE, ExitCode, PushscopeError
+from core.version import VERSION
+
+#: A command's function: its parameters are typer's business, the result is the exit code.
+CommandFunction = Callable[..., int | None]
+
+
+def _doctor() -> CommandFunction:
+    from .doctor import doctor
+
+    return doctor
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How to load a command; hidden ones are for our own child processes and tools."""
+
+    load: Callable[[], CommandFunction]
+    hidden: bool = False
+
+
+#: Every subcommand, in the order of the help text.
+COMMANDS: Mapping[str, Command] = {
+    "doctor": Command(_doctor),
+}
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code (:class:`core.errors.ExitCode`).
+
+    A :class:`PushscopeError` is told on stderr (what failed, what was tried, what to do next) and
+    gives its own exit code; a wrong call exits with 2, an interrupt with 130, anything unforeseen
+    with 1 and a traceback.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _build(words)(args=words, prog_name="pushscope")
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except PushscopeError as error:
+        sys.exit(_report(error))
+    except BaseExceptionGroup as group:
+        sys.exit(_report_group(group))
+
+
+def _build(words: Sequence[str]) -> typer.Typer:
+    """The typer application with only the command that is called, or all of them for the help."""
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        no_args_is_help=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_main)
+    called = words[0] if words else ""
+    names = [called] if called in COMMANDS else [] if called == "--version" else list(COMMANDS)
+    for name in names:
+        command = COMMANDS[name]
+        app.command(name, hidden=command.hidden)(_with_exit_code(command.load()))
+    return app
+
+
+def _main(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """A bench for WebSocket push systems with several instances.
+
+    Without a command the window opens.
+    """
+    if version:
+        typer.echo(f"pushscope {VERSION}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _with_exit_code(function: CommandFunction) -> Callable[..., None]:
+    """The function as typer wants it: typer drops what a command returns."""
+
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> None:
+        code = function(*args, **kwargs)
+        if code:
+            raise typer.Exit(int(code))
+
+    command.__doc__ = inspect.getdoc(function)
+    return command
+
+
+def _report(error: PushscopeError) -> ExitCode:
+    """Tell the error to a person; stdout stays clean for what programs read."""
+    typer.echo(f"pushscope: {error}", err=True)
+    if error.tried:
+        typer.echo(f"  tried: {error.tried}", err=True)
+    if error.hint:
+        typer.echo(f"  next: {error.hint}", err=True)
+    log: tuple[str, ...] = getattr(error, "log", ())
+    for line in log:
+        typer.echo(f"  | {line}", err=True)
+    return error.exit_code
+
+
+def _report_group(group: BaseExceptionGroup[BaseException]) -> ExitCode:
+    """A group out of a TaskGroup: told error by error if all of them are ours, else re-raised.
+
+    Raises:
+        BaseExceptionGroup: something unforeseen is among them; its traceback is wanted.
+    """
+    ours, rest = group.split(PushscopeError)
+    if rest is not None and rest.split(KeyboardInterrupt)[1] is None:
+        return ExitCode.INTERRUPTED
+    if rest is not None or ours is None:
+        raise group
+    codes = {_report(error) for error in _leaves(ours)}
+    return next(code for code in EXIT_PRECEDENCE if code in codes)
+
+
+def _leaves(group: BaseExceptionGroup[PushscopeError]) -> list[PushscopeError]:
+    leaves: list[PushscopeError] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
