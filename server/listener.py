@@ -1,0 +1,138 @@
+"""An ASGI application on a listening socket, as an async context manager in the caller's loop.
+
+uvicorn does the HTTP; what is ours is the life around it: the port is bound before anything
+else (a taken one names itself), signals stay with the caller, and stopping takes no longer
+than ``grace_s``, whatever streams are open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from core.errors import ClusterStartError, PortTakenError
+
+logger = logging.getLogger("pushscope.server")
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Bind and return a TCP socket; port 0 picks a free one.
+
+    Raises:
+        PortTakenError: somebody listens there already.
+        ClusterStartError: the address is not one of this machine, or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        # create_server sets SO_REUSEADDR where it means "forget TIME_WAIT", and not on Windows,
+        # where it would mean "share the port".
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
+            raise PortTakenError(port, host=host) from error
+        raise ClusterStartError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}",
+            tried=f"listen on {host}:{port}",
+            hint="give an address of this machine and a port above 1023",
+        ) from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers and its ten wake-ups a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.leave = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Refresh the Date header once a second until :attr:`leave` is set."""
+        while not await self.on_tick(0):
+            try:
+                async with asyncio.timeout(1):
+                    await self.leave.wait()
+            except TimeoutError:
+                continue
+            return
+
+
+class Listener:
+    """Serves ``app`` on ``host:port`` between ``__aenter__`` and ``__aexit__``.
+
+    Args:
+        app: The ASGI application; its lifespan is not run unless ``lifespan`` is "on".
+        host: Address to listen on.
+        port: Port, or 0 for a free one; :attr:`port` tells which.
+        grace_s: How long open requests may go on when stopping.
+        sock: A socket that is bound already, instead of ``host`` and ``port``.
+        options: Further settings of ``uvicorn.Config`` (``http=``, ``ws=`` protocol classes, …).
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        grace_s: int = 2,
+        sock: socket.socket | None = None,
+        **options: Any,
+    ) -> None:
+        self.host = host
+        self._asked_port = port
+        self._socket = sock
+        settings: dict[str, Any] = {
+            "http": "httptools",
+            "ws": "websockets-sansio",
+            "ws_ping_interval": None,  # else nothing is ever idle
+            "lifespan": "off",
+            "log_config": None,
+            "access_log": False,
+            "proxy_headers": False,
+            "server_header": False,
+            "timeout_graceful_shutdown": grace_s,
+        }
+        self._config = uvicorn.Config(app, **{**settings, **options})
+        self._server: _Server | None = None
+        self._loop_task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on (known after entering)."""
+        if self._socket is None:
+            return self._asked_port
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        if self._socket is None:
+            self._socket = bind_socket(self.host, self._asked_port)
+        port = self.port
+        self._config.load()
+        self._server = server = _Server(self._config)
+        server.lifespan = self._config.lifespan_class(self._config)
+        await server.startup(sockets=[self._socket])
+        self._asked_port = port
+        self._loop_task = asyncio.create_task(server.main_loop(), name=f"listener:{port}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        server, task, sock = self._server, self._loop_task, self._socket
+        if server is None or task is None or sock is None:
+            return
+        server.leave.set()
+        await task
+        self._socket = None  # closed by shutdown; the port stays readable
+        await server.shutdown(sockets=[sock])
