@@ -93,6 +93,7 @@ class Listener:
             "lifespan": "off",
             "log_config": None,
             "access_log": False,
+            "log_level": "warning",  # uvicorn says a line per connection otherwise
             "proxy_headers": False,
             "server_header": False,
             "timeout_graceful_shutdown": grace_s,

@@ -1,0 +1,195 @@
+"""Discovery as an ASGI application and as a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..access import AccessRule
+from ..listener import Listener
+from . import wire
+from .rest import EurekaRest
+from .service import DiscoveryService, Watcher
+
+logger = logging.getLogger("pushscope.discovery")
+
+
+class DiscoverySettings(msgspec.Struct, frozen=True):
+    """Where discovery listens; port 0 picks a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+
+class Discovery:
+    """A running discovery server: ``async with Discovery(settings) as discovery: discovery.url``.
+
+    Raises (entering):
+        PortTakenError: the port is in use.
+        UsageError: the address is not loopback and no token is set.
+    """
+
+    def __init__(self, settings: DiscoverySettings | None = None) -> None:
+        self.settings = settings if settings is not None else DiscoverySettings()
+        self.service = DiscoveryService()
+        self._listener: Listener | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        assert self._listener is not None, "enter first"
+        return self._listener.url
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert self._listener is not None, "enter first"
+        return self._listener.port
+
+    async def __aenter__(self) -> Self:
+        rule = AccessRule.for_host(self.settings.host)
+        app = create_app(self.service, rule)
+        self._stack.callback(self.service.close)
+        self._listener = await self._stack.enter_async_context(
+            # Compression would cost more than the loopback bytes it saves.
+            Listener(
+                app, host=self.settings.host, port=self.settings.port, grace_s=1, ws_per_message_deflate=False
+            )
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+
+def create_app(service: DiscoveryService, rule: AccessRule) -> ASGIApp:
+    """The application: Eureka's REST, ``/watch``, ``/health``, ``/info`` and a list for people at ``/``."""
+
+    async def watch(websocket: WebSocket) -> None:
+        if reason := rule.refuse_write(websocket.headers):
+            logger.warning("refused a watcher: %s", reason)
+            await websocket.close(1008, reason)
+            return
+        await _WatchConnection(service, websocket).run()
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "up", "role": "discovery", "instances": len(service.registry)})
+
+    async def info(request: Request) -> Response:
+        if reason := rule.refuse_read(request.headers):
+            return PlainTextResponse(reason, 403)
+        snapshot = service.snapshot()
+        return JSONResponse(
+            {
+                "role": "discovery",
+                "pid": os.getpid(),
+                "epoch": service.epoch,
+                "uptime_s": round(service.now() - service.started_at, 3),
+                "watchers": service.watchers,
+                "version": snapshot.version,
+                "instances": msgspec.to_builtins(snapshot.instances),
+            }
+        )
+
+    app = Starlette(
+        routes=[
+            WebSocketRoute("/watch", watch),
+            Route("/health", health),
+            Route("/info", info),
+            Route("/", info),
+            *EurekaRest(service, rule).routes(),
+        ]
+    )
+    return _WithoutTrailingSlash(app)
+
+
+class _WithoutTrailingSlash:
+    """Serves ``/eureka/apps/`` as ``/eureka/apps``: both Eureka clients ask with the slash."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "/")
+        if len(path) > 1 and path.endswith("/"):
+            scope = {**scope, "path": path.rstrip("/") or "/"}
+        await self._app(scope, receive, send)
+
+
+class _WatchConnection:
+    """One ``/watch`` connection: it owns the lease that it registered."""
+
+    def __init__(self, service: DiscoveryService, websocket: WebSocket) -> None:
+        self._service = service
+        self._websocket = websocket
+        self._key: tuple[str, str] | None = None
+
+    async def run(self) -> None:
+        """Until the connection ends; then its lease ends too."""
+        await self._websocket.accept()
+        watcher = self._service.watch()
+        sender = asyncio.create_task(self._send_changes(watcher), name="discovery-watch")
+        try:
+            while True:
+                await self._handle(await self._websocket.receive_text())
+        except (WebSocketDisconnect, KeyError):  # KeyError: a binary message
+            pass
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            await self._refuse(f"not understood: {error}")
+        finally:
+            # First of all, before anything that waits: a dead process's entry is gone now.
+            self._service.release(self)
+            self._service.unwatch(watcher)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    async def _handle(self, text: str) -> None:
+        match wire.decode_client(text):
+            case wire.Register(instance, lease_s):
+                if self._key is not None and self._key != instance.key:
+                    self._service.release(self, goodbye=True)
+                self._key = instance.key
+                self._service.register(instance, lease_s=lease_s, owner=self)
+            case wire.Renew():
+                if self._key is None or self._service.renew(*self._key) is None:
+                    await self._websocket.send_text(wire.encode(wire.Unknown()))
+            case wire.Deregister():
+                self._service.release(self, goodbye=True)
+                self._key = None
+
+    async def _send_changes(self, watcher: Watcher) -> None:
+        # A slow reader blocks here and then gets the newest state, not every state.
+        service = self._service
+        while True:
+            await watcher.changed.wait()
+            watcher.changed.clear()
+            snapshot = service.snapshot()
+            age = service.now() - service.started_at
+            listing = wire.Listing(service.epoch, age, snapshot.version, snapshot.instances)
+            try:
+                await self._websocket.send_text(wire.encode(listing))
+            except (WebSocketDisconnect, RuntimeError):
+                return
+
+    async def _refuse(self, reason: str) -> None:
+        logger.warning("refused a watcher: %s", reason)
+        try:
+            await self._websocket.send_text(wire.encode(wire.Refused(reason)))
+            await self._websocket.close(1003, "not understood")
+        except (WebSocketDisconnect, RuntimeError):
+            return
