@@ -8,6 +8,7 @@
     ├── ClusterStartError          a role did not become ready (exit 21)
     │   └── PortTakenError         names the port
     ├── TargetUnreachable          nobody answers at the address (exit 20)
+    │   └── HandshakeRefused       somebody answers, but not with a WebSocket; status and body
     ├── BrokerUnavailable          the broker connection is down; the push was refused
     ├── ConnectionClosed           the peer or the network ended the connection
     └── ProtocolError
@@ -119,6 +120,18 @@ class TargetUnreachable(PushscopeError):
     """Nobody answers at an address that was to be used."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class HandshakeRefused(TargetUnreachable):
+    """The address answers, but not with a WebSocket; ``body`` is the start of the answer's body.
+
+    ``status`` is the HTTP status, or 0 if what came back was not an HTTP answer.
+    """
+
+    def __init__(self, message: str, *, status: int, body: str = "", tried: str = "", hint: str = "") -> None:
+        super().__init__(message, tried=tried, hint=hint)
+        self.status = status
+        self.body = body
 
 
 class BrokerUnavailable(PushscopeError):
