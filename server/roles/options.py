@@ -1,0 +1,127 @@
+"""What a role is told at its start, as values, and as words of a command line.
+
+A process of a cluster gets its options as words (``instance --id i2 --port 0``); what nobody else
+may read, the broker's URL with its password, travels in the environment instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from core.errors import UsageError
+
+#: Environment variable with the broker's URL, for a child or a person who keeps it off the screen.
+BROKER_VARIABLE = "PUSHSCOPE_BROKER_URL"
+
+RoleName = Literal["instance", "gateway", "discovery", "broker"]
+Strategy = Literal["relay", "broadcast", "none"]
+
+
+class RoleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every role is told.
+
+    Attributes:
+        id: How the role calls itself; instances of one cluster differ in it.
+        host: Address to listen on.
+        port: Port to listen on; 0 picks a free one.
+        or_free: Whether a taken ``port`` is replaced by a free one instead of being an error.
+    """
+
+    id: str = ""
+    host: str = "127.0.0.1"
+    port: int = 0
+    or_free: bool = False
+
+
+class BrokerOptions(RoleOptions, tag_field="role", tag="broker", frozen=True, kw_only=True):
+    """The embedded STOMP broker."""
+
+
+class DiscoveryOptions(RoleOptions, tag_field="role", tag="discovery", frozen=True, kw_only=True):
+    """The service registry."""
+
+
+class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True, kw_only=True):
+    """One push server.
+
+    ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none.
+    """
+
+    service: str = "web-socket"
+    strategy: Strategy = "relay"
+    broker: str = "memory:"
+    discovery: str = ""
+    default_user: str = "lijian"
+
+
+class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):
+    """The gateway; its route is the article's, to ``service``."""
+
+    service: str = "web-socket"
+    discovery: str = ""
+
+
+Options = BrokerOptions | DiscoveryOptions | InstanceOptions | GatewayOptions
+
+ROLES: dict[RoleName, type[Options]] = {
+    "instance": InstanceOptions,
+    "gateway": GatewayOptions,
+    "discovery": DiscoveryOptions,
+    "broker": BrokerOptions,
+}
+
+
+def role_of(options: Options) -> RoleName:
+    """The role that these options are for."""
+    return options.__struct_config__.tag  # pyright: ignore[reportReturnType]
+
+
+def to_words(options: Options) -> list[str]:
+    """The options as words of a command line, without those that have their default and without
+    the broker's URL."""
+    words: list[str] = [role_of(options)]
+    for field in msgspec.structs.fields(options):
+        value = getattr(options, field.name)
+        if field.name == "broker" or value == field.default:
+            continue
+        flag = "--" + field.name.replace("_", "-")
+        words += [flag] if value is True else [flag, str(value)]
+    return words
+
+
+def to_environment(options: Options) -> dict[str, str]:
+    """The part of the options that no other process may read."""
+    return {BROKER_VARIABLE: options.broker} if isinstance(options, InstanceOptions) else {}
+
+
+def from_words(words: Sequence[str]) -> Options:
+    """The inverse of :func:`to_words` and :func:`to_environment`.
+
+    Raises:
+        UsageError: an unknown role or option, or a value that does not fit.
+    """
+    kind = ROLES.get(words[0]) if words else None  # pyright: ignore[reportArgumentType, reportCallIssue]
+    if kind is None:
+        raise UsageError(f"no such role: {words[0] if words else ''!r}", hint=f"one of {', '.join(ROLES)}")
+    known = {field.name: field for field in msgspec.structs.fields(kind)}
+    values: dict[str, str | bool] = {}
+    rest = iter(words[1:])
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if not flag.startswith("--") or name not in known:
+            raise UsageError(f"{words[0]} has no option {flag}", hint=f"pushscope {words[0]} --help")
+        if known[name].type is bool:
+            values[name] = True
+        else:
+            values[name] = value if equals else next(rest, "")
+    if "broker" in known and "broker" not in values and BROKER_VARIABLE in os.environ:
+        values["broker"] = os.environ[BROKER_VARIABLE]
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{words[0]}: {error}", hint=f"pushscope {words[0]} --help") from error

@@ -1,0 +1,63 @@
+"""Options of a role survive the way over a command line; secrets do not show up on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import UsageError
+from server.roles.options import (
+    BROKER_VARIABLE,
+    BrokerOptions,
+    DiscoveryOptions,
+    GatewayOptions,
+    InstanceOptions,
+    Options,
+    from_words,
+    role_of,
+    to_environment,
+    to_words,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        BrokerOptions(),
+        DiscoveryOptions(port=8761, or_free=True),
+        GatewayOptions(port=7000, discovery="http://127.0.0.1:8761", service="push"),
+        InstanceOptions(id="i2", strategy="none", default_user="a b=c", broker="stomp://u:secret@h:1/"),
+    ],
+)
+def test_there_and_back(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = to_words(options)
+    assert words[0] == role_of(options)
+    assert "secret" not in " ".join(words)
+    for name, value in to_environment(options).items():
+        monkeypatch.setenv(name, value)
+    assert from_words(words) == options
+
+
+def test_defaults_need_no_words() -> None:
+    assert to_words(InstanceOptions()) == ["instance"]
+
+
+def test_a_value_after_an_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(BROKER_VARIABLE, raising=False)
+    assert from_words(["instance", "--port=8081", "--or-free"]) == InstanceOptions(port=8081, or_free=True)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([], "no such role"),
+        (["window"], "no such role: 'window'"),
+        (["broker", "--discovery", "x"], "broker has no option --discovery"),
+        (["gateway", "7000"], "gateway has no option 7000"),
+        (["gateway", "--port", "many"], "port"),
+        (["gateway", "--port"], "port"),
+        (["instance", "--strategy", "hope"], "strategy"),
+    ],
+)
+def test_what_does_not_fit_is_named(words: list[str], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        from_words(words)
