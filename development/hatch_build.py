@@ -80,7 +80,7 @@ class PushscopeBuildHook(BuildHookInterface[Any]):
         self._temporary = tempfile.TemporaryDirectory(prefix="pushscope-build-")
         target = Path(self._temporary.name)
         if version == "editable":
-            alias = Path(self.root) / "distribution"
+            alias = Path(self.root) / "development"
             build_data["force_include_editable"] = {
                 str(alias / "editable_init.py"): "__init__.py",
                 str(alias / "editable_main.py"): "__main__.py",

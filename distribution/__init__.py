@@ -1,1 +1,0 @@
-"""How the checkout's flat packages become the one package ``pushscope`` that people install."""
