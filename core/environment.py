@@ -45,6 +45,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
 
     ``push_url`` is the base for ``/push`` and ``/test``; ``pid`` is None where unknown.
     ``sessions`` to ``rss_bytes`` are the last sample (once a second); -1 where unknown.
+    ``exit_code`` is that of a dead or stopped process (negative: the signal that ended it).
     """
 
     id: str
@@ -55,6 +56,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     sessions: int = -1
     cpu_percent: float = -1.0
     rss_bytes: int = -1
+    exit_code: int | None = None
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -113,6 +113,7 @@ class PortTakenError(ClusterStartError):
             tried=f"listen on {host}:{port}",
             hint="free the port, or give another one (0 picks a free one)",
         )
+        self.host = host
         self.port = port
 
 
