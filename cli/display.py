@@ -60,7 +60,8 @@ def qt_problem(python: str = sys.executable, platform: str = "") -> DisplayProbl
 def explain(output: str) -> DisplayProblem:
     """What Qt's last words mean, and what to do about it."""
     if re.search(r"No module named '(PySide6|shiboken6)", output):
-        return DisplayProblem("PySide6, the window's toolkit, is not installed", "pip install 'pushscope[gui]'")
+        reason = "PySide6, the window's toolkit, is not installed"
+        return DisplayProblem(reason, "pip install 'pushscope[gui]'")
     if "could not connect to display" in output:
         return DisplayProblem(f"nothing answers at the display {os.environ.get('DISPLAY', '')!r}")
     libraries = sorted({match[1] for match in _LIBRARY.finditer(output)})

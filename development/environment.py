@@ -137,7 +137,10 @@ def _runs(python: Path) -> bool:
     if not python.exists():
         return False
     done = subprocess.run(
-        [str(python), "-c", "import sys; print(sys.version)"], capture_output=True, text=True, errors="replace"
+        [str(python), "-c", "import sys; print(sys.version)"],
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     return done.returncode == 0 and done.stdout.strip() == sys.version.strip()
 

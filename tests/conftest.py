@@ -1,0 +1,67 @@
+"""Settings of every test run: where Qt is missing, and where no test may skip."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+#: pytest-qt's settings in pyproject.toml; unknown to pytest where that plugin is not loaded.
+_QT_SETTINGS = ("qt_api", "qt_log_level_fail")
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare pytest-qt's settings where the plugin is absent: core and server are tested without Qt."""
+    if not pluginmanager.has_plugin("pytest-qt"):
+        for name in _QT_SETTINGS:
+            parser.addini(name, "a setting of pytest-qt, which is not here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Join the plugins that a run needs."""
+    config.pluginmanager.register(_NoSkips(bool(os.environ.get("PUSHSCOPE_NO_SKIP"))), "pushscope-no-skips")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the window's tests where Qt does not start; the summary says so."""
+    if config.pluginmanager.has_plugin("pytest-qt"):
+        return None
+    window = Path(__file__).parent / "gui"
+    return True if collection_path.is_relative_to(window) else None
+
+
+class _NoSkips:
+    """Counts what did not run; fails the run for it when ``strict`` (PUSHSCOPE_NO_SKIP)."""
+
+    def __init__(self, strict: bool) -> None:
+        self._strict = strict
+        self._skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a skipped test; an expected failure counts as skipped for pytest, not here."""
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self._skipped.append(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a module that skipped as a whole."""
+        if report.skipped:
+            self._skipped.append(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Turn success into failure when something skipped that must not."""
+        without_window = not session.config.pluginmanager.has_plugin("pytest-qt")
+        if self._strict and (self._skipped or without_window) and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Say what was left out."""
+        if not config.pluginmanager.has_plugin("pytest-qt"):
+            terminalreporter.write_line(
+                "The window's tests (tests/gui) were left out: Qt does not start here."
+            )
+        if self._strict and self._skipped:
+            terminalreporter.write_line(f"FAILED: {len(self._skipped)} skipped, and here none may skip.")

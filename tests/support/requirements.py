@@ -1,0 +1,56 @@
+"""What a test needs beyond Python packages, as a mark: without it the test skips and says what to install.
+
+::
+
+    pytestmark = requires("xvfb", "xcb")
+
+    @requires("stompjs")
+    async def test_…
+
+``dev.py test --system`` installs everything and sets PUSHSCOPE_NO_SKIP, so that there a skip is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.packages import SYSTEM_NEEDS, install_line
+
+#: npm packages of tests/e2e/package.json, by the name that tests use.
+_NPM_PACKAGES = {"stompjs": "@stomp/stompjs", "ws": "ws"}
+
+
+def requires(*names: str) -> pytest.MarkDecorator:
+    """A mark that skips where one of these is missing.
+
+    Args:
+        names: Keys of :data:`cli.packages.SYSTEM_NEEDS` (``qt``, ``xcb``, ``xvfb``, ``node``,
+            ``chromium``, ``nginx``), or ``stompjs`` and ``ws`` for npm packages.
+    """
+    reasons = [reason for name in names if (reason := missing(name))]
+    return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
+
+
+def missing(name: str) -> str:
+    """Why this requirement is not met, with the line that installs it; empty when it is met."""
+    if name in _NPM_PACKAGES:
+        if reason := missing("node"):
+            return reason
+        if not (node_modules() / _NPM_PACKAGES[name]).is_dir():
+            return f"npm's {_NPM_PACKAGES[name]} is not installed: python3 dev.py test installs it"
+        return ""
+    need = SYSTEM_NEEDS[name]
+    absent = need.missing()
+    return f"{', '.join(absent)} missing: {install_line(need.packages)}" if absent else ""
+
+
+def node_modules() -> Path:
+    """Where ``dev.py test`` installs the npm packages of tests/e2e/package.json.
+
+    For ``require`` give it to Node as NODE_PATH; for ``import`` use ``createRequire`` of it.
+    """
+    named = os.environ.get("PUSHSCOPE_NODE_MODULES")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / ".cache" / "npm" / "node_modules"
