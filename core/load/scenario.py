@@ -1,15 +1,23 @@
 """A scenario: what is to happen in a run, as data.
 
-Written in TOML; reading it names file, key and line of every mistake.
+Its TOML form is in :mod:`core.load.scenario_file`; what makes sense is checked here, so that a
+file, the command line and a Python program get the same answers.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from collections.abc import Iterator
+from typing import Final, Literal, get_args
 
 import msgspec
 
-from ..environment import Action
+from ..environment import Action, ClusterSpec
+from ..errors import UsageError
+from ..metrics.thresholds import ThresholdError, parse_threshold
+
+#: Where a value is in a scenario: names, and positions within lists.
+Path = tuple[str | int, ...]
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,3 +60,95 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     push: Literal["push", "test"] = "push"
     faults: tuple[Fault, ...] = ()
     thresholds: tuple[str, ...] = ()
+
+
+class ScenarioMistake(msgspec.Struct, frozen=True):
+    """One thing that makes no sense: where, what, and what would."""
+
+    path: Path
+    message: str
+    hint: str = ""
+
+
+#: Least and greatest sensible value of each number.
+LIMITS: Final[dict[str, tuple[float, float]]] = {
+    "users": (0, 100_000),
+    "rate": (0, 100_000),
+    "duration": (0, 7 * 86_400),
+    "ramp": (0, 86_400),
+    "drain": (0, 3_600),
+    "late_after": (0.001, 3_600),
+    "payload_bytes": (0, 60_000),
+}
+
+_FAULT: Final = re.compile(
+    r"\s*(?P<action>[a-z]+)(?:\s+(?P<instance>[^\s@]+))?\s*@\s*(?P<at>\d+(?:\.\d+)?)\s*s?\s*"
+)
+
+
+def scenario_mistakes(scenario: Scenario) -> Iterator[ScenarioMistake]:
+    """Everything in a scenario that makes no sense, in the order of its fields."""
+    for key, (least, greatest) in LIMITS.items():
+        value = getattr(scenario, key)
+        if not least <= value <= greatest:
+            yield ScenarioMistake((key,), f"{value:g} is not between {least:g} and {greatest:g}")
+    if not scenario.destination.startswith("/"):
+        yield ScenarioMistake(("destination",), f"{scenario.destination!r} does not start with '/'")
+    elif scenario.destination.startswith("/user/"):
+        hint = f"write {scenario.destination.removeprefix('/user')!r}"
+        yield ScenarioMistake(("destination",), "is given without the '/user' prefix", hint)
+    yield from _fault_mistakes(scenario.faults)
+    for number, expr in enumerate(scenario.thresholds):
+        try:
+            parse_threshold(expr)
+        except ThresholdError as error:
+            yield ScenarioMistake(("thresholds", number), str(error))
+
+
+def _fault_mistakes(faults: tuple[Fault, ...]) -> Iterator[ScenarioMistake]:
+    for number, fault in enumerate(faults):
+        if fault.at < 0:
+            yield ScenarioMistake(("faults", number, "at"), f"{fault.at:g} is before the first push")
+        if fault.instance is None and fault.action != "add":
+            yield ScenarioMistake(("faults", number, "instance"), f"which instance is to {fault.action}?")
+
+
+def spec_mistakes(spec: ClusterSpec) -> Iterator[ScenarioMistake]:
+    """Everything in a cluster's description that makes no sense."""
+    if not 1 <= spec.instances <= 64:
+        yield ScenarioMistake(("instances",), f"{spec.instances} is not between 1 and 64")
+    if spec.ports and len(spec.ports) != spec.instances:
+        yield ScenarioMistake(("ports",), f"{len(spec.ports)} ports for {spec.instances} instances")
+    if not spec.default_user:
+        yield ScenarioMistake(("default_user",), "must not be empty")
+
+
+def require_sense(scenario: Scenario) -> None:
+    """Refuse a scenario that makes no sense.
+
+    Raises:
+        UsageError: names the first field that is wrong.
+    """
+    for mistake in scenario_mistakes(scenario):
+        name = ".".join(str(part) for part in mistake.path)
+        raise UsageError(f"{name}: {mistake.message}", tried=f"scenario {scenario.name!r}", hint=mistake.hint)
+
+
+def parse_fault(text: str) -> Fault:
+    """A fault as written on the command line: ``kill i2 @8`` (seconds after the first push).
+
+    Raises:
+        UsageError: says what is wrong and what would be right.
+    """
+    match = _FAULT.fullmatch(text)
+    actions = get_args(Action)
+    if match is None or match["action"] not in actions:
+        raise UsageError(
+            f"cannot understand the fault {text!r}",
+            hint=f"write ACTION INSTANCE @SECONDS, such as 'kill i2 @8'; actions: {', '.join(actions)}",
+        )
+    action: Action = match["action"]  # pyright: ignore[reportAssignmentType]  # checked above
+    fault = Fault(at=float(match["at"]), action=action, instance=match["instance"])
+    for mistake in _fault_mistakes((fault,)):
+        raise UsageError(f"fault {text!r}: {mistake.message}", hint="write it as 'kill i2 @8'")
+    return fault
