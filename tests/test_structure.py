@@ -61,7 +61,8 @@ def test_every_test_folder_is_a_package() -> None:
 
 
 def test_documentation_of_modules() -> None:
-    assert not [name for name, tree in trees(SOURCES) if not ast.get_docstring(tree)]
+    telling = [name for name in SOURCES if not (name.startswith("tests/") and name.endswith("/__init__.py"))]
+    assert not [name for name, tree in trees(telling) if not ast.get_docstring(tree)]
 
 
 def test_imports_can_be_prefixed() -> None:
