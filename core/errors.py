@@ -14,6 +14,7 @@
     └── ProtocolError
         ├── LocalProtocolError     we broke the protocol: a bug or a wrong call
         └── RemoteProtocolError    the peer broke it; carries the answer to send
+            └── HeartbeatLost      the peer was silent for longer than agreed
 """
 
 from __future__ import annotations
@@ -169,3 +170,7 @@ class RemoteProtocolError(ProtocolError):
         super().__init__(message)
         self.answer = answer
         self.close_code = close_code
+
+
+class HeartbeatLost(RemoteProtocolError):
+    """The peer was silent for longer than its heart-beat allows; the connection is to be given up."""

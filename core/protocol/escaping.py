@@ -1,0 +1,46 @@
+r"""Escapes in STOMP headers (STOMP 1.2, "Value Encoding"; Spring relay specification §1.2, §1.3).
+
+Four characters are written as ``\r``, ``\n``, ``\c`` and ``\\``, in names and values alike, whatever
+the version, as Spring and RabbitMQ do. Only heads of CONNECT, STOMP and CONNECTED are left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_ESCAPE: Final = {"\\": "\\\\", ":": "\\c", "\n": "\\n", "\r": "\\r"}
+_UNESCAPE: Final = {"\\\\": "\\", "\\c": ":", "\\n": "\n", "\\r": "\r"}
+_TO_ESCAPE: Final = re.compile(r"[\\:\n\r]")
+_ESCAPED: Final = re.compile(r"\\.?", re.DOTALL)
+
+
+def escape(text: str) -> str:
+    """Escape a header's name or value."""
+    return _TO_ESCAPE.sub(lambda match: _ESCAPE[match[0]], text)
+
+
+def unescape(text: str, *, lenient: bool = False) -> str:
+    r"""Undo :func:`escape`.
+
+    Args:
+        text: A header's name or value as it was on the wire.
+        lenient: Keep unknown escapes as they are. For peers that speak STOMP 1.0, which has no
+            escapes at all: a backslash there is a backslash. Known escapes are undone even so,
+            because we write them to 1.0 peers too and they send back what they got (message ids).
+
+    Raises:
+        ValueError: Unknown escape or a lone backslash at the end, with the escape as its text.
+    """
+    if "\\" not in text:
+        return text
+
+    def undo(match: re.Match[str]) -> str:
+        plain = _UNESCAPE.get(match[0])
+        if plain is None:
+            if lenient:
+                return match[0]
+            raise ValueError(match[0])
+        return plain
+
+    return _ESCAPED.sub(undo, text)

@@ -1,0 +1,184 @@
+r"""SockJS 0.3 frames, as servers send them and as clients read them (specification sockjs.md §3–5).
+
+Server to client: ``o`` opens, ``h`` is a heart-beat, ``a[…]`` an array of messages, ``c[code,reason]``
+the end. Client to server: a JSON array of strings. Messages are text; characters that old browsers
+lose are written as ``\uXXXX``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+import msgspec
+
+from ..errors import CloseCode, RemoteProtocolError
+
+OPEN: Final = "o"
+HEARTBEAT: Final = "h"
+
+#: First chunk of a streaming response; old browsers show nothing before 2 KiB have come.
+XHR_STREAMING_PRELUDE: Final = "h" * 2048 + "\n"
+EVENTSOURCE_PRELUDE: Final = "\r\n"
+
+#: Default end of a session by the server.
+GO_AWAY: Final = (3000, "Go away!")
+ANOTHER_CONNECTION: Final = (2010, "Another connection still open")
+INTERRUPTED: Final = (1002, "Connection interrupted")
+
+_DECODER: Final = json.JSONDecoder()
+# code units that must be written as escapes although JSON would not need it (sockjs.md §3)
+_FRAGILE: Final = re.compile(
+    "[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff\ud800-\udfff\U00010000-\U0010ffff]"
+)
+# EventSource data is run through decodeURI by sockjs-client (sockjs.md §3)
+_PERCENT: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", "\0": "%00"})
+
+
+# ---- written by a server -----------------------------------------------------------------------
+
+
+def quote(message: str) -> str:
+    """A message as a JSON string with the fragile characters escaped."""
+    return _FRAGILE.sub(_as_escape, json.dumps(message, ensure_ascii=False))
+
+
+def messages_frame(messages: Sequence[str]) -> str:
+    """``a[…]`` with one or more messages."""
+    return f"a[{','.join(map(quote, messages))}]"
+
+
+def close_frame(code: int, reason: str) -> str:
+    """``c[code,"reason"]``."""
+    return f"c[{code},{quote(reason)}]"
+
+
+def eventsource_chunk(frame: str) -> str:
+    """A frame as one EventSource event."""
+    return f"data: {frame.translate(_PERCENT)}\r\n\r\n"
+
+
+def xhr_chunk(frame: str) -> str:
+    """A frame for xhr and xhr_streaming."""
+    return frame + "\n"
+
+
+def htmlfile_chunk(frame: str) -> str:
+    """A frame as a script element of the htmlfile transport."""
+    # "</" would end the script element that the frame stands in
+    quoted = quote(frame).replace("</", "<\\/")
+    return f"<script>\np({quoted});\n</script>\r\n"
+
+
+def jsonp_body(callback: str, frame: str) -> str:
+    """A frame as the body of a JSONP response; the callback must have been checked."""
+    return f"/**/{callback}({quote(frame)});\r\n"
+
+
+# ---- read by a server ----------------------------------------------------------------------------
+
+
+def decode_messages(text: str, *, max_messages: int = 1000) -> list[str]:
+    """Messages of a WebSocket text or an xhr_send body; nothing for an empty text.
+
+    A single JSON string is one message.
+
+    Args:
+        text: What the client sent; its length is limited by the carrier.
+        max_messages: Most messages in one array.
+
+    Raises:
+        RemoteProtocolError: Not JSON, or not strings; its text is the sentence that sockjs-node
+            answers xhr_send with, its close code 1007 as with Spring.
+    """
+    if not text:
+        return []
+    try:
+        value: Any = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        raise RemoteProtocolError("Broken JSON encoding.", close_code=CloseCode.INVALID_DATA) from None
+    if isinstance(value, str):
+        return [value]
+    if not _is_strings(value) or len(value) > max_messages:
+        raise RemoteProtocolError("Payload expected.", close_code=CloseCode.INVALID_DATA)
+    return value
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
+
+
+# ---- written by a client -------------------------------------------------------------------------
+
+
+def client_messages(messages: Sequence[str]) -> str:
+    """The JSON array that carries messages to the server."""
+    return f"[{','.join(map(quote, messages))}]"
+
+
+# ---- read by a client ----------------------------------------------------------------------------
+
+
+class SockJsOpen(msgspec.Struct, frozen=True, gc=False):
+    """The session is open."""
+
+
+class SockJsHeartbeat(msgspec.Struct, frozen=True, gc=False):
+    """The server is alive."""
+
+
+class SockJsMessages(msgspec.Struct, frozen=True):
+    """Messages, in order."""
+
+    messages: tuple[str, ...]
+
+
+class SockJsClose(msgspec.Struct, frozen=True, gc=False):
+    """The server has ended the session."""
+
+    code: int
+    reason: str
+
+
+SockJsEvent = SockJsOpen | SockJsHeartbeat | SockJsMessages | SockJsClose
+
+
+def decode_frame(text: str) -> SockJsEvent:
+    """A frame of a server, without the wrapping of its transport.
+
+    Raises:
+        RemoteProtocolError: Not a SockJS frame.
+    """
+    kind, payload = text[:1], text[1:]
+    if kind in ("o", "h") and payload.strip("h\n") == "":
+        return SockJsOpen() if kind == "o" else SockJsHeartbeat()
+    try:
+        value: Any = _DECODER.decode(payload)
+    except (ValueError, RecursionError):
+        value = None
+    if kind == "a" and _is_strings(value):
+        return SockJsMessages(tuple(value))
+    if kind == "m" and isinstance(value, str):
+        return SockJsMessages((value,))
+    match value:
+        case [int(code), str(reason)] if kind == "c":
+            return SockJsClose(code, reason)
+        case _:
+            raise RemoteProtocolError(f"not a SockJS frame: {text[:40]!r}", close_code=CloseCode.INVALID_DATA)
+
+
+def eventsource_data(data: str) -> str:
+    """Undo the percent escapes of an EventSource event's data."""
+    for escaped, plain in (("%0D", "\r"), ("%0A", "\n"), ("%00", "\0"), ("%25", "%")):
+        data = data.replace(escaped, plain)
+    return data
+
+
+def _as_escape(match: re.Match[str]) -> str:
+    point = ord(match[0])
+    if point < 0x10000:
+        return f"\\u{point:04x}"
+    point -= 0x10000  # characters above U+FFFF go out as two escaped surrogates
+    return f"\\u{0xD800 + (point >> 10):04x}\\u{0xDC00 + (point & 0x3FF):04x}"
