@@ -68,7 +68,7 @@ CHECKS = {
     "lint": ("-m", "ruff", "check"),
     "format": ("-m", "ruff", "format", "--check"),
     "imports": ("-c", "from importlinter.cli import lint_imports_command as check; check()"),
-    "structure": ("-m", "pytest", "-q", "tests/test_structure.py", "tests/test_texts.py"),
+    "structure": ("-m", "pytest", "-q", "tests/test_structure.py", "tests/test_readme.py"),
     "types": ("-m", "pyright"),
 }
 
