@@ -1,0 +1,79 @@
+"""The seam between an instance and its broker.
+
+The in-memory implementation is complete and the default in tests; one contract suite runs on
+all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from core.errors import BrokerUnavailable
+from core.protocol import Frame
+
+#: Takes a MESSAGE: ``destination``, ``message-id``, the sender's headers, the body.
+Deliver = Callable[[Frame], None]
+
+#: Takes the outcome of something asked for: None, or why it did not happen.
+Settled = Callable[[BrokerUnavailable | None], None]
+
+#: Told of every change: whether the broker can be used now, and why not.
+Availability = Callable[[bool, str], None]
+
+
+class Broker(Protocol):
+    """Carries messages between instances. Used from one event loop.
+
+    Order: messages published through one broker object arrive, at any one other broker object,
+    in the order in which they were published, whatever their destinations. A publisher that
+    subscribes hears itself. Every subscription gets its own copy of a ``/topic`` message; a
+    ``/queue`` message goes to one of its consumers, in turn.
+
+    Patterns: ``*`` and ``#`` replace whole words between dots in a subscribed ``/topic``.
+
+    Loss: while :attr:`available` is False, ``publish`` raises. Subscriptions survive a loss and
+    are made again when the broker is back; what is published meanwhile is missed.
+
+    Callbacks come from the event loop, never from inside the call that was given them.
+
+    Attributes:
+        url: The broker's URL without its password.
+        available: Whether it can be used now.
+        reason: Why not.
+    """
+
+    url: str
+    available: bool
+    reason: str
+
+    async def start(self, on_availability: Availability) -> None:
+        """Begin to connect, and keep trying for ever; does not wait for the connection."""
+        ...
+
+    async def stop(self) -> None:
+        """Disconnect. Whatever was asked for and not answered is settled with an error."""
+        ...
+
+    def publish(
+        self, destination: str, headers: Mapping[str, str], body: bytes, done: Settled | None = None
+    ) -> None:
+        """Hand a message to the broker connection; ``done`` comes when the broker has it.
+
+        Raises:
+            BrokerUnavailable: It has been refused, nothing was sent.
+        """
+        ...
+
+    def subscribe(self, destination: str, deliver: Deliver, ready: Settled | None = None) -> int:
+        """Subscribe, now or as soon as the broker is there; returns a handle.
+
+        ``ready(None)`` comes once, when everything published anywhere from then on will be
+        delivered; a loss before that postpones it. ``ready(error)`` comes if the broker refuses
+        the destination or the broker object is stopped.
+        """
+        ...
+
+    def unsubscribe(self, handle: int) -> None:
+        """End a subscription; nothing is delivered for it afterwards. Unknown handles are ignored."""
+        ...

@@ -1,0 +1,116 @@
+"""One TCP connection to a STOMP broker: bytes, heart-beats, joined writes. No reconnection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from core.errors import HeartbeatLost
+from core.protocol import BROKER_LIMITS, ClientEvent, ClientSession
+
+#: Bytes that may wait for a broker that does not read; over it publishing is refused.
+DEFAULT_BACKLOG_LIMIT = 16 * 1024 * 1024
+
+
+class StompLink(asyncio.Protocol):
+    """A connection from TCP connect to its end.
+
+    Args:
+        on_events: Called with what the broker sent.
+        on_end: Called once with the reason when the connection has ended.
+    """
+
+    def __init__(self, on_events: Callable[[list[ClientEvent]], None], on_end: Callable[[str], None]) -> None:
+        self.session = ClientSession(limits=BROKER_LIMITS)
+        #: Bytes that wait because the broker does not read.
+        self.backlog = 0
+        self._loop = asyncio.get_running_loop()
+        self._on_events = on_events
+        self._on_end = on_end
+        self._transport: asyncio.Transport | None = None
+        self._pending: list[bytes] = []
+        self._scheduled = False
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._why = ""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes; what one turn of the loop brings is one write."""
+        self._pending.append(data)
+        if self._paused:
+            self.backlog += len(data)
+        elif not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def beat(self) -> None:
+        """Start the heart-beats; call it after CONNECTED."""
+        deadline = self.session.next_deadline()
+        if deadline is not None and self._transport is not None:
+            self._timer = self._loop.call_at(deadline, self._tick)
+
+    def close(self, why: str) -> None:
+        """Flush and close."""
+        self._why = self._why or why
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self, why: str) -> None:
+        """Cut the connection."""
+        self._why = self._why or why
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP is up."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the broker."""
+        events = self.session.receive(data, self._loop.time())
+        if events:
+            self._on_events(events)
+
+    def pause_writing(self) -> None:
+        """The broker does not read."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """The broker reads again."""
+        self._paused = False
+        self.backlog = 0
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """TCP has ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport = None
+        self._pending.clear()
+        self._on_end(self._why or (str(exc) if exc else "the broker closed the connection"))
+
+    # ----------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        pending = self._pending
+        if self._paused or not pending or self._transport is None:
+            return
+        self._transport.write(pending[0] if len(pending) == 1 else b"".join(pending))
+        pending.clear()
+        self.session.sent(self._loop.time())
+
+    def _tick(self) -> None:
+        self._timer = None
+        try:
+            beat = self.session.tick(self._loop.time())
+        except HeartbeatLost as error:
+            self.abort(str(error))
+            return
+        if beat:
+            self.write(beat)
+        self.beat()

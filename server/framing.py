@@ -1,0 +1,67 @@
+"""How payloads become bytes of a carrier, and MESSAGE frames that are built once for many.
+
+Writing to a client costs one system call whatever we do; everything else must be done once per
+message, not once per receiver. Source: RFC 6455 §5.2; spec "WebSocket message type" (1.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from core.protocol import MessageTemplate, server_frame
+from core.protocol.websocket import BINARY, TEXT
+
+#: Turns one STOMP payload into the bytes of a carrier: ``(payload, binary) -> wire bytes``.
+Framing = Callable[[bytes, bool], bytes]
+
+_BINARY_TYPES: Final = ("application/octet-stream", "application/*", "*/*")
+
+
+def websocket_frame(payload: bytes, binary: bool = False) -> bytes:
+    """One unfragmented, unmasked WebSocket message around ``payload``."""
+    return server_frame(payload, BINARY if binary else TEXT)
+
+
+def split_websocket_frames(data: bytes) -> Iterator[tuple[bytes, bool]]:
+    """The ``(payload, binary)`` pairs of joined :func:`websocket_frame` results.
+
+    For carriers that cannot write bytes to the connection but only whole messages.
+    """
+    position, end = 0, len(data)
+    while position < end:
+        binary = data[position] == BINARY
+        length = data[position + 1]
+        position += 2
+        if length == 126:
+            length = int.from_bytes(data[position : position + 2], "big")
+            position += 2
+        elif length == 127:
+            length = int.from_bytes(data[position : position + 8], "big")
+            position += 8
+        yield data[position : position + length], binary
+        position += length
+
+
+def is_binary(content_type: str | None, body: bytes) -> bool:
+    """Whether a message goes out as a binary WebSocket message (spec 1.4)."""
+    if not content_type or not body:
+        return False
+    return content_type.partition(";")[0].strip().lower() in _BINARY_TYPES
+
+
+class OutgoingMessage:
+    """One MESSAGE for any number of subscriptions.
+
+    Attributes:
+        template: Everything but the subscription, encoded.
+        binary: Whether it is a binary WebSocket message.
+        id: The push's id, for the stages; None if it has none.
+    """
+
+    __slots__ = ("binary", "id", "template")
+
+    def __init__(self, headers: Mapping[str, str], body: bytes) -> None:
+        self.template = MessageTemplate(headers, body)
+        self.binary = is_binary(headers.get("content-type"), body)
+        self.id = headers.get("ps-id")

@@ -1,0 +1,140 @@
+"""One client's session: its side of the STOMP protocol and its outgoing queue.
+
+Frames for a client are appended to ``pending`` and written together once per turn of the event
+loop (:class:`~server.outbox.Outbox`). While the connection does not take more, they wait in
+``held``, which is bounded in bytes; a client over the bound is cut (spec §8).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from core.protocol import ServerSession
+
+from .framing import Framing, websocket_frame
+from .subscription import Subscription
+
+
+class Carrier(Protocol):
+    """What carries a session's bytes to its client.
+
+    The carrier calls the endpoint's gate with what it receives, and :meth:`Session.pause` and
+    :meth:`Session.resume` when the connection is full and when it is not any more. It reports
+    the end of the connection exactly once, whoever ended it.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Send framed bytes; never waits, never raises; ignored once the connection ended."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what was written; cut the connection if the client does not take it."""
+        ...
+
+
+class Session:
+    """One client, from its handshake to the end of its connection.
+
+    Attributes:
+        id: Opaque id; names the session in user destinations (``-user<id>``).
+        user: Name of the user; known from CONNECT on.
+        handshake_user: The user that the handshake named, or None.
+        protocol: The STOMP server role of the connection.
+        framing: How payloads become bytes of the carrier.
+        pending: Framed bytes that go out at the end of this turn of the loop.
+        pending_ids: Pushes among ``pending``, for the stages.
+        dirty: Whether the outbox has the session on its list.
+        paused: Whether the connection is full.
+        held_bytes: Bytes that wait because the connection is full.
+        paused_at: Since when the connection has been full (loop time).
+        flushed_at: When bytes were written last (loop time).
+        opened_at: When the connection was opened (loop time).
+        heard: Whether the client has sent anything.
+        connected: Whether CONNECTED was sent.
+        closed: Whether the session has ended; nothing is sent any more.
+        direct: Whether a push may go straight to this session without the broker (order!).
+        joined_seq: Version of the local users that contains this session, for the peers.
+        subscriptions: By subscription id.
+        transactions: Open transactions with what they hold back.
+    """
+
+    __slots__ = (
+        "carrier",
+        "closed",
+        "connected",
+        "direct",
+        "dirty",
+        "flushed_at",
+        "framing",
+        "handshake_user",
+        "heard",
+        "held",
+        "held_bytes",
+        "held_ids",
+        "id",
+        "joined_seq",
+        "opened_at",
+        "paused",
+        "paused_at",
+        "pending",
+        "pending_ids",
+        "protocol",
+        "subscriptions",
+        "transactions",
+        "user",
+        "write",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        carrier: Carrier,
+        protocol: ServerSession,
+        *,
+        now: float,
+        handshake_user: str | None = None,
+        framing: Framing = websocket_frame,
+    ) -> None:
+        self.id = id
+        self.user = ""
+        self.handshake_user = handshake_user
+        self.protocol = protocol
+        self.carrier = carrier
+        self.write = carrier.write
+        self.framing = framing
+        self.pending: list[bytes] = []
+        self.pending_ids: list[str] = []
+        self.held: list[bytes] = []
+        self.held_ids: list[str] = []
+        self.held_bytes = 0
+        self.dirty = False
+        self.paused = False
+        self.paused_at = 0.0
+        self.flushed_at = now
+        self.opened_at = now
+        self.heard = False
+        self.connected = False
+        self.closed = False
+        self.direct = True
+        self.joined_seq = 0
+        self.subscriptions: dict[str, Subscription] = {}
+        self.transactions: dict[str, list[object]] = {}
+
+    def pause(self, now: float) -> None:
+        """The connection takes no more for now."""
+        if not self.paused:
+            self.paused = True
+            self.paused_at = now
+
+    def end(self) -> None:
+        """Nothing goes out any more; what waits is dropped."""
+        self.closed = True
+        self.write = _drop
+        self.pending.clear()
+        self.pending_ids.clear()
+        self.held.clear()
+        self.held_bytes = 0
+
+
+def _drop(data: bytes) -> None:
+    """Takes the place of ``write`` when the session has ended."""
