@@ -1,1 +1,1 @@
-"""The desktop window. Draws models and sends commands; holds no truth."""
+"""The desktop window: shows what an engine reports and sends it commands; holds no truth of its own."""

@@ -1,1 +1,1 @@
-"""Qt models fed by the bridge."""
+"""Models: what the bridge delivered, held for the views; they know neither widgets nor pipes."""

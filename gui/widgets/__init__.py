@@ -1,1 +1,1 @@
-"""Widgets shared by views."""
+"""Building blocks of the views; they show what they are given and know no model of the session."""
