@@ -31,6 +31,36 @@ def _doctor() -> CommandFunction:
     return doctor
 
 
+def _serve() -> CommandFunction:
+    from .serve import serve
+
+    return serve
+
+
+def _instance() -> CommandFunction:
+    from .roles import instance
+
+    return instance
+
+
+def _gateway() -> CommandFunction:
+    from .roles import gateway
+
+    return gateway
+
+
+def _discovery() -> CommandFunction:
+    from .roles import discovery
+
+    return discovery
+
+
+def _broker() -> CommandFunction:
+    from .roles import broker
+
+    return broker
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """How to load a command; hidden ones are for our own child processes and tools."""
@@ -41,11 +71,16 @@ class Command:
 
 #: Every subcommand, in the order of the help text.
 COMMANDS: Mapping[str, Command] = {
+    "serve": Command(_serve),
+    "instance": Command(_instance),
+    "gateway": Command(_gateway),
+    "discovery": Command(_discovery),
+    "broker": Command(_broker),
     "doctor": Command(_doctor),
 }
 
 
-def run(arguments: Sequence[str] | None = None) -> None:
+def run(arguments: Sequence[str] | None = None, commands: Mapping[str, Command] | None = None) -> None:
     """Run the command line and leave the process with its exit code (:class:`core.errors.ExitCode`).
 
     A :class:`PushscopeError` is told on stderr (what failed, what was tried, what to do next) and
@@ -54,7 +89,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        _build(words)(args=words, prog_name="pushscope")
+        _build(words, COMMANDS if commands is None else commands)(args=words, prog_name="pushscope")
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except PushscopeError as error:
@@ -63,7 +98,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_report_group(group))
 
 
-def _build(words: Sequence[str]) -> typer.Typer:
+def _build(words: Sequence[str], commands: Mapping[str, Command]) -> typer.Typer:
     """The typer application with only the command that is called, or all of them for the help."""
     app = typer.Typer(
         add_completion=False,
@@ -73,9 +108,9 @@ def _build(words: Sequence[str]) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_main)
     called = words[0] if words else ""
-    names = [called] if called in COMMANDS else [] if called == "--version" else list(COMMANDS)
+    names = [called] if called in commands else [] if called == "--version" else list(commands)
     for name in names:
-        command = COMMANDS[name]
+        command = commands[name]
         app.command(name, hidden=command.hidden)(_with_exit_code(command.load()))
     return app
 

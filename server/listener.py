@@ -8,7 +8,6 @@ than ``grace_s``, whatever streams are open.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 from types import TracebackType
@@ -16,31 +15,9 @@ from typing import Any, Self
 
 import uvicorn
 
-from core.errors import ClusterStartError, PortTakenError
+from .binding import bind_socket
 
 logger = logging.getLogger("pushscope.server")
-
-
-def bind_socket(host: str, port: int) -> socket.socket:
-    """Bind and return a TCP socket; port 0 picks a free one.
-
-    Raises:
-        PortTakenError: somebody listens there already.
-        ClusterStartError: the address is not one of this machine, or not allowed.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        # create_server sets SO_REUSEADDR where it means "forget TIME_WAIT", and not on Windows,
-        # where it would mean "share the port".
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
-            raise PortTakenError(port, host=host) from error
-        raise ClusterStartError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}",
-            tried=f"listen on {host}:{port}",
-            hint="give an address of this machine and a port above 1023",
-        ) from error
 
 
 class _Server(uvicorn.Server):

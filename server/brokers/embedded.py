@@ -20,7 +20,7 @@ from typing import Final, Self
 import msgspec
 
 from ..access import AccessRule, is_loopback
-from ..listener import bind_socket
+from ..binding import bind_socket
 from .embedded_peer import Peer
 from .exchange import Exchange, ExchangeLimits, Message
 

@@ -1,1 +1,6 @@
-"""Starts, watches and ends the processes of a cluster."""
+"""Starts, watches and ends the roles of a cluster."""
+
+from .cluster import LocalCluster
+from .plan import PreferredPorts
+
+__all__ = ["LocalCluster", "PreferredPorts"]

@@ -1,0 +1,80 @@
+"""``pushscope instance | gateway | discovery | broker``: one role in the foreground."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Host = Annotated[str, typer.Option(help="Address to listen on; not loopback: PUSHSCOPE_TOKEN is needed.")]
+Discovery = Annotated[str, typer.Option(metavar="URL", help="Discovery to register with, or to ask.")]
+Service = Annotated[str, typer.Option(help="Name under which instances register.")]
+ReadyJson = Annotated[bool, typer.Option(help="Print one JSON line when it serves, nothing else.")]
+
+_PORT = "Port to listen on; 0 picks a free one."
+
+
+def instance(
+    port: Annotated[int, typer.Option(help=_PORT)] = 8080,
+    name: Annotated[str, typer.Option("--id", help="Its id; by default i and the port.")] = "",
+    broker: Annotated[
+        str,
+        typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="memory: or stomp://u:p@host:61613"),
+    ] = "memory:",
+    discovery: Discovery = "",
+    service: Service = "web-socket",
+    strategy: Annotated[
+        str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user.")
+    ] = "relay",
+    default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
+    host: Host = "127.0.0.1",
+    ready_json: ReadyJson = False,
+) -> int:
+    """Run one instance: STOMP over WebSocket, push API, user destinations."""
+    words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
+    words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
+    return _run("instance", host, port, words, ready_json)
+
+
+def gateway(
+    port: Annotated[int, typer.Option(help=_PORT)] = 7000,
+    discovery: Discovery = "http://127.0.0.1:8761",
+    service: Service = "web-socket",
+    host: Host = "127.0.0.1",
+    ready_json: ReadyJson = False,
+) -> int:
+    """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
+    words = ["--discovery", discovery, "--service", service]
+    return _run("gateway", host, port, words, ready_json)
+
+
+def discovery(
+    port: Annotated[int, typer.Option(help=_PORT)] = 8761,
+    host: Host = "127.0.0.1",
+    ready_json: ReadyJson = False,
+) -> int:
+    """Run discovery: who is there, in Eureka's words and by push."""
+    return _run("discovery", host, port, [], ready_json)
+
+
+def broker(
+    port: Annotated[int, typer.Option(help=_PORT)] = 61613,
+    host: Host = "127.0.0.1",
+    ready_json: ReadyJson = False,
+) -> int:
+    """Run the embedded STOMP broker."""
+    return _run("broker", host, port, [], ready_json)
+
+
+def _run(role: str, host: str, port: int, words: list[str], ready_json: bool) -> int:
+    from server.roles.options import from_words
+    from server.roles.process import Ready, run_child, run_role
+
+    words = [role, "--host", host, "--port", str(port), *words]
+    if ready_json:
+        return run_child(words)
+
+    def announce(ready: Ready) -> None:
+        typer.echo(f"{ready.id or ready.role} serves at {ready.url} (pid {ready.pid}); Ctrl-C stops it")
+
+    return run_role(from_words(words), announce)

@@ -1,0 +1,165 @@
+"""``pushscope serve``: a whole cluster in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import msgspec
+import typer
+
+from core.environment import EnvironmentEvent, EnvironmentInfo, LogLine, PartChanged
+from core.errors import ExitCode, PushscopeError, UsageError
+from core.signals import on_stop_signals
+
+from .lines import LineWriter
+
+if TYPE_CHECKING:
+    from server import LocalCluster
+
+
+def serve(
+    instances: Annotated[int | None, typer.Option(help="How many; 2, or as many as --ports names.")] = None,
+    ports: Annotated[
+        str, typer.Option(metavar="8080,8081", help="Ports of the instances; a taken one is an error.")
+    ] = "",
+    broker: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="PUSHSCOPE_BROKER_URL",
+            help="embedded:, or a broker that runs already: stomp://user:password@host:61613",
+        ),
+    ] = "embedded:",
+    strategy: Annotated[
+        str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user on another instance.")
+    ] = "relay",
+    default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
+    gateway_port: Annotated[
+        int | None, typer.Option(help="7000, or a free one if that is taken; 0 picks a free one.")
+    ] = None,
+    discovery_port: Annotated[
+        int | None, typer.Option(help="8761, or a free one if that is taken; 0 picks a free one.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line when everything is ready, nothing else.")
+    ] = False,
+) -> int:
+    """Run a gateway, discovery, a broker and instances until Ctrl-C.
+
+    Ports that are not given are the article's (7000, 8761, 8080, 8081, …), or free ones where
+    those are taken.
+    """
+    from server.supervisor import LocalCluster, PreferredPorts
+
+    usual = PreferredPorts()
+    preferred = PreferredPorts(
+        usual.gateway if gateway_port is None else 0,
+        usual.discovery if discovery_port is None else 0,
+        usual.first_instance,
+    )
+    given = _parse_ports(ports)
+    cluster = LocalCluster(
+        instances if instances is not None else len(given) or 2,
+        cast("Literal['relay', 'broadcast', 'none']", strategy),
+        broker,
+        given,
+        gateway_port or 0,
+        discovery_port or 0,
+        default_user,
+        preferred=preferred,
+    )
+    return asyncio.run(_Foreground(cluster, tell=_tell_json if json else _tell_person).run())
+
+
+def _parse_ports(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(",") if word.strip())
+    except ValueError:
+        raise UsageError(f"--ports {text}: not a list of ports", hint="as in --ports 8080,8081") from None
+
+
+class _Foreground:
+    """A cluster between its start and the signal that ends it."""
+
+    def __init__(self, cluster: LocalCluster, tell: Callable[[EnvironmentInfo], None]) -> None:
+        self._cluster = cluster
+        self._tell = tell
+        self._signalled = False
+
+    async def run(self) -> int:
+        """Start, tell, wait for a signal, stop; returns the exit code.
+
+        Raises:
+            PushscopeError: it did not start, or a part that all instances need died.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with LineWriter(sys.stderr) as log:
+            follower = asyncio.create_task(self._follow(self._cluster.events(), broken, log))
+            self._on_signals(task)
+            try:
+                async with self._cluster:
+                    self._tell(self._cluster.describe())
+                    await broken
+            except asyncio.CancelledError:
+                if not self._signalled:
+                    raise
+            finally:
+                await follower  # ends with the cluster
+        return ExitCode.PASS
+
+    async def _follow(
+        self, events: AsyncIterator[EnvironmentEvent], broken: asyncio.Future[None], log: LineWriter
+    ) -> None:
+        async for event in events:
+            match event:
+                case LogLine(source, text):
+                    log.write(f"{source:<9} | {text}")
+                case PartChanged(part) if part.state == "dead" and not broken.done():
+                    broken.set_exception(
+                        PushscopeError(
+                            f"the {part.name} died, and nothing works without it",
+                            tried=f"keep {part.name} (pid {part.pid}) running",
+                            hint="look at its last lines above",
+                        )
+                    )
+                case _:
+                    pass
+
+    def _on_signals(self, task: asyncio.Task[object]) -> None:
+        def stop() -> None:
+            # A second one changes nothing: the stop under way takes less than five seconds.
+            if not self._signalled:
+                self._signalled = True
+                task.cancel()
+
+        on_stop_signals(stop)
+
+
+def _tell_json(info: EnvironmentInfo) -> None:
+    parts = {part.name: part.url for part in info.parts}
+    line = {
+        "gateway": info.gateway_url,
+        "discovery": parts["discovery"],
+        "broker": parts["broker"],
+        "instances": [{"id": each.id, "url": each.push_url, "pid": each.pid} for each in info.instances],
+    }
+    typer.echo(msgspec.json.encode(line).decode())
+
+
+def _tell_person(info: EnvironmentInfo) -> None:
+    rows = [("page", f"{info.gateway_url}/110000.html", "Connect, Send, and see what arrives")]
+    rows.append(("gateway", info.gateway_url, info.websocket_url.partition("?")[0]))
+    rows += [(each.id, each.push_url, f"pid {each.pid}") for each in info.instances]
+    rows += [(part.name, part.url, f"pid {part.pid}") for part in info.parts if part.name != "gateway"]
+    wide = max(len(url) for _, url, _ in rows)
+    lines = [f"{len(info.instances)} instances are ready (strategy {info.strategy}):", ""]
+    lines += [f"  {name:<10} {url:<{wide}}  {note}" for name, url, note in rows]
+    lines += ["", "Open the page and connect, then push to it through any instance:", ""]
+    lines += [f"  curl '{each.push_url}/test?username=lijian'" for each in info.instances]
+    lines += ["", "Ctrl-C stops all of it. What the processes log follows.", ""]
+    typer.echo("\n".join(lines))

@@ -1,0 +1,30 @@
+"""Binds the sockets that roles listen on; apart from the listener, because that loads an HTTP server."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from core.errors import ClusterStartError, PortTakenError
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """Bind and return a TCP socket; port 0 picks a free one.
+
+    Raises:
+        PortTakenError: somebody listens there already.
+        ClusterStartError: the address is not one of this machine, or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        # create_server sets SO_REUSEADDR where it means "forget TIME_WAIT", and not on Windows,
+        # where it would mean "share the port".
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
+            raise PortTakenError(port, host=host) from error
+        raise ClusterStartError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}",
+            tried=f"listen on {host}:{port}",
+            hint="give an address of this machine and a port above 1023",
+        ) from error

@@ -1,0 +1,109 @@
+"""A role as an async context manager in the caller's loop, whatever role it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from core.errors import PortTakenError
+
+from .options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOptions, Options, role_of
+
+if TYPE_CHECKING:
+    from ..brokers.memory import MemoryExchange
+
+logger = logging.getLogger("pushscope.roles")
+
+
+class RunningRole(Protocol):
+    """What all roles have in common once they listen."""
+
+    @property
+    def url(self) -> str:
+        """Base URL without a slash at the end (a broker: where clients of its protocol connect)."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        ...
+
+
+class SharedLoop:
+    """What roles have in common that share one event loop: the exchange behind ``memory:``."""
+
+    def __init__(self) -> None:
+        self._exchange: MemoryExchange | None = None
+
+    @property
+    def exchange(self) -> MemoryExchange:
+        """The exchange of all in-memory brokers of this loop."""
+        if self._exchange is None:
+            from ..brokers.memory import MemoryExchange
+
+            self._exchange = MemoryExchange()
+        return self._exchange
+
+
+@asynccontextmanager
+async def open_role(options: Options, shared: SharedLoop | None = None) -> AsyncGenerator[RunningRole]:
+    """Run a role until the block ends; the body begins when it is ready to serve.
+
+    Args:
+        options: Which role, and how.
+        shared: What it has in common with others of this loop; alone by default.
+
+    Raises:
+        PortTakenError: the port is in use, and ``or_free`` does not allow another one.
+        ClusterStartError: it could not start for another reason.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            role = await stack.enter_async_context(_make(options, shared))
+        except PortTakenError:
+            if not options.or_free or options.port == 0:
+                raise
+            elsewhere = msgspec.structs.replace(options, port=0)
+            role = await stack.enter_async_context(_make(elsewhere, shared))
+            logger.warning(
+                "port %d is taken: %s listens on %d instead", options.port, role_of(options), role.port
+            )
+        yield role
+
+
+def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextManager[RunningRole]:
+    # Each process runs one role and imports no other: half of its start is importing.
+    match options:
+        case BrokerOptions():
+            from ..brokers.embedded import EmbeddedBroker
+
+            return EmbeddedBroker(options.host, options.port)
+        case DiscoveryOptions():
+            from ..discovery.app import Discovery, DiscoverySettings
+
+            return Discovery(DiscoverySettings(host=options.host, port=options.port))
+        case GatewayOptions():
+            from ..gateway import Gateway, GatewaySettings
+
+            return Gateway(
+                GatewaySettings(host=options.host, port=options.port, discovery_url=options.discovery or None)
+            )
+        case InstanceOptions():
+            from ..instance import Instance, InstanceSettings
+
+            return Instance(
+                InstanceSettings(
+                    id=options.id,
+                    host=options.host,
+                    port=options.port,
+                    service=options.service,
+                    strategy=options.strategy,
+                    broker_url=options.broker,
+                    discovery_url=options.discovery or None,
+                    default_user=options.default_user,
+                )
+            )

@@ -1,0 +1,361 @@
+"""A whole cluster on this machine: broker, discovery, instances, gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from types import TracebackType
+from typing import Literal, Self
+
+from core.environment import (
+    Action,
+    ClusterSpec,
+    EnvironmentEvent,
+    EnvironmentInfo,
+    InstanceChanged,
+    LogLine,
+    Part,
+    PartChanged,
+    StartStep,
+)
+from core.errors import ClusterStartError, UsageError
+
+from ..roles.options import InstanceOptions, Options
+from .feed import EventFeed
+from .launcher import Launcher, ProcessLauncher
+from .member import Member
+from .plan import SERVICE, Plan, PreferredPorts, check_ports
+from .progress import step, together
+from .readiness import check_broker, wait_for_mesh
+
+#: Seconds for an orderly stop: first whoever has clients, then what those lean on. The sum is below
+#: the five seconds in which ``serve`` promises to be gone.
+_CLIENT_GRACE = 2.5
+_BACKBONE_GRACE = 1.0
+
+_STEPS = ("ports", "broker", "discovery", "instances", "gateway")
+
+
+class LocalCluster:
+    """A gateway, discovery, a broker and instances, each a process (or all in this loop).
+
+    An async context manager, and an implementation of :class:`core.environment.Environment`::
+
+        async with LocalCluster(instances=2) as cluster:
+            print(cluster.describe().gateway_url)
+
+    Args:
+        instances: How many, 1 to 64.
+        strategy: How a push reaches a user on another instance (``core.environment``).
+        broker: ``embedded:`` (a broker process of our own), ``memory:`` (with ``in_process``), or
+            the URL of one that runs already. It never appears on a command line or in a log.
+        ports: Ports of the first instances; 0 or none is a free one, a taken one an error.
+        gateway_port: As ``ports``.
+        discovery_port: As ``ports``.
+        default_user: Who a connection is that names no user.
+        in_process: Run all roles in this event loop, for tests and notebooks. Instances can be
+            killed, not paused.
+        preferred: Ports to try first where none is given.
+
+    Raises:
+        UsageError: the arguments contradict each other.
+    """
+
+    def __init__(
+        self,
+        instances: int = 2,
+        strategy: Literal["relay", "broadcast", "none"] = "relay",
+        broker: str = "embedded:",
+        ports: tuple[int, ...] = (),
+        gateway_port: int = 0,
+        discovery_port: int = 0,
+        default_user: str = "lijian",
+        in_process: bool = False,
+        *,
+        preferred: PreferredPorts | None = None,
+    ) -> None:
+        spec = ClusterSpec(
+            instances, strategy, broker, tuple(ports), gateway_port, discovery_port, default_user
+        )
+        self._plan = Plan(spec, preferred=preferred or PreferredPorts(0, 0, 0), in_process=in_process)
+        self._in_process = in_process
+        self._launcher = self._make_launcher()
+        self._feed = EventFeed()
+        self._instances: dict[str, Member] = {}
+        self._parts: dict[str, Member] = {}
+        self._broker_url = spec.broker
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping: asyncio.Task[None] | None = None
+        self._ready = False
+
+    @classmethod
+    def from_spec(
+        cls, spec: ClusterSpec, *, in_process: bool = False, preferred: PreferredPorts | None = None
+    ) -> Self:
+        """A cluster as ``spec`` describes it."""
+        return cls(
+            spec.instances,
+            spec.strategy,
+            spec.broker,
+            spec.ports,
+            spec.gateway_port,
+            spec.discovery_port,
+            spec.default_user,
+            in_process,
+            preferred=preferred,
+        )
+
+    # ---- description ----------------------------------------------------------------------
+
+    def describe(self) -> EnvironmentInfo:
+        """The present addresses and states; see :class:`core.environment.Environment`."""
+        gateway = self._parts["gateway"].url if "gateway" in self._parts else ""
+        return EnvironmentInfo(
+            name="local cluster",
+            kind="local",
+            websocket_url=f"ws{gateway.removeprefix('http')}/{SERVICE}/ws?user={{user}}" if gateway else "",
+            gateway_url=gateway,
+            instances=tuple(member.as_instance() for member in self._instances.values()),
+            parts=self._describe_parts(),
+            strategy=self._plan.spec.strategy,
+            broker=self._plan.shown_broker,
+        )
+
+    def _describe_parts(self) -> tuple[Part, ...]:
+        parts = tuple(member.as_part() for member in self._parts.values())
+        if "broker" in self._parts or not self._ready:
+            return parts
+        return (*parts, Part("broker", "ready", self._plan.shown_broker))
+
+    def log_of(self, name: str) -> tuple[str, ...]:
+        """The last log lines of an instance or part, oldest first.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        member = self._instances.get(name) or self._parts.get(name)
+        if member is None:
+            raise UsageError(f"no instance or part {name!r}", hint=f"one of {self._names()}")
+        return tuple(member.log)
+
+    def events(self) -> AsyncIterator[EnvironmentEvent]:
+        """Changes and log lines from this call on; see :class:`core.environment.Environment`."""
+        return self._feed.subscribe()
+
+    # ---- start and stop -------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start(lambda step: None)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self, progress: Callable[[StartStep], None]) -> None:
+        """Start everything and return when it is ready; undone when it fails or is cancelled.
+
+        Raises:
+            PortTakenError: a port that was asked for by number is in use.
+            ClusterStartError: something else kept a role from becoming ready.
+        """
+        if self._instances or self._parts or self._stopping is not None:
+            raise UsageError("a cluster is started once", hint="make a new LocalCluster")
+        for key in _STEPS:
+            progress(StartStep(key, "waiting"))
+        try:
+            await self._start(progress)
+        except BaseException:
+            await self.stop()
+            raise
+        self._ready = True
+        self._spawn(self._sample(), "samples")
+
+    async def _start(self, progress: Callable[[StartStep], None]) -> None:
+        ports = self._plan.explicit_ports()
+        with step("ports", len(ports), progress):
+            check_ports(ports)
+        await together(self._start_broker(progress), self._start_discovery(progress))
+        await together(self._start_instances(progress), self._start_gateway(progress))
+
+    async def _start_broker(self, progress: Callable[[StartStep], None]) -> None:
+        with step("broker", 1, progress) as current:
+            if self._plan.embedded_broker:
+                part = self._new_part("broker", self._plan.broker())
+                await part.start()
+                self._broker_url = part.url
+            else:
+                await check_broker(self._broker_url)
+            current.advance()
+
+    async def _start_discovery(self, progress: Callable[[StartStep], None]) -> None:
+        with step("discovery", 1, progress) as current:
+            await self._new_part("discovery", self._plan.discovery()).start()
+            current.advance()
+
+    async def _start_instances(self, progress: Callable[[StartStep], None]) -> None:
+        with step("instances", self._plan.spec.instances, progress) as current:
+
+            async def start_one(member: Member) -> None:
+                await member.start()
+                current.advance()
+
+            members = [self._new_instance() for _ in range(self._plan.spec.instances)]
+            await together(*(start_one(member) for member in members))
+            await wait_for_mesh({member.name: member.url for member in members})
+
+    async def _start_gateway(self, progress: Callable[[StartStep], None]) -> None:
+        with step("gateway", 1, progress) as current:
+            await self._new_part("gateway", self._plan.gateway(self._parts["discovery"].url)).start()
+            current.advance()
+
+    async def stop(self) -> None:
+        """Stop everything, in at most about four seconds; may be called at any time, also twice."""
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="stop cluster")
+        try:
+            await asyncio.shield(self._stopping)
+        except asyncio.CancelledError:
+            # Whoever waits may give up; the processes are ended all the same before we return.
+            await asyncio.wait((self._stopping,))
+            raise
+
+    async def _stop(self) -> None:
+        self._ready = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        parts = dict(self._parts)
+        clients = [*self._instances.values(), *(parts.pop(name) for name in ("gateway",) if name in parts)]
+        await _all(member.stop(_CLIENT_GRACE) for member in clients)
+        await _all(member.stop(_BACKBONE_GRACE) for member in parts.values())
+        self._feed.close()
+
+    # ---- control --------------------------------------------------------------------------
+
+    async def control(self, action: Action, instance: str | None = None) -> str:
+        """Do something to an instance and return its id when it is done.
+
+        ``kill`` ends it without a word, ``stop`` in order; ``pause`` freezes it, ``resume`` lets it
+        go on; ``add`` starts one under an id that was never used; ``remove`` stops it and forgets
+        it. Without an instance the newest that it can be done to is taken.
+
+        Raises:
+            UsageError: no such instance, or it is in no state for this, or not possible here.
+            ClusterStartError: an added one did not become ready.
+        """
+        if not self._ready:
+            raise UsageError(f"cannot {action}: the cluster is not running")
+        if action == "add":
+            return await self._add()
+        member = self._find(action, instance)
+        match action:
+            case "kill":
+                await member.kill()
+            case "pause":
+                member.pause()
+            case "resume":
+                member.resume()
+            case "stop":
+                await member.stop(_CLIENT_GRACE)
+            case "remove":
+                await member.stop(_CLIENT_GRACE)
+                self._instances.pop(member.name, None)
+        return member.name
+
+    async def _add(self) -> str:
+        member = self._new_instance()
+
+        async def start() -> None:
+            try:
+                await member.start()
+                ready = [each for each in self._instances.values() if each.state == "ready"]
+                await wait_for_mesh({each.name: each.url for each in ready})
+            except BaseException:
+                await member.stop(0)
+                self._instances.pop(member.name, None)
+                raise
+
+        task = self._spawn(start(), f"add {member.name}")
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait((task,))
+            if self._stopping is not None:
+                raise ClusterStartError(f"{member.name} was not started: the cluster stops") from None
+            raise
+        return member.name
+
+    def _find(self, action: Action, instance: str | None) -> Member:
+        if instance is None:
+            fitting = [each for each in self._instances.values() if _possible(action, each)]
+            if not fitting:
+                raise UsageError(f"no instance to {action}")
+            return fitting[-1]
+        if instance not in self._instances:
+            raise UsageError(f"no instance {instance!r}", tried=action, hint=f"one of {self._names()}")
+        return self._instances[instance]
+
+    def _names(self) -> str:
+        return ", ".join([*self._instances, *self._parts]) or "none"
+
+    # ---- members --------------------------------------------------------------------------
+
+    def _make_launcher(self) -> Launcher:
+        if not self._in_process:
+            return ProcessLauncher()
+        from .one_loop import LoopLauncher
+
+        return LoopLauncher()
+
+    def _new_part(self, name: str, options: Options) -> Member:
+        member = self._member(name, options, lambda part: self._feed.publish(PartChanged(part.as_part())))
+        self._parts[name] = member
+        return member
+
+    def _new_instance(self) -> Member:
+        options: InstanceOptions = self._plan.next_instance(self._broker_url, self._parts["discovery"].url)
+        member = self._member(
+            options.id, options, lambda each: self._feed.publish(InstanceChanged(each.as_instance()))
+        )
+        self._instances[options.id] = member
+        return member
+
+    def _member(self, name: str, options: Options, on_change: Callable[[Member], None]) -> Member:
+        return Member(
+            name,
+            options,
+            self._launcher,
+            on_change=on_change,
+            on_line=lambda source, text: self._feed.publish(LogLine(source, text)),
+        )
+
+    async def _sample(self) -> None:
+        from .sampling import Sampler  # psutil: not on the way to the first connection
+
+        await Sampler(lambda: tuple(self._instances.values())).run()
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+async def _all(stops: Iterable[Coroutine[None, None, None]]) -> None:
+    """Run them side by side to their ends, whatever one of them says."""
+    await asyncio.gather(*stops, return_exceptions=True)
+
+
+def _possible(action: Action, member: Member) -> bool:
+    match action:
+        case "pause":
+            return member.state == "ready"
+        case "resume":
+            return member.state == "paused"
+        case "remove":
+            return True
+        case _:
+            return member.alive
