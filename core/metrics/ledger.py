@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, Literal
 
 from .intervals import Intervals
@@ -70,19 +71,21 @@ class Ledger:
         late_after_ns: int = 5_000_000_000,
         overdue_ns: int = 1_000_000_000,
         in_order_of_arrival: bool = False,
-        on_final: Callable[[Push], None] = _ignore_push,
-        on_stray: Callable[[Stray, str, str, int, int], None] = _ignore_stray,
+        on_final: Callable[[Push], None] | None = None,
+        on_stray: Callable[[Stray, str, str, int, int], None] | None = None,
     ) -> None:
         self.counts = Counts()
         self._epoch_ns = epoch_ns
         self._late_after_ns = late_after_ns
         self._overdue_ns = overdue_ns
-        self._on_final = on_final
-        self._on_stray = on_stray
+        self._on_final = on_final or _ignore_push
+        self._on_stray = on_stray or _ignore_stray
         self._streams: dict[str, dict[str, _Stream]] = {}  # by user, then by via
         self._where: dict[str, str] = {}
         self._away: set[str] = set()
         self._young: deque[Push] = deque()
+        self._missing: dict[Push, None] = {}  # those counted as lost so far, in order of discovery
+        self._unanswered = 0
         self._queues: dict[str, deque[Push]] | None = {} if in_order_of_arrival else None
         self._fresh: dict[tuple[str, str, int], Tally] = {}
 
@@ -110,10 +113,9 @@ class Ledger:
         push.was_offline = True
         if push.fate is not Fate.PENDING:
             return
-        self._tally(push, push.on, expected=-1, lost=-1 if push.missing else 0)
-        self.counts.lost -= push.missing
+        self._found(push)
+        self._tally(push, push.on, expected=-1)
         self.counts.offline += 1
-        push.missing = False
         push.fate = Fate.OFFLINE
 
     # ---- sending ------------------------------------------------------------------------------
@@ -128,6 +130,7 @@ class Ledger:
         push = Push(via, user, stream.issued, self._where.get(user, NOWHERE), intended_ns, sent_ns)
         push.was_offline = user in self._away
         stream.open[push.seq] = push
+        self._unanswered += 1
         self._young.append(push)
         if self._queues is not None:
             self._queues.setdefault(user, deque()).append(push)
@@ -138,6 +141,7 @@ class Ledger:
         push.answered_ns = now_ns
         if push.fate is not Fate.SENT:
             return  # its arrival was seen before its answer
+        self._unanswered -= 1
         if outcome == "accepted":
             self._accept(push)
             return
@@ -157,13 +161,21 @@ class Ledger:
             self.counts.offline += 1
             return
         push.fate = Fate.PENDING
-        self.counts.lost += push.missing
-        self._tally(push, push.on, expected=1, lost=int(push.missing))
+        self._tally(push, push.on, expected=1)
+        if push.missing:  # overtaken or overdue before its answer came
+            push.missing = False
+            self._miss(push)
 
     # ---- receiving ----------------------------------------------------------------------------
 
-    def received(self, user: str, addressee: str, via: str, seq: int, received_ns: int) -> Push | None:
-        """A delivery whose push is known by its id; the push it settled, if any."""
+    def received(
+        self, user: str, addressee: str, via: str, seq: int, received_ns: int, on: str = ""
+    ) -> Push | None:
+        """A delivery whose push is known by its id; the push it settled, if any.
+
+        ``on`` is the instance of the session it came through, where that is known better than by
+        the last :meth:`online`.
+        """
         if addressee != user:
             return self._stray("misrouted", user, via, seq, received_ns)
         stream = self._streams.get(user, _NO_STREAMS).get(via)
@@ -181,17 +193,17 @@ class Ledger:
             for overtaken in range(stream.highest + 1, seq):
                 self._miss(stream.open.get(overtaken))
             stream.highest = seq
-        self._deliver(push, received_ns)
+        self._deliver(push, received_ns, on or self._where.get(user, NOWHERE))
         return push
 
-    def received_next(self, user: str, received_ns: int) -> Push | None:
+    def received_next(self, user: str, received_ns: int, on: str = "") -> Push | None:
         """A delivery without any id: it is taken for the oldest open push to its user."""
         queue = (self._queues or {}).get(user)
         while queue:
             push = queue.popleft()
             expected = push.fate in (Fate.SENT, Fate.PENDING, Fate.UNANSWERED)
             if expected and received_ns - push.intended_ns <= self._late_after_ns:
-                return self.received(user, user, push.via, push.seq, received_ns)
+                return self.received(user, user, push.via, push.seq, received_ns, on)
         return self._stray("unexpected", user, NOWHERE, 0, received_ns)
 
     def misrouted(self, user: str, received_ns: int) -> None:
@@ -212,32 +224,31 @@ class Ledger:
                 self.counts.unexpected += 1
         self._on_stray(kind, user, via, seq, received_ns)
 
-    def _deliver(self, push: Push, received_ns: int) -> None:
+    def _deliver(self, push: Push, received_ns: int, on: str) -> None:
         counts = self.counts
         match push.fate:
             case Fate.SENT:  # the delivery was quicker than the answer to the push
-                push.was_offline = False
+                self._unanswered -= 1
+                push.was_offline = push.missing = False
                 self._accept(push)
             case Fate.UNANSWERED:
                 counts.refused -= 1
-                push.was_offline = False
+                push.was_offline = push.missing = False
                 self._accept(push)
             case Fate.OFFLINE:
                 counts.offline -= 1
                 self._tally(push, push.on, expected=1)
             case _:
                 pass
+        self._found(push)
         counts.delivered += 1
-        counts.lost -= push.missing
         counts.late += received_ns - push.intended_ns > self._late_after_ns
-        on = self._where.get(push.user, NOWHERE)
-        if on in (NOWHERE, push.on):
+        if on == NOWHERE:
             on = push.on
-        self._tally(push, push.on, expected=-1, lost=-1 if push.missing else 0)
+        self._tally(push, push.on, expected=-1)
         tally = self._tally(push, on, expected=1, delivered=1)
         tally.latency.record(received_ns - push.intended_ns)
         push.on = on
-        push.missing = False
         push.fate = Fate.DELIVERED
         push.received_ns = received_ns
         self._on_final(push)
@@ -249,8 +260,17 @@ class Ledger:
             return
         push.missing = True
         if push.fate is Fate.PENDING:
+            self._missing[push] = None
             self.counts.lost += 1
             self._tally(push, push.on, lost=1)
+
+    def _found(self, push: Push) -> None:
+        """It is not missing any more, if it was."""
+        if push.missing and push.fate is Fate.PENDING:
+            del self._missing[push]
+            self.counts.lost -= 1
+            self._tally(push, push.on, lost=-1)
+        push.missing = False
 
     def overdue(self, now_ns: int) -> None:
         """Mark what is overdue as missing so far; call it some times a second."""
@@ -264,6 +284,7 @@ class Ledger:
         for stream in self._all_streams():
             for push in stream.open.values():
                 if push.fate is Fate.SENT:
+                    self._unanswered -= 1
                     self.counts.refused += 1
                     push.fate = Fate.UNANSWERED
                 self._miss(push)
@@ -273,24 +294,18 @@ class Ledger:
                 self._on_final(push)
             stream.open.clear()
         self._young.clear()
+        self._missing.clear()
         lost.sort(key=lambda push: push.intended_ns)
         return lost
 
     @property
     def under_way(self) -> int:
         """Pushes that may still arrive or be answered: those without an answer and the expected."""
-        fates = (Fate.SENT, Fate.PENDING)
-        return sum(push.fate in fates for stream in self._all_streams() for push in stream.open.values())
+        return self._unanswered + self.counts.pending + len(self._missing)
 
-    def missing_pushes(self) -> list[Push]:
-        """What is missing so far, oldest first."""
-        found = [
-            push
-            for stream in self._all_streams()
-            for push in stream.open.values()
-            if push.missing and push.fate is Fate.PENDING
-        ]
-        return sorted(found, key=lambda push: push.intended_ns)
+    def missing_pushes(self, most: int | None = None) -> list[Push]:
+        """What is missing so far, in the order in which that was noticed; only the first ``most``."""
+        return list(islice(self._missing, most))
 
     def _all_streams(self) -> Iterator[_Stream]:
         for streams in self._streams.values():

@@ -222,6 +222,7 @@ class AnySequenceOfEvents(RuleBasedStateMachine):
         assert counts.lost == len(self.ledger.missing_pushes())
         assert counts.pending + counts.lost == fates.count(Fate.PENDING)
         assert counts.attempted + fates.count(Fate.SENT) == len(self.all)
+        assert self.ledger.under_way == fates.count(Fate.SENT) + fates.count(Fate.PENDING)
         assert min(getattr(counts, name) for name in counts.__struct_fields__) >= 0
         assert counts.pending >= 0
 
