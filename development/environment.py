@@ -17,7 +17,8 @@ VENV = ROOT / ".venv"
 #: What our chores make for themselves; may be removed at any time.
 CACHE = ROOT / ".cache"
 #: Lines of pip's output that show a person that something is going on.
-_PROGRESS = ("Collecting", "Downloading", "Installing", "Building", "Preparing", "Successfully")
+_PROGRESS = ("Downloading", "Building", "Installing", "Successfully")
+_WIDTH = 100
 
 
 class ChoreError(Exception):
@@ -78,7 +79,8 @@ def pip(python: Path, arguments: Sequence[str]) -> None:
         for line in process.stdout:
             lines.append(line.rstrip())
             if line.lstrip().startswith(_PROGRESS):
-                say("  " + line.strip()[:140])
+                text = line.strip()
+                say("  " + (text if len(text) <= _WIDTH else text[: _WIDTH - 2] + " …"))
     if process.returncode != 0:
         last = "\n".join("  | " + line for line in lines[-25:])
         raise ChoreError(
