@@ -129,13 +129,13 @@ def without_login(url: str) -> str:
 
 
 def _check(spec: ClusterSpec, in_process: bool) -> None:
-    for wrong, hint in _mistakes(spec, in_process):
-        raise UsageError(wrong, tried=f"a cluster of {spec.instances} instances", hint=hint)
     try:
         # Literals are not checked when a struct is made by a call.
         msgspec.convert(msgspec.to_builtins(spec), ClusterSpec)
     except msgspec.ValidationError as error:
         raise UsageError(f"cluster: {error}") from error
+    for wrong, hint in _mistakes(spec, in_process):
+        raise UsageError(wrong, tried=f"a cluster of {spec.instances} instances", hint=hint)
 
 
 def _mistakes(spec: ClusterSpec, in_process: bool) -> Iterator[tuple[str, str]]:
