@@ -1,0 +1,132 @@
+"""What all connections of one gateway share: settings, routes, balancer, counters, access log."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from core.errors import UsageError
+
+from ..access import host_of, is_loopback
+from .balancer import RoundRobin
+from .heads import ForwardedPolicy, redact
+from .routes import DEFAULT_ROUTES, RouteSpec, RouteTable
+
+access_log = logging.getLogger("pushscope.gateway.access")
+
+#: httptools has no limit of its own; these are what common servers use.
+MAX_HEAD = 64 * 1024
+MAX_HEADERS = 100
+
+
+class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway's settings.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port, or 0 for a free one.
+        routes: In the order in which they are tried; see :mod:`.config` for files.
+        discovery_url: Where the instances are registered; None: only ``services``.
+        services: Services at fixed ``host:port`` addresses, used without discovery.
+        connect_timeout_s: For one instance; then the next is tried.
+        handshake_timeout_s: From a request's head to upstream's answer to an upgrade.
+        response_timeout_s: From a request's end to the head of upstream's answer; 0 is no limit.
+        head_timeout_s: For a client to send its request head.
+        max_body: Bytes of a request body; answers are not limited.
+        allowed_hosts: Further names that a Host header may have while listening on loopback
+            (web pages must not reach local services through a name of their own); ``*`` is any.
+        trusted_proxies: Regular expression of the addresses whose X-Forwarded-* headers are kept
+            and appended to; empty: all incoming ones are stripped.
+        access_log: Whether requests are logged, tokens redacted.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    routes: tuple[RouteSpec, ...] = DEFAULT_ROUTES
+    discovery_url: str | None = None
+    services: dict[str, tuple[str, ...]] = {}
+    connect_timeout_s: float = 2.0
+    handshake_timeout_s: float = 10.0
+    response_timeout_s: float = 60.0
+    head_timeout_s: float = 10.0
+    max_body: int = 16 * 1024 * 1024
+    allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: str = ""
+    access_log: bool = True
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start."""
+
+    requests: int = 0
+    upgrades: int = 0
+    open_tunnels: int = 0
+    failed_dials: int = 0
+    answers: dict[int, int] = field(default_factory=dict[int, int])
+
+    def answered(self, status: int) -> None:
+        """Count an answer by its status."""
+        self.answers[status] = self.answers.get(status, 0) + 1
+
+
+class Edge:
+    """The shared part of a gateway.
+
+    Raises:
+        RouteError: a route is wrong.
+        UsageError: ``trusted_proxies`` is not a regular expression.
+    """
+
+    def __init__(self, settings: GatewaySettings, balancer: RoundRobin) -> None:
+        self.settings = settings
+        self.routes = RouteTable(settings.routes)
+        self.balancer = balancer
+        self.counters = Counters()
+        self.tasks: set[asyncio.Task[None]] = set()
+        try:
+            trusted = re.compile(settings.trusted_proxies) if settings.trusted_proxies else None
+        except re.error as error:
+            raise UsageError(f"trusted_proxies {settings.trusted_proxies!r}: {error}") from error
+        self.forwarded = ForwardedPolicy(trusted)
+        self._any_host = "*" in settings.allowed_hosts or not is_loopback(settings.host)
+        self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
+
+    def refuse_host(self, hosts: Iterable[bytes]) -> str:
+        """Why these Host headers are refused, or ""."""
+        if self._any_host:
+            return ""
+        for authority in hosts:
+            name = host_of(authority.decode("latin-1"))
+            if not is_loopback(name) and name not in self._hosts:
+                return f"the Host header {authority.decode('latin-1')!r} is not this gateway (allowed_hosts)"
+        return ""
+
+    def tunnel_opened(self) -> None:
+        """Count an upgrade that succeeded."""
+        self.counters.upgrades += 1
+        self.counters.open_tunnels += 1
+
+    def tunnel_over(self) -> None:
+        """Count a tunnel's end."""
+        self.counters.open_tunnels -= 1
+
+    def log(self, client: str, method: str, target: str, status: int, started: float, upstream: str) -> None:
+        """Count an answer and write its access line."""
+        self.counters.answered(status)
+        if self.settings.access_log and access_log.isEnabledFor(logging.INFO):
+            access_log.info(
+                '%s "%s %s" %d %.1fms %s',
+                client,
+                method,
+                redact(target),
+                status,
+                (time.perf_counter() - started) * 1000,
+                upstream or "-",
+            )

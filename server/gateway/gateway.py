@@ -1,0 +1,109 @@
+"""The gateway as a running server."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from ..access import AccessRule
+from ..discovery import DiscoveryClient, Registration, Snapshot
+from ..listener import Listener, bind_socket
+from .balancer import RoundRobin, StaticDirectory
+from .edge import Edge, GatewaySettings
+from .pages import Pages
+from .protocol import GatewayProtocol
+from .proxy import HttpProxy
+
+logger = logging.getLogger("pushscope.gateway")
+
+#: The name under which a gateway is in the registry, so that instances know which origins are
+#: their own front.
+GATEWAY_SERVICE = "gateway"
+
+
+class Gateway:
+    """A running gateway: ``async with Gateway(settings) as gateway: gateway.url``.
+
+    With discovery it knows its instances when entering returns (as far as they are registered),
+    and registers itself as ``gateway``.
+
+    Raises (constructing):
+        RouteError: a route is wrong.
+    Raises (entering):
+        PortTakenError: the port is in use.
+    """
+
+    def __init__(self, settings: GatewaySettings | None = None) -> None:
+        self.settings = settings if settings is not None else GatewaySettings()
+        self._static = StaticDirectory(self.settings.services)
+        self._discovery: DiscoveryClient | None = None
+        self._balancer = RoundRobin(self)
+        self.edge = Edge(self.settings, self._balancer)
+        self._listener: Listener | None = None
+        self._stack = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        assert self._listener is not None, "enter first"
+        return self._listener.url
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        assert self._listener is not None, "enter first"
+        return self._listener.port
+
+    def instances(self, service: str) -> tuple[Registration, ...]:
+        """Who takes new connections of ``service`` now (the balancer asks this)."""
+        if self._discovery is not None and (found := self._discovery.instances(service)):
+            return found
+        return self._static.instances(service)
+
+    async def __aenter__(self) -> Self:
+        for warning in self.edge.routes.warnings:
+            logger.warning("%s", warning)
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        sock = bind_socket(settings.host, settings.port)
+        stack.callback(sock.close)
+        proxy = await stack.enter_async_context(HttpProxy(self.edge))
+        rule = AccessRule.for_host(settings.host, need_token=False)
+        pages = Pages(self.edge, rule, self._report, proxy)
+        if settings.discovery_url is not None:
+            port = int(sock.getsockname()[1])
+            ourselves = Registration(f"gateway-{port}", GATEWAY_SERVICE, settings.host, port)
+            self._discovery = await stack.enter_async_context(
+                DiscoveryClient(settings.discovery_url, ourselves, self._on_change, token=rule.token)
+            )
+        protocol = functools.partial(GatewayProtocol, edge=self.edge)
+        self._listener = await stack.enter_async_context(
+            Listener(pages, host=settings.host, sock=sock, grace_s=2, http=protocol, ws="none")
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def _on_change(self, snapshot: Snapshot) -> None:
+        listed = [f"{x.service}/{x.id}" for x in snapshot.instances if x.service != GATEWAY_SERVICE]
+        logger.info("registry %d: %s", snapshot.version, ", ".join(listed) or "empty")
+
+    def _report(self) -> dict[str, Any]:
+        services = sorted({x.upstream.service for x in self.edge.routes.routes if x.upstream.service})
+        return {
+            "discovery": {
+                "url": self.settings.discovery_url,
+                "connected": self._discovery is not None and self._discovery.connected,
+            },
+            "services": {name: [item.id for item in self.instances(name)] for name in services},
+        }

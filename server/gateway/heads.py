@@ -1,0 +1,179 @@
+"""Header rules of a proxy, and the few bytes of HTTP/1.1 that the gateway writes itself (pure)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+Header = tuple[bytes, bytes]
+
+#: RFC 9110 §7.6.1 and spec A4: meant for one connection only.
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"transfer-encoding",
+        b"te",
+        b"trailer",
+        b"proxy-authorization",
+        b"proxy-authenticate",
+        b"x-application-context",
+        b"upgrade",
+    )
+)
+
+#: What a client could use to pretend to be somebody else's proxy (spec A4).
+FORWARDED = frozenset(
+    (
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+    )
+)
+
+_WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_SECRETS = re.compile(r"(?i)([?&;](?:access_token|token|passcode|password|api_key)=)[^&;#\s]*")
+
+
+def tokens(headers: Iterable[Header], name: bytes) -> set[bytes]:
+    """The comma-separated tokens of all headers of that name, in lower case."""
+    return {
+        token.strip().lower() for key, value in headers if key == name for token in value.split(b",") if token
+    }
+
+
+def values(headers: Iterable[Header], name: bytes) -> list[bytes]:
+    """The values of all headers of that (lower-case) name."""
+    return [value for key, value in headers if key == name]
+
+
+def end_to_end(headers: Iterable[Header], *, drop: frozenset[bytes] = frozenset()) -> list[Header]:
+    """Without hop-by-hop headers, without what ``Connection`` names, without ``drop``.
+
+    Names are expected in lower case.
+    """
+    listed = list(headers)
+    unwanted = HOP_BY_HOP | drop
+    named = tokens(listed, b"connection")
+    if named:
+        # Content-Length and Host named there would change what the message is: they stay.
+        unwanted = unwanted | (named - {b"content-length", b"host", b"close", b"keep-alive"})
+    return [item for item in listed if item[0] not in unwanted]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedPolicy:
+    """What becomes of X-Forwarded-*: stripped, or appended to where the peer is trusted (spec A4)."""
+
+    trusted: re.Pattern[str] | None = None
+
+    def apply(self, headers: list[Header], client: str, host: bytes, secure: bool) -> list[Header]:
+        """``headers`` with the incoming ones removed, or ours added when ``client`` is trusted."""
+        if self.trusted is None or not self.trusted.fullmatch(client):
+            return [item for item in headers if item[0] not in FORWARDED]
+        proto = b"https" if secure else b"http"
+        _, _, port = host.rpartition(b":")
+        ours: Mapping[bytes, bytes] = {
+            b"x-forwarded-for": client.encode(),
+            b"x-forwarded-proto": proto,
+            b"x-forwarded-host": host,
+            b"x-forwarded-port": port if port.isdigit() else (b"443" if secure else b"80"),
+        }
+        merged = [item for item in headers if item[0] not in ours]
+        for name, value in ours.items():
+            merged.append((name, b", ".join([*values(headers, name), value])))
+        return merged
+
+
+def request_head(method: bytes, target: bytes, headers: Iterable[Header]) -> bytes:
+    """A request head as bytes."""
+    lines = [b"%b %b HTTP/1.1" % (method, target)]
+    lines += [b"%b: %b" % item for item in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def response_head(status: int, reason: bytes, headers: Iterable[Header]) -> bytes:
+    """A response head as bytes."""
+    lines = [b"HTTP/1.1 %d %b" % (status, reason or phrase(status))]
+    lines += [b"%b: %b" % item for item in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def phrase(status: int) -> bytes:
+    """The standard reason phrase."""
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b"Unknown"
+
+
+def error_body(status: int, message: str, **details: str) -> bytes:
+    """The JSON that says what went wrong: status, error, message, and what it is about."""
+    body = {"status": status, "error": phrase(status).decode(), "message": message, **details}
+    return json.dumps(body, ensure_ascii=False).encode() + b"\n"
+
+
+def error_response(status: int, message: str, **details: str) -> bytes:
+    """A whole error response that ends the connection."""
+    body = error_body(status, message, **details)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"connection", b"close"),
+    ]
+    return response_head(status, b"", headers) + body
+
+
+def accept_key(key: bytes) -> bytes:
+    """The Sec-WebSocket-Accept that belongs to a Sec-WebSocket-Key (RFC 6455 §4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key + _WEBSOCKET_GUID, usedforsecurity=False).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeAnswer:
+    """The head of what upstream answered to an upgrade; names in lower case."""
+
+    status: int
+    headers: tuple[Header, ...]
+
+    def is_websocket(self, accept: bytes) -> bool:
+        """Whether this makes the connection a WebSocket: 101, and proof that the key was read."""
+        return (
+            self.status == 101
+            and values(self.headers, b"sec-websocket-accept") == [accept]
+            and tokens(self.headers, b"upgrade") == {b"websocket"}
+            and b"upgrade" in tokens(self.headers, b"connection")
+        )
+
+
+def parse_answer(head: bytes) -> UpgradeAnswer:
+    """Read a response head (without the empty line).
+
+    Raises:
+        ValueError: it is not one.
+    """
+    first, *lines = head.split(b"\r\n")
+    match = re.fullmatch(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?", first)
+    if match is None:
+        raise ValueError(f"not an HTTP status line: {first[:80]!r}")
+    headers: list[Header] = []
+    for line in lines:
+        name, colon, value = line.partition(b":")
+        if not colon or not name or name != name.strip() or b"\n" in line or b"\r" in line:
+            raise ValueError(f"not an HTTP header: {line[:80]!r}")
+        headers.append((name.lower(), value.strip()))
+    return UpgradeAnswer(int(match[1]), tuple(headers))
+
+
+def redact(target: str) -> str:
+    """A request target fit for a log: no tokens, no control characters."""
+    return _SECRETS.sub(r"\1***", target).encode("unicode_escape").decode()

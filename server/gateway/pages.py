@@ -1,0 +1,151 @@
+"""What the gateway serves itself: the demo page, ``/health`` and ``/routes``."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import UsageError
+
+from ..access import AccessRule
+from .edge import Edge
+from .routes import Route
+
+#: Path to file of the demo page. The name is the article's.
+DEMO_FILES = {
+    "/110000.html": ("110000.html", "text/html"),
+    "/110000.css": ("110000.css", "text/css"),
+    "/110000.js": ("110000.js", "text/javascript"),
+    "/110000.stomp.js": ("110000.stomp.js", "text/javascript"),
+}
+
+_PAGE_HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "referrer-policy": "no-referrer",  # the address may carry an access token
+    "x-content-type-options": "nosniff",
+}
+
+
+def demo_folder() -> Path:
+    """The folder of the demo page, in a checkout and in the wheel (``assets`` beside ``server``).
+
+    Raises:
+        UsageError: it is not there.
+    """
+    folder = Path(__file__).resolve().parents[2] / "assets" / "demo"
+    if not folder.is_dir():
+        raise UsageError(
+            f"the demo page is missing: {folder}", tried=f"read {folder}", hint="install Pushscope again"
+        )
+    return folder
+
+
+class Pages:
+    """Takes the gateway's own paths and hands everything else on.
+
+    ``report`` adds to ``/health`` what only the running gateway knows.
+    """
+
+    def __init__(
+        self, edge: Edge, rule: AccessRule, report: Callable[[], dict[str, Any]], proxy: ASGIApp
+    ) -> None:
+        self._edge = edge
+        self._rule = rule
+        self._report = report
+        self._proxy = proxy
+        self._folder = demo_folder()
+        self._own = {"/health": self._health, "/routes": self._routes}
+        self._started = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        path: str = scope["path"]
+        page = DEMO_FILES.get(path)
+        own = self._own.get(path)
+        if page is None and own is None:
+            await self._proxy(scope, receive, send)
+            return
+        request = Request(scope)
+        started = time.perf_counter()
+        response = self._answer(request, page, own)
+        client = request.client.host if request.client else ""
+        self._edge.log(client, request.method, path, response.status_code, started, "gateway")
+        await response(scope, receive, send)
+
+    def _answer(
+        self,
+        request: Request,
+        page: tuple[str, str] | None,
+        own: Callable[[Request], Response] | None,
+    ) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return PlainTextResponse("only GET is possible here\n", 405, {"allow": "GET, HEAD"})
+        if reason := self._edge.refuse_host([request.headers.get("host", "").encode("latin-1")]):
+            return PlainTextResponse(reason, 403)
+        if page is not None:
+            name, kind = page
+            return FileResponse(self._folder / name, headers=_PAGE_HEADERS, media_type=kind)
+        assert own is not None
+        return own(request)
+
+    def _health(self, request: Request) -> Response:
+        counters = self._edge.counters
+        return _json(
+            {
+                "status": "up",
+                "role": "gateway",
+                "pid": os.getpid(),
+                "uptime_s": round(time.monotonic() - self._started, 3),
+                "tunnels": counters.open_tunnels,
+                "upgrades": counters.upgrades,
+                "requests": counters.requests,
+                "failed_dials": counters.failed_dials,
+                "answers": {str(status): count for status, count in sorted(counters.answers.items())},
+                **self._report(),
+            }
+        )
+
+    def _routes(self, request: Request) -> Response:
+        # Internal addresses are nobody's business on a public address.
+        if reason := self._rule.refuse_write(request.headers):
+            return PlainTextResponse(reason, 403)
+        return _json(
+            {
+                "routes": [self._route(route) for route in self._edge.routes.routes],
+                "warnings": list(self._edge.routes.warnings),
+            }
+        )
+
+    def _route(self, route: Route) -> dict[str, Any]:
+        return {
+            "id": route.id,
+            "uri": route.uri,
+            "predicates": [_shown(part) for part in msgspec.to_builtins(route.spec.predicates)],
+            "filters": [_shown(part) for part in msgspec.to_builtins(route.spec.filters)],
+            "order": route.spec.order,
+            "instances": [
+                {"id": item.id, "address": item.authority}
+                for item in self._edge.balancer.everybody(route.upstream)
+            ],
+        }
+
+
+def _shown(part: dict[str, Any]) -> str:
+    arguments = [*part["arguments"], *(f"{key}: {value}" for key, value in part["named"].items())]
+    return f"{part['name']}={', '.join(arguments)}"
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")

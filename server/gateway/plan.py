@@ -1,0 +1,95 @@
+"""Where a WebSocket upgrade goes, and whether it is one (pure).
+
+Upgrades with a body are refused: two servers could disagree about where it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .balancer import Target
+from .edge import Edge
+from .heads import Header, accept_key, end_to_end, request_head, tokens, values
+from .routes import Route
+
+_DROPPED = frozenset((b"host", b"content-length"))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An upgrade that goes nowhere: the status and the words of the answer."""
+
+    status: int
+    message: str
+    route: str = ""
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeRequest:
+    """A client's upgrade; header names in lower case, ``path`` still encoded."""
+
+    method: bytes
+    path: str
+    query: bytes
+    headers: list[Header]
+    client: str
+
+    @property
+    def target(self) -> str:
+        """Path and query, for the log."""
+        return f"{self.path}?{self.query.decode('latin-1')}" if self.query else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where an upgrade goes."""
+
+    route: Route
+    targets: tuple[Target, ...]
+    head: Callable[[Target], bytes]
+    accept: bytes
+
+
+def plan_upgrade(edge: Edge, request: UpgradeRequest) -> Plan | Refusal:
+    """Check an upgrade and decide where it goes; sends nothing."""
+    refusal = _check(edge, request)
+    if refusal is not None:
+        return refusal
+    route = edge.routes.find(request.path)
+    if route is None:
+        return Refusal(404, f"no route takes {request.path}")
+    targets = edge.balancer.candidates(route.upstream)
+    if not targets:
+        service = route.upstream.service
+        return Refusal(503, f"no instance of service {service!r} is registered", route.id, service)
+    path = route.rewrite(request.path).encode("latin-1")
+    target = path + b"?" + request.query if request.query else path
+
+    def head(instance: Target) -> bytes:
+        kept = end_to_end(request.headers, drop=_DROPPED)
+        hosts = values(request.headers, b"host")
+        kept = edge.forwarded.apply(kept, request.client, hosts[0], secure=False)
+        host = (b"host", instance.authority.encode())
+        return request_head(
+            b"GET", target, [host, (b"connection", b"Upgrade"), (b"upgrade", b"websocket"), *kept]
+        )
+
+    return Plan(route, targets, head, accept_key(values(request.headers, b"sec-websocket-key")[0]))
+
+
+def _check(edge: Edge, request: UpgradeRequest) -> Refusal | None:
+    headers = request.headers
+    if request.method != b"GET":
+        return Refusal(405, "a WebSocket is opened with GET")
+    if tokens(headers, b"upgrade") != {b"websocket"}:
+        return Refusal(400, "only an upgrade to websocket is possible here")
+    lengths = values(headers, b"content-length")
+    if values(headers, b"transfer-encoding") or any(value.strip(b"0") for value in lengths):
+        return Refusal(400, "an upgrade must not have a body")
+    if len(values(headers, b"sec-websocket-key")) != 1:
+        return Refusal(400, "an upgrade has one Sec-WebSocket-Key")
+    if reason := edge.refuse_host(values(headers, b"host")):
+        return Refusal(403, reason)
+    return None

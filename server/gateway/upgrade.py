@@ -1,0 +1,284 @@
+"""A WebSocket upgrade through the gateway: dial first, upgrade second, then splice.
+
+The client's connection becomes a tunnel only after upstream has answered 101 with the accept key
+that belongs to the client's key. Any other answer is relayed once and both sides are closed:
+whatever the client sent behind its request is thrown away, never forwarded (otherwise a refused
+upgrade would be a tunnel for smuggled requests).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import MutableSet
+from typing import Any
+
+import httptools
+
+from .balancer import Target
+from .edge import MAX_HEAD, Edge
+from .heads import UpgradeAnswer, end_to_end, error_response, parse_answer, response_head
+from .plan import Plan, UpgradeRequest
+from .splice import close_soon, join
+
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class Upgrade(asyncio.Protocol):
+    """One upgrade under way; the client's protocol until it is a tunnel or over.
+
+    Reading from the client is paused meanwhile, so what it sends too early stays in the kernel;
+    ``early`` is what had come together with the head.
+    """
+
+    def __init__(
+        self,
+        edge: Edge,
+        client: asyncio.Transport,
+        connections: MutableSet[Any],
+        request: UpgradeRequest,
+        plan: Plan,
+        early: bytes,
+    ) -> None:
+        self._edge = edge
+        self._client = client
+        self._connections = connections
+        self._request = request
+        self._plan = plan
+        self._early = early
+        self._started = time.perf_counter()
+        self._target: Target | None = None
+        self._upstream: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._dialling: asyncio.Task[None] | None = None
+
+    @property
+    def accept(self) -> bytes:
+        """The accept key that upstream must show."""
+        return self._plan.accept
+
+    def begin(self) -> None:
+        """Take the client's connection over and dial."""
+        self._connections.add(self)
+        self._client.pause_reading()
+        self._client.set_protocol(self)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._edge.settings.handshake_timeout_s, self._too_late)
+        self._dialling = task = loop.create_task(self._dial())
+        self._edge.tasks.add(task)
+        task.add_done_callback(self._edge.tasks.discard)
+
+    # What the client's transport says
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._end()
+
+    def pause_writing(self) -> None:
+        """The client does not take a refusal's body fast enough."""
+        if self._upstream is not None:
+            self._upstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    def shutdown(self) -> None:
+        """The server stops."""
+        self.fail(503, "the gateway is stopping")
+
+    # Dialling
+
+    async def _dial(self) -> None:
+        loop = asyncio.get_running_loop()
+        tried: list[str] = []
+        for target in self._plan.targets:
+            answer = _Answer(self)
+            try:
+                async with asyncio.timeout(self._edge.settings.connect_timeout_s):
+                    await loop.create_connection(
+                        lambda answer=answer: answer,
+                        target.host,
+                        target.port,
+                        ssl=True if target.secure else None,
+                    )
+            except OSError as error:  # TimeoutError is one
+                self._edge.counters.failed_dials += 1
+                words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+                tried.append(f"{target.id or 'upstream'} at {target.authority}: {words}")
+                continue
+            self._dialling = None
+            self._dialled(target, answer)
+            return
+        self._dialling = None
+        self.fail(502, f"no instance could be reached: {'; '.join(tried)}")
+
+    def _dialled(self, target: Target, answer: _Answer) -> None:
+        upstream = answer.transport
+        if upstream is None or upstream.is_closing() or self._client.is_closing():
+            self.fail(502, f"{target.id or 'upstream'} at {target.authority} closed the connection")
+            return
+        self._target = target
+        self._upstream = upstream
+        upstream.write(self._plan.head(target))
+
+    # What upstream says
+
+    def accepted(self, data: bytes) -> None:
+        """The answer is a WebSocket's; ``data`` is its head and what came with it."""
+        client, upstream = self._client, self._upstream
+        if upstream is None or upstream.is_closing() or client.is_closing():
+            self._end()
+            return
+        self._release()
+        self._upstream = None
+        self._edge.tunnel_opened()
+        join(client, upstream, self._connections, self._edge.tunnel_over)
+        client.write(data)
+        if self._early:
+            upstream.write(self._early)
+        client.resume_reading()
+        self._log(101)
+
+    def relay_head(self, answer: UpgradeAnswer) -> None:
+        """The answer is something else: pass it on, once."""
+        headers = [*end_to_end(answer.headers), (b"connection", b"close")]
+        self._client.write(response_head(answer.status, b"", headers))
+        self._log(answer.status)
+
+    def relay_body(self, data: bytes) -> None:
+        """A piece of that answer's body."""
+        self._client.write(data)
+
+    def over(self) -> None:
+        """The relayed answer is complete, or upstream is gone in the middle of it."""
+        close_soon(self._client)
+        self._end()
+
+    def fail(self, status: int, message: str) -> None:
+        """Answer the client ourselves, and close."""
+        route = self._plan.route
+        if not self._client.is_closing():
+            details = {"route": route.id, "service": route.upstream.service or route.uri}
+            self._client.write(error_response(status, message, **details))
+            self._log(status)
+            close_soon(self._client)
+        self._end()
+
+    def no_answer(self, message: str) -> None:
+        """Upstream answered with nothing that can be passed on."""
+        target = self._target
+        self.fail(502, f"{target.id or target.authority if target is not None else 'upstream'} {message}")
+
+    # The end
+
+    def _too_late(self) -> None:
+        seconds = self._edge.settings.handshake_timeout_s
+        self.fail(504, f"upstream did not answer the upgrade within {seconds:g} s")
+
+    def _end(self) -> None:
+        self._release()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.abort()
+
+    def _release(self) -> None:
+        self._connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._dialling is not None:
+            self._dialling.cancel()
+            self._dialling = None
+
+    def _log(self, status: int) -> None:
+        request, target = self._request, self._target
+        where = f"{target.id}@{target.authority}" if target is not None else ""
+        self._edge.log(request.client, "GET", request.target, status, self._started, where)
+
+
+class _Answer(asyncio.Protocol):
+    """Upstream's end until the answer is known: the protocol of the dialled connection."""
+
+    def __init__(self, upgrade: Upgrade) -> None:
+        self.transport: asyncio.Transport | None = None
+        self._upgrade = upgrade
+        self._buffer = b""
+        self._parser: httptools.HttpResponseParser | None = None
+        self._done = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Dialled."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Upstream is gone before there was a tunnel."""
+        if self._done:
+            return
+        self._done = True
+        if self._parser is not None:
+            self._upgrade.over()
+        elif self.transport is not None:
+            self._upgrade.no_answer("closed the connection without an answer to the upgrade")
+
+    def data_received(self, data: bytes) -> None:
+        """Collect the head, then decide."""
+        if self._done:
+            return
+        if self._parser is not None:
+            self._feed(data)
+            return
+        self._buffer += data
+        while not self._done and self._parser is None:
+            end = self._buffer.find(_END_OF_HEAD)
+            if end < 0 or end > MAX_HEAD:
+                if len(self._buffer) > MAX_HEAD:
+                    self._give_up(f"answered with a head of more than {MAX_HEAD} bytes")
+                return
+            self._decide(end)
+
+    def _decide(self, end: int) -> None:
+        try:
+            answer = parse_answer(self._buffer[:end])
+        except ValueError as error:
+            self._give_up(f"did not answer with HTTP: {error}")
+            return
+        if answer.status == 101:
+            if not answer.is_websocket(self._upgrade.accept):
+                self._give_up("answered 101 without proof that it speaks WebSocket")
+                return
+            self._done = True
+            self._upgrade.accepted(self._buffer)
+        elif answer.status < 200:
+            self._buffer = self._buffer[end + len(_END_OF_HEAD) :]  # 100 and 103 announce nothing here
+        else:
+            self._parser = httptools.HttpResponseParser(self)
+            self._upgrade.relay_head(answer)
+            self._feed(self._buffer)
+
+    def _feed(self, data: bytes) -> None:
+        assert self._parser is not None
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._finish()
+
+    def on_body(self, data: bytes) -> None:
+        """Called by the parser."""
+        if not self._done:
+            self._upgrade.relay_body(data)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser."""
+        self._finish()
+
+    def _finish(self) -> None:
+        if not self._done:
+            self._done = True
+            self._upgrade.over()
+
+    def _give_up(self, message: str) -> None:
+        self._done = True
+        self._upgrade.no_answer(message)
