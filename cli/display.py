@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .packages import SYSTEM_NEEDS, install_line
@@ -54,17 +55,24 @@ def qt_problem(python: str = sys.executable, platform: str = "") -> DisplayProbl
         )
     except subprocess.TimeoutExpired:
         return DisplayProblem("the display does not answer (Qt waited 60 s for it)")
-    return None if done.returncode == 0 else explain(done.stderr)
+    if done.returncode == 0:
+        return None
+    return explain(done.stderr, (*SYSTEM_NEEDS["qt"].missing(), *SYSTEM_NEEDS["xcb"].missing()))
 
 
-def explain(output: str) -> DisplayProblem:
-    """What Qt's last words mean, and what to do about it."""
+def explain(output: str, absent: Sequence[str] = ()) -> DisplayProblem:
+    """What Qt's last words mean, and what to do about it.
+
+    Args:
+        output: What Qt wrote before it ended.
+        absent: Libraries that are known not to load here: Qt does not always name them.
+    """
     if re.search(r"No module named '(PySide6|shiboken6)", output):
         reason = "PySide6, the window's toolkit, is not installed"
         return DisplayProblem(reason, "pip install 'pushscope[gui]'")
     if "could not connect to display" in output:
         return DisplayProblem(f"nothing answers at the display {os.environ.get('DISPLAY', '')!r}")
-    libraries = sorted({match[1] for match in _LIBRARY.finditer(output)})
+    libraries = sorted({*absent, *(match[1] for match in _LIBRARY.finditer(output))})
     if libraries:
         packages = (*SYSTEM_NEEDS["qt"].packages, *SYSTEM_NEEDS["xcb"].packages)
         return DisplayProblem(f"Qt needs {', '.join(libraries)}", install_line(packages))
