@@ -1,1 +1,1 @@
-"""One module per view of the window."""
+"""The views: each takes the context in its constructor, shows its models, and gives commands."""

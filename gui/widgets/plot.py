@@ -25,7 +25,7 @@ from .scales import Ticks
 pg: Any = pyqtgraph
 Floats = NDArray[np.float64]
 
-_AXIS_WIDTH = 48
+_AXIS_WIDTH = 54
 _STRIP_HEIGHT = 64
 
 
@@ -139,31 +139,28 @@ class TimeChart(QWidget):
     # ---- axes ----------------------------------------------------------------------------
 
     def set_x(self, start: float, end: float, ticks: Ticks) -> None:
-        """The visible span of time and its ticks; ignored while the mouse drags."""
-        if self._dragging:
-            return
-        self._setting = True
-        self._main.setXRange(start, end, padding=0)
-        self._setting = False
+        """The visible span of time and its ticks; the span stays while the mouse drags."""
+        if not self._dragging:
+            self._setting = True
+            self._main.setXRange(start, end, padding=0)
+            self._setting = False
         self._strip_x.setTicks([ticks])
         self._main_x.setTicks([[(at, "") for at, _ in ticks]])
         self._place_labels()
 
-    def set_y(self, bottom: float, top: float, ticks: Ticks) -> None:
-        """The main plot's span and ticks, in the values' own (perhaps logarithmic) scale."""
+    def set_y(self, bottom: float, top: float, ticks: Ticks, unit: str) -> None:
+        """The main plot's span and ticks, in the values' own (perhaps logarithmic) scale; the
+        unit stands at the highest tick."""
         self._bottom, self._top = bottom, top
         self._main.setYRange(bottom, top, padding=0)
-        self._main_y.setTicks([ticks])
+        named = [(at, f"{text} {unit}" if at == ticks[-1][0] else text) for at, text in ticks]
+        self._main_y.setTicks([named])
         self._place_labels()
 
     def set_strip(self, top: float, text: str) -> None:
         """The strip's upper end and the words at its side."""
         self._strip.setYRange(0, top, padding=0)
         self._strip_y.setTicks([[(top / 2, text)]])
-
-    def set_unit(self, text: str) -> None:
-        """The main axis's unit."""
-        self._unit.setText(text)
 
     @property
     def x_range(self) -> tuple[float, float]:
@@ -192,7 +189,6 @@ class TimeChart(QWidget):
         for cross in self._cross:
             cross.setPen(pg.mkPen(tokens.muted, style=Qt.PenStyle.DotLine))
         self._bars.setOpts(brush=pg.mkBrush(tokens.danger), pen=pg.mkPen(None))
-        self._unit.setColor(QColor(tokens.muted))
         marks, self._marks = [item[0] for item in self._marks], self._marks
         self.set_marks([])
         self.set_marks(marks)
@@ -245,9 +241,6 @@ class TimeChart(QWidget):
         for plot, cross in zip((self._main, self._strip), self._cross, strict=True):
             plot.addItem(cross, ignoreBounds=True)
             cross.setVisible(False)
-        self._unit: Any = pg.TextItem("", anchor=(0, 0))
-        self._unit.setFont(font)
-        self._main.addItem(self._unit, ignoreBounds=True)
         self._listen()
 
     def _listen(self) -> None:
@@ -305,7 +298,6 @@ class TimeChart(QWidget):
         start, end = self.x_range
         span = max(end - start, 1e-9)
         height = self._top - self._bottom
-        self._unit.setPos(start, self._top)
         level, previous = 0, -math.inf
         for mark, _, _, text in self._marks:
             close = (mark.t - previous) / span < 0.09

@@ -6,7 +6,7 @@ import math
 
 Ticks = list[tuple[float, str]]
 
-_LIMITS = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_LIMITS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 
 #: The lowest value that a logarithmic axis shows, in milliseconds.

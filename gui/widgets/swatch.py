@@ -14,6 +14,7 @@ _WIDTH, _HEIGHT = 18, 10
 def pen_of(theme: Theme, index: int, width: float = 1.0) -> QPen:
     """The pen of instance ``index``."""
     pen = QPen(QColor(theme.series_colour(index)), width)
+    pen.setCosmetic(True)  # a pixel on the screen, not a second and a millisecond
     pattern = dash(index)
     if pattern is not None:
         pen.setDashPattern(list(pattern))

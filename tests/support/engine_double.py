@@ -314,8 +314,7 @@ def main() -> None:
         while waiting:
             line = waiting.popleft()
             if b"crash" in line:
-                print("the double was told to crash", file=sys.stderr)
-                sys.exit(3)
+                sys.exit("the double was told to crash")
             events += engine.handle(decode_command(line))
         now = time.monotonic()
         events += engine.advance(now - last)
