@@ -2,12 +2,16 @@
 
 LF only, nothing after the closing NUL, no space after the colon. ``content-length`` is computed for
 SEND, MESSAGE and ERROR, written last and also when it is 0; others keep one that they were given.
+
+Frames of one kind have the same header names again and again. So the names of a frame are checked and
+escaped once and kept as a *layout*, a format with a place for each value; a frame is then one format
+operation, and one search whether any value needs escaping.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
 
 from ..errors import LocalProtocolError
 from .commands import COMMANDS, UNESCAPED, WITH_BODY
@@ -18,6 +22,11 @@ from .frames import Frame
 HEARTBEAT_BYTES: Final = b"\n"
 
 Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+
+# a memo of a pure function; names of forwarded frames are the peer's, so it is bounded in both ways
+_layouts: Final[dict[tuple[str, ...], str]] = {}
+_MAX_LAYOUTS: Final = 512
+_MAX_LAYOUT: Final = 1024
 
 
 def encode(command: str, headers: Headers = (), body: bytes = b"") -> bytes:
@@ -33,74 +42,80 @@ def encode(command: str, headers: Headers = (), body: bytes = b"") -> bytes:
         LocalProtocolError: Unknown command, a body where none may be, or a header that cannot be
             written (an empty name, NUL, or line ends in CONNECT, STOMP and CONNECTED).
     """
-    head = encode_head(command, headers)
-    if command in WITH_BODY:
-        return b"%bcontent-length:%d\n\n%b\0" % (head, len(body), body)
-    if body:
-        raise LocalProtocolError(f"{command} must not have a body")
-    return head + b"\n\0"
-
-
-def encode_frame(frame: Frame) -> bytes:
-    """Encode a frame value, repeated headers included (they follow the others)."""
-    headers = frame.headers
-    if frame.repeated:
-        return encode(frame.command, [*headers.items(), *frame.repeated], frame.body)
-    return encode(frame.command, headers, frame.body)
-
-
-def encode_head(command: str, headers: Headers) -> bytes:
-    """Command line and header lines, without ``content-length`` where it is computed.
-
-    Raises:
-        LocalProtocolError: As :func:`encode`.
-    """
-    pairs = _pairs(headers)
-    if command in WITH_BODY:
-        lines = [f"{name}:{value}\n" for name, value in pairs if name != "content-length"]
+    # a dict is what it nearly always is, and much cheaper to ask for than Mapping
+    if type(headers) is dict:
+        known: Any = headers
+        names: tuple[str, ...] = (command, *known)
+        values: tuple[str, ...] = tuple(known.values())
     else:
-        lines = [f"{name}:{value}\n" for name, value in pairs]
-    text = "".join(lines)
-    count = len(lines)
-    # as many colons and line ends as there are lines: then none is inside a name or a value
-    if text.count(":") != count or text.count("\n") != count or _is_unusual(text, command):
-        text = "".join([_line(command, name, value) for name, value in pairs])
+        names, values = _columns(command, headers)
     try:
-        return f"{command}\n{text}".encode()
+        layout = _layouts[names]
+    except KeyError:
+        layout = _layout(names)
+    text = "".join(values)
+    if ":" in text or "\n" in text or "\\" in text or "\r" in text or "\0" in text:
+        values = _escaped(names, values)
+    try:
+        if command in WITH_BODY:
+            return (layout % values + f"{len(body)}\n\n").encode() + body + b"\0"
+        if body:
+            raise LocalProtocolError(f"{command} must not have a body")
+        return (layout % values).encode()
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"a header of {command} is not valid Unicode: {error.reason}") from error
 
 
-def _pairs(headers: Headers) -> Collection[tuple[str, str]]:
-    # a dict is what it nearly always is, and asking Mapping costs a third of encoding a frame
-    if type(headers) is dict or isinstance(headers, Mapping):
-        return cast("Mapping[str, str]", headers).items()
-    return list(headers)
+def encode_frame(frame: Frame) -> bytes:
+    """Encode a frame value, repeated headers included (they follow the others)."""
+    if frame.repeated:
+        return encode(frame.command, [*frame.headers.items(), *frame.repeated], frame.body)
+    return encode(frame.command, frame.headers, frame.body)
 
 
-def _is_unusual(text: str, command: str) -> bool:
-    """Whether lines need a closer look although colons and line ends are as expected."""
-    return (
-        "\\" in text or "\r" in text or "\0" in text or "\n:" in text or text[:1] == ":"
-        or command not in COMMANDS
-    )  # fmt: skip
+def _columns(command: str, headers: Headers) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The command and the names, and the values."""
+    items = cast("Mapping[str, str]", headers).items() if isinstance(headers, Mapping) else headers
+    pairs = list(items)
+    return (command, *(name for name, _ in pairs)), tuple(value for _, value in pairs)
 
 
-def _line(command: str, name: str, value: str) -> str:
-    """One header line, escaped where the command wants it; "" for a computed header."""
+def _layout(names: tuple[str, ...]) -> str:
+    """The format for frames of a command with these header names, in this order.
+
+    It ends in ``content-length:`` where that is computed, else with the frame.
+    """
+    command = names[0]
     if command not in COMMANDS:
         raise LocalProtocolError(f"{command!r} is not a STOMP command")
-    if not name:
-        raise LocalProtocolError(f"a header of {command} has an empty name")
-    if "\0" in name or "\0" in value:
-        raise LocalProtocolError(f"header {name!r} of {command} contains NUL, which STOMP cannot carry")
-    if command in UNESCAPED:
-        if ":" in name or any(end in text for text in (name, value) for end in "\r\n"):
+    with_body = command in WITH_BODY
+    lines: list[str] = []
+    for name in names[1:]:
+        if not name or "\0" in name:
+            raise LocalProtocolError(f"a header of {command} has the name {name!r}, which cannot be written")
+        if with_body and name == "content-length":
+            lines.append("%.0s")  # takes the given value and writes nothing
+        elif command not in UNESCAPED:
+            lines.append(f"{escape(name)}:".replace("%", "%%") + "%s\n")
+        elif any(special in name for special in ":\r\n"):
+            raise LocalProtocolError(f"header {name!r} of {command} cannot be written: it knows no escapes")
+        else:
+            lines.append(f"{name}:".replace("%", "%%") + "%s\n")
+    layout = "".join((command, "\n", *lines, "content-length:" if with_body else "\n\0"))
+    if len(layout) <= _MAX_LAYOUT:
+        if len(_layouts) >= _MAX_LAYOUTS:
+            _layouts.clear()
+        _layouts[names] = layout
+    return layout
+
+
+def _escaped(names: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...]:
+    command = names[0]
+    for name, value in zip(names[1:], values, strict=True):
+        if "\0" in value:
+            raise LocalProtocolError(f"header {name!r} of {command} contains NUL, which STOMP cannot carry")
+        if command in UNESCAPED and ("\n" in value or "\r" in value):
             raise LocalProtocolError(
-                f"header {name!r} of {command} contains a line end or a colon in its name; "
-                "STOMP does not escape headers of this command"
+                f"header {name!r} of {command} contains a line end; this command knows no escapes"
             )
-        return f"{name}:{value}\n"
-    if name == "content-length" and command in WITH_BODY:
-        return ""
-    return f"{escape(name)}:{escape(value)}\n"
+    return values if command in UNESCAPED else tuple(map(escape, values))

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_ESCAPE: Final = {"\\": "\\\\", ":": "\\c", "\n": "\\n", "\r": "\\r"}
 _UNESCAPE: Final = {"\\\\": "\\", "\\c": ":", "\\n": "\n", "\\r": "\r"}
-_TO_ESCAPE: Final = re.compile(r"[\\:\n\r]")
 _ESCAPED: Final = re.compile(r"\\.?", re.DOTALL)
 
 
 def escape(text: str) -> str:
     """Escape a header's name or value."""
-    return _TO_ESCAPE.sub(lambda match: _ESCAPE[match[0]], text)
+    return text.replace("\\", "\\\\").replace(":", "\\c").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def unescape(text: str, *, lenient: bool = False) -> str:
@@ -34,13 +32,21 @@ def unescape(text: str, *, lenient: bool = False) -> str:
     """
     if "\\" not in text:
         return text
+    # a run of backslashes always begins at an escape, so pairs can be cut out first
+    parts = [
+        part.replace("\\c", ":").replace("\\n", "\n").replace("\\r", "\r") for part in text.split("\\\\")
+    ]
+    if any("\\" in part for part in parts):
+        return _ESCAPED.sub(_leave if lenient else _refuse, text)
+    return "\\".join(parts)
 
-    def undo(match: re.Match[str]) -> str:
-        plain = _UNESCAPE.get(match[0])
-        if plain is None:
-            if lenient:
-                return match[0]
-            raise ValueError(match[0])
-        return plain
 
-    return _ESCAPED.sub(undo, text)
+def _leave(match: re.Match[str]) -> str:
+    return _UNESCAPE.get(match[0], match[0])
+
+
+def _refuse(match: re.Match[str]) -> str:
+    plain = _UNESCAPE.get(match[0])
+    if plain is None:
+        raise ValueError(match[0])
+    return plain

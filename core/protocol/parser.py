@@ -18,7 +18,8 @@ import re
 from typing import Final
 
 from ..errors import RemoteProtocolError
-from .commands import COMMANDS, WITH_BODY
+from .commands import COMMANDS, UNESCAPED, WITH_BODY
+from .escaping import unescape
 from .events import Malformed
 from .frames import HEARTBEAT, Frame, Heartbeat
 from .limits import CLIENT_LIMITS, Limits
@@ -40,15 +41,22 @@ class StompParser:
     """
 
     __slots__ = (
-        "_dead", "_fast_end", "_fast_head", "_limits", "_max_headers", "_pending", "_reader", "lenient",
-    )  # fmt: skip
+        "_dead",
+        "_fast_frame",
+        "_fast_head",
+        "_limits",
+        "_max_headers",
+        "_pending",
+        "_reader",
+        "lenient",
+    )
 
     def __init__(self, limits: Limits = CLIENT_LIMITS) -> None:
         self._limits = limits
         # in a head that is no longer than this no single line can be too long
         self._fast_head = min(limits.max_header_line, limits.max_frame - 2)
+        self._fast_frame = min(limits.max_frame, limits.max_body)
         self._max_headers = limits.max_headers
-        self._fast_end = 0
         self._pending: bytearray | None = None
         self._reader: FrameReader | None = None
         self._dead = False
@@ -101,57 +109,66 @@ class StompParser:
 
     def _parse(self, data: bytes, events: list[Frame | Heartbeat | Malformed]) -> None:
         """Parse from a place between two frames to the end of the data."""
-        pos, end = 0, len(data)
-        while pos < end:
-            if data[pos] <= _CR:
-                pos = self._skip_gap(data, pos, events)
-                if pos == end:
-                    return
-            frame = self._fast(data, pos)
-            if frame is not None:
-                pos = self._fast_end
-            else:
-                reader = FrameReader(self._limits, start=pos, lenient=self.lenient)
+        pieces = data.split(b"\0")  # usually each is a frame, but bodies may contain NUL
+        rest = pieces.pop()
+        done = end = 0
+        for piece in pieces:
+            begin, end = end, end + len(piece) + 1
+            if begin < done or not piece:
+                continue
+            if piece[0] <= _CR:
+                gap = _gap(piece)
+                if gap == len(piece):
+                    continue
+                if piece[gap] == _CR:
+                    raise _bare_cr()
+                piece = piece[gap:]
+                begin += gap
+            frame = self._fast(piece)
+            if frame is None:
+                reader = FrameReader(self._limits, start=begin, lenient=self.lenient)
                 frame = reader.read(data)
                 if frame is None:
-                    reader.rebase()
-                    self._reader = reader
-                    self._pending = bytearray(data[pos:] if pos else data)
-                    return
-                pos = reader.end
+                    return self._keep(data, begin, reader)
+                done = reader.end
             events.append(frame)
+        if rest:
+            self._begin(data, end)
+        if not events and self._pending is None and b"\n" in data:
+            events.append(HEARTBEAT)
 
-    def _skip_gap(self, data: bytes, pos: int, events: list[Frame | Heartbeat | Malformed]) -> int:
-        """Skip what may stand between frames; returns where the next frame begins."""
-        begin, end = pos, len(data)
-        gap = _GAP.match(data, pos)
-        pos = gap.end() if gap else pos
-        if pos == end:
-            if not events and data.find(b"\n", begin) >= 0:
-                events.append(HEARTBEAT)
-        elif data[pos] == _CR:
-            if pos + 1 < end:
-                raise RemoteProtocolError("carriage return without line feed between frames")
+    def _begin(self, data: bytes, begin: int) -> None:
+        """Begin with the last frame, of which no NUL has come."""
+        begin += _gap(data[begin:])
+        if begin == len(data):
+            return
+        if data[begin] == _CR:
+            if begin + 1 < len(data):
+                raise _bare_cr()
             self._pending = bytearray(b"\r")
-            return end
-        return pos
+            return
+        reader = FrameReader(self._limits, start=begin, lenient=self.lenient)
+        reader.read(data)
+        self._keep(data, begin, reader)
 
-    def _fast(self, data: bytes, pos: int) -> Frame | None:
-        """The frame at ``pos`` if it is whole and usual, else None for the exact reader to look at.
+    def _keep(self, data: bytes, begin: int, reader: FrameReader) -> None:
+        reader.rebase()
+        self._reader = reader
+        self._pending = bytearray(data[begin:] if begin else data)
+
+    def _fast(self, piece: bytes) -> Frame | None:
+        """The frame before a NUL if it is whole and usual, else None for the exact reader to look at.
 
         Everything that could be a fault, and all that is rare, is left to the reader.
         """
-        nul = data.find(b"\0", pos)
-        head_end = data.find(b"\n\n", pos, nul)
-        if nul < 0 or head_end < 0 or head_end - pos > self._fast_head:
+        raw, blank, body = piece.partition(b"\n\n")
+        if not blank or len(raw) > self._fast_head:
             return None
         try:
-            head = data[pos:head_end].decode()
-            command, *lines = head.split("\n")
-            command = COMMANDS[command]
+            head = raw.decode()
+            lines = head.split("\n")
+            command = COMMANDS[lines.pop(0)]
         except (UnicodeDecodeError, KeyError):
-            return None
-        if "\\" in head or "\r" in head:
             return None
         headers: dict[str, str] = {}
         for line in lines:
@@ -159,25 +176,33 @@ class StompParser:
             if not colon:
                 return None
             headers[name] = value
-        if len(headers) != len(lines) or len(lines) > self._max_headers or "" in headers:
+        if "\\" in head:
+            headers = _unescaped(command, headers)
+        if len(headers) != len(lines) or len(lines) > self._max_headers or "" in headers or "\r" in head:
             return None
-        begin = head_end + 2
-        if "content-length" in headers and headers["content-length"] != str(nul - begin):
-            nul = _announced_end(data, begin, nul, headers["content-length"])
-        if nul != begin and not self._may_have_body(command, nul - pos, nul - begin):
+        announced = headers.get("content-length")
+        if announced is not None and announced != str(len(body)) and content_length(announced) is not None:
             return None
-        self._fast_end = nul + 1
-        return Frame(command, headers, data[begin:nul])
-
-    def _may_have_body(self, command: str, frame_size: int, body_size: int) -> bool:
-        limits = self._limits
-        return command in WITH_BODY and frame_size <= limits.max_frame and 0 < body_size <= limits.max_body
+        if body and (command not in WITH_BODY or len(piece) > self._fast_frame):
+            return None
+        return Frame(command, headers, body)
 
 
-def _announced_end(data: bytes, begin: int, nul: int, announced: str) -> int:
-    """Where a body that is not as long as the first NUL suggests ends; -1 if something is wrong."""
-    length = content_length(announced)
-    if length is None:
-        return nul
-    end = begin + length
-    return end if end < len(data) and not data[end] else -1
+def _gap(data: bytes) -> int:
+    """Where what may stand between frames ends."""
+    match = _GAP.match(data)
+    return match.end() if match else 0
+
+
+def _bare_cr() -> RemoteProtocolError:
+    return RemoteProtocolError("carriage return without line feed between frames")
+
+
+def _unescaped(command: str, headers: dict[str, str]) -> dict[str, str]:
+    """Headers without escapes; fewer than there were if something is wrong or occurs twice."""
+    if command in UNESCAPED:
+        return headers
+    try:
+        return {unescape(name): unescape(value) for name, value in headers.items()}
+    except ValueError:
+        return {}

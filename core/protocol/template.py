@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .encoder import encode_head
+from .encoder import encode
 from .websocket import TEXT, frame_header
 
 
@@ -20,7 +20,7 @@ def message_opening(subscription: str) -> bytes:
     Raises:
         LocalProtocolError: The id cannot be written.
     """
-    return encode_head("MESSAGE", {"subscription": subscription})
+    return encode("MESSAGE", {"subscription": subscription}).removesuffix(b"content-length:0\n\n\0")
 
 
 class MessageTemplate:
@@ -45,8 +45,7 @@ class MessageTemplate:
         """
         if "subscription" in headers:
             headers = {name: value for name, value in headers.items() if name != "subscription"}
-        head = encode_head("MESSAGE", headers)[8:]  # without "MESSAGE\n", which the opening has
-        self.tail = b"%bcontent-length:%d\n\n%b\0" % (head, len(body), body)
+        self.tail = encode("MESSAGE", headers, body)[8:]  # the opening has "MESSAGE\n"
 
     def frame(self, opening: bytes) -> bytes:
         """The whole STOMP frame for a subscription, given its :func:`message_opening`."""
