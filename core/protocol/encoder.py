@@ -11,7 +11,7 @@ operation, and one search whether any value needs escaping.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from ..errors import LocalProtocolError
 from .commands import COMMANDS, UNESCAPED, WITH_BODY
@@ -44,9 +44,9 @@ def encode(command: str, headers: Headers = (), body: bytes = b"") -> bytes:
     """
     # a dict is what it nearly always is, and much cheaper to ask for than Mapping
     if type(headers) is dict:
-        known: Any = headers
-        names: tuple[str, ...] = (command, *known)
-        values: tuple[str, ...] = tuple(known.values())
+        known = cast("dict[str, str]", headers)
+        names = (command, *known)
+        values = tuple(known.values())
     else:
         names, values = _columns(command, headers)
     try:
