@@ -40,11 +40,14 @@ def gateway(
     port: Annotated[int, typer.Option(help=_PORT)] = 7000,
     discovery: Discovery = "http://127.0.0.1:8761",
     service: Service = "web-socket",
+    routes: Annotated[
+        str, typer.Option(metavar="FILE", help="Routes: Spring's application.yml, or TOML.")
+    ] = "",
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
-    words = ["--discovery", discovery, "--service", service]
+    words = ["--discovery", discovery, "--service", service, "--routes", routes]
     return _run("gateway", host, port, words, ready_json)
 
 

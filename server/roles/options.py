@@ -59,10 +59,15 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
 
 
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):
-    """The gateway; its route is the article's, to ``service``."""
+    """The gateway.
+
+    ``routes`` is a file (Spring's YAML or our TOML); without one the route is the article's, from
+    ``/<service>/**`` to the instances of ``service``.
+    """
 
     service: str = "web-socket"
     discovery: str = ""
+    routes: str = ""
 
 
 Options = BrokerOptions | DiscoveryOptions | InstanceOptions | GatewayOptions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -87,11 +88,7 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
 
             return Discovery(DiscoverySettings(host=options.host, port=options.port))
         case GatewayOptions():
-            from ..gateway import Gateway, GatewaySettings
-
-            return Gateway(
-                GatewaySettings(host=options.host, port=options.port, discovery_url=options.discovery or None)
-            )
+            return _make_gateway(options)
         case InstanceOptions():
             from ..instance import Instance, InstanceSettings
 
@@ -107,3 +104,22 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
                     default_user=options.default_user,
                 )
             )
+
+
+def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[RunningRole]:
+    from ..gateway import Gateway, GatewaySettings, load_gateway_file, route_spec
+
+    if options.routes:
+        file = load_gateway_file(Path(options.routes))
+        for warning in file.warnings:
+            logger.warning("%s", warning)
+        routes = file.routes
+    else:
+        path = f"/{options.service}"
+        rewrite = f"RewritePath={path}/?(?<path>.*), /$\\{{path}}"
+        routes = (route_spec(options.service, f"lb://{options.service}", [f"Path={path}/**"], [rewrite]),)
+    return Gateway(
+        GatewaySettings(
+            host=options.host, port=options.port, routes=routes, discovery_url=options.discovery or None
+        )
+    )

@@ -26,7 +26,7 @@ from .launcher import Launcher, ProcessLauncher
 from .member import Member
 from .plan import SERVICE, Plan, PreferredPorts, check_ports
 from .progress import step, together
-from .readiness import check_broker, wait_for_mesh
+from .readiness import check_broker, wait_for_gateway, wait_for_mesh
 
 #: Seconds for an orderly stop: first whoever has clients, then what those lean on. The sum is below
 #: the five seconds in which ``serve`` promises to be gone.
@@ -56,6 +56,7 @@ class LocalCluster:
         in_process: Run all roles in this event loop, for tests and notebooks. Instances can be
             killed, not paused.
         preferred: Ports to try first where none is given.
+        launcher: How roles are started, instead of what ``in_process`` says.
 
     Raises:
         UsageError: the arguments contradict each other.
@@ -73,13 +74,13 @@ class LocalCluster:
         in_process: bool = False,
         *,
         preferred: PreferredPorts | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         spec = ClusterSpec(
             instances, strategy, broker, tuple(ports), gateway_port, discovery_port, default_user
         )
         self._plan = Plan(spec, preferred=preferred or PreferredPorts(0, 0, 0), in_process=in_process)
-        self._in_process = in_process
-        self._launcher = self._make_launcher()
+        self._launcher = launcher or _make_launcher(in_process)
         self._feed = EventFeed()
         self._instances: dict[str, Member] = {}
         self._parts: dict[str, Member] = {}
@@ -177,7 +178,11 @@ class LocalCluster:
         with step("ports", len(ports), progress):
             check_ports(ports)
         await together(self._start_broker(progress), self._start_discovery(progress))
-        await together(self._start_instances(progress), self._start_gateway(progress))
+        discovery = self._parts["discovery"].url
+        for _ in range(self._plan.spec.instances):
+            self._new_instance()
+        gateway = self._new_part("gateway", self._plan.gateway(discovery))
+        await together(self._start_instances(progress), self._start_gateway(gateway, progress))
 
     async def _start_broker(self, progress: Callable[[StartStep], None]) -> None:
         with step("broker", 1, progress) as current:
@@ -201,13 +206,15 @@ class LocalCluster:
                 await member.start()
                 current.advance()
 
-            members = [self._new_instance() for _ in range(self._plan.spec.instances)]
+            members = tuple(self._instances.values())
             await together(*(start_one(member) for member in members))
             await wait_for_mesh({member.name: member.url for member in members})
 
-    async def _start_gateway(self, progress: Callable[[StartStep], None]) -> None:
+    async def _start_gateway(self, gateway: Member, progress: Callable[[StartStep], None]) -> None:
+        # Instances and gateway start side by side; the last step is done when it knows them all.
         with step("gateway", 1, progress) as current:
-            await self._new_part("gateway", self._plan.gateway(self._parts["discovery"].url)).start()
+            await gateway.start()
+            await wait_for_gateway(gateway.url, SERVICE, self._instances)
             current.advance()
 
     async def stop(self) -> None:
@@ -272,6 +279,7 @@ class LocalCluster:
                 await member.start()
                 ready = [each for each in self._instances.values() if each.state == "ready"]
                 await wait_for_mesh({each.name: each.url for each in ready})
+                await wait_for_gateway(self._parts["gateway"].url, SERVICE, (member.name,))
             except BaseException:
                 await member.stop(0)
                 self._instances.pop(member.name, None)
@@ -302,13 +310,6 @@ class LocalCluster:
         return ", ".join([*self._instances, *self._parts]) or "none"
 
     # ---- members --------------------------------------------------------------------------
-
-    def _make_launcher(self) -> Launcher:
-        if not self._in_process:
-            return ProcessLauncher()
-        from .one_loop import LoopLauncher
-
-        return LoopLauncher()
 
     def _new_part(self, name: str, options: Options) -> Member:
         member = self._member(name, options, lambda part: self._feed.publish(PartChanged(part.as_part())))
@@ -342,6 +343,14 @@ class LocalCluster:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _make_launcher(in_process: bool) -> Launcher:
+    if not in_process:
+        return ProcessLauncher()
+    from .one_loop import LoopLauncher
+
+    return LoopLauncher()
 
 
 async def _all(stops: Iterable[Coroutine[None, None, None]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -55,17 +55,41 @@ async def wait_for_mesh(urls: Mapping[str, str], *, within: float = _MESH_WITHIN
         ClusterStartError: it did not come to that; says which instance lacks what.
     """
     deadline = time.monotonic() + within
-    missing = ""
     for name, url in urls.items():
-        while missing := await _missing(name, url, urls.keys() - {name}):
-            if time.monotonic() > deadline:
-                raise ClusterStartError(
-                    f"{name} is up, but {missing} after {within:g} s", tried=f"GET {url}/info"
-                )
-            await asyncio.sleep(_ASK_EVERY)
+
+        async def lacks(name: str = name, url: str = url) -> str:
+            return await _instance_lacks(url, urls.keys() - {name})
+
+        await _until_nothing(name, lacks, deadline)
 
 
-async def _missing(name: str, url: str, others: set[str]) -> str:
+async def wait_for_gateway(
+    url: str, service: str, instances: Iterable[str], *, within: float = _MESH_WITHIN
+) -> None:
+    """Wait until the gateway at ``url`` routes to all these instances; before that it answers 503.
+
+    Raises:
+        ClusterStartError: it did not come to that.
+    """
+
+    async def lacks() -> str:
+        return await _gateway_lacks(url, service, set(instances))
+
+    await _until_nothing("gateway", lacks, time.monotonic() + within)
+
+
+async def _until_nothing(name: str, lacks: Callable[[], Awaitable[str]], deadline: float) -> None:
+    while missing := await lacks():
+        if time.monotonic() > deadline:
+            raise ClusterStartError(
+                f"{name} is up, but {missing}",
+                tried="wait until the roles know each other",
+                hint="look at the log of discovery and of the broker",
+            )
+        await asyncio.sleep(_ASK_EVERY)
+
+
+async def _instance_lacks(url: str, others: set[str]) -> str:
     """What this instance still lacks, in words; "" if nothing."""
     info = await get_json(f"{url}/info", within=1.0)
     if info is None:
@@ -73,9 +97,23 @@ async def _missing(name: str, url: str, others: set[str]) -> str:
     broker = info.get("broker")
     if isinstance(broker, dict) and cast("dict[str, object]", broker).get("available") is not True:
         return "has no connection to the broker"
-    peers = info.get("peers")
-    known = {_id_of(peer) for peer in cast("list[object]", peers)} if isinstance(peers, list) else others
-    unknown = sorted(others - known)
+    return _unknown(others, info.get("peers"))
+
+
+async def _gateway_lacks(url: str, service: str, instances: set[str]) -> str:
+    health = await get_json(f"{url}/health", within=1.0)
+    if health is None:
+        return "does not answer"
+    services = health.get("services")
+    known = cast("dict[str, object]", services).get(service) if isinstance(services, dict) else None
+    return _unknown(instances, known)
+
+
+def _unknown(wanted: set[str], listed: object) -> str:
+    known = (
+        {_id_of(each) for each in cast("list[object]", listed)} if isinstance(listed, list) else set[str]()
+    )
+    unknown = sorted(wanted - known)
     return f"does not know {', '.join(unknown)}" if unknown else ""
 
 

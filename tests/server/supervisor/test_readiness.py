@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import ClusterStartError
 from server.supervisor.probe import get_json
-from server.supervisor.readiness import check_broker, wait_for_mesh
+from server.supervisor.readiness import check_broker, wait_for_gateway, wait_for_mesh
 
 Answer = Callable[[], bytes]
 
@@ -94,3 +94,10 @@ async def test_a_broker_that_is_not_there() -> None:
     with pytest.raises(ClusterStartError, match="no broker at") as caught:
         await check_broker(broker)
     assert "secret" not in caught.value.tried
+
+
+async def test_a_gateway_that_knows_everybody() -> None:
+    async with _serving(lambda: _ok({"services": {"web-socket": ["i2", "i1"]}})) as url:
+        await wait_for_gateway(url, "web-socket", ("i1", "i2"))
+        with pytest.raises(ClusterStartError, match="gateway is up, but does not know i3"):
+            await wait_for_gateway(url, "web-socket", ("i1", "i3"), within=0)

@@ -1,0 +1,48 @@
+"""Looking at processes and ports from outside, and waiting for them without guessing a time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import psutil
+
+#: Longest wait for what is certain to come; far above what it takes on a busy machine.
+PATIENCE = 30.0
+
+
+def descendants() -> set[int]:
+    """Pids of all processes below this one that have not ended."""
+    return {each.pid for each in psutil.Process().children(recursive=True) if not is_gone(each.pid)}
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended (one that nobody has waited for counts as ended)."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def refuses(url: str) -> bool:
+    """Whether nobody listens at the address of ``url``."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+async def until(condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+    """Wait until ``condition`` holds, looking often.
+
+    Raises:
+        AssertionError: it did not come to that; names ``what``.
+    """
+    deadline = asyncio.get_running_loop().time() + within
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, f"after {within:g} s still not: {what}"
+        await asyncio.sleep(0.01)
