@@ -24,6 +24,24 @@ class DisplayProblem:
     mend: str = ""
 
 
+def require_display() -> None:
+    """Return when a window can open here.
+
+    Raises:
+        UsageError: none can; says why, what mends it, and how to do without (exit 2).
+    """
+    problem = display_problem()
+    if problem is None:
+        return
+    from core.errors import UsageError
+
+    mend = f"{problem.mend}\n  or without a window: " if problem.mend else "without a window: "
+    raise UsageError(
+        f"no window can open: {problem.reason}",
+        hint=mend + "pushscope demo --headless, pushscope run, pushscope check, pushscope serve",
+    )
+
+
 def display_problem(python: str = sys.executable) -> DisplayProblem | None:
     """Try what a window needs in a child process; None when one can open.
 

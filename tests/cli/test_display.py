@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from cli.display import display_problem, explain
+from cli.display import display_problem, explain, require_display
 from cli.packages import SYSTEM_NEEDS, find_program, install_line
+from core.errors import UsageError
 from tests.support.requirements import requires
 
 
@@ -51,6 +52,15 @@ def test_without_display_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) 
     problem = display_problem("/no/such/python")
     assert problem is not None
     assert "DISPLAY" in problem.reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_without_display_the_ways_without_a_window_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="no display") as caught:
+        require_display()
+    assert "pushscope demo --headless" in caught.value.hint
 
 
 @requires("qt")
