@@ -12,7 +12,7 @@ const TEXTS = {
     connection: "Connection", instance: "Instance", session: "Session", address: "Address", user: "User",
     connect: "Connect", disconnect: "Disconnect", sendTitle: "Send to the server", message: "Message",
     send: "Send", greetings: "Greetings", clear: "Clear", time: "Time",
-    off: "Not connected", connecting: "Connecting …", failed: "Connection lost",
+    off: "Not connected", connecting: "Connecting …", failed: "Connection lost", refused: "Could not connect",
     on: (user) => `Connected as ${user}`,
     sent: (text, time) => `Sent at ${time}: ${text || "(empty)"}`,
     emptyOff: "Connect to receive what is pushed to you.",
@@ -26,7 +26,7 @@ const TEXTS = {
     connection: "连接", instance: "实例", session: "会话", address: "地址", user: "用户",
     connect: "连接", disconnect: "断开", sendTitle: "发送到服务端", message: "消息",
     send: "发送", greetings: "问候消息", clear: "清空", time: "时间",
-    off: "未连接", connecting: "正在连接…", failed: "连接已断开",
+    off: "未连接", connecting: "正在连接…", failed: "连接已断开", refused: "无法连接",
     on: (user) => `已连接,用户 ${user}`,
     sent: (text, time) => `${time} 已发送:${text || "(空)"}`,
     emptyOff: "连接后可接收推送给您的消息。",
@@ -126,12 +126,12 @@ function connect() {
 async function closed({ code, reason, error }) {
   connection = null;
   page.instance.textContent = page.session.textContent = "–";
-  state = leaving ? "off" : "failed";
+  state = leaving ? "off" : ready ? "failed" : "refused";
   if (error) describeError = () => error;
   else if (!leaving) describeError = (texts) => texts.closed(code, reason);
   show();
   if (!leaving && !ready && !error) await explain();
-  (state === "off" ? page.connect : page.error).focus?.();
+  if (document.activeElement === document.body) page.connect.focus({ preventScroll: true });
 }
 
 /** A WebSocket never says why it was refused; the same address by HTTP does. */
