@@ -18,7 +18,7 @@ const TEXTS = {
     emptyOff: "Connect to receive what is pushed to you.",
     emptyOn: ["Nothing has come yet. Push something, through any instance, for example with ", "."],
     closed: (code, reason) => `The connection ended with code ${code}${reason ? `: ${reason}` : ""}.`,
-    refused: (status, message) => `The gateway answers ${status}: ${message}.`,
+    answered: (status, message) => `The gateway answers ${status}: ${message}.`,
     unreachable: "The gateway does not answer. Is it running?",
     latest: (text) => `Greeting: ${text}`,
   },
@@ -27,14 +27,14 @@ const TEXTS = {
     connect: "连接", disconnect: "断开", sendTitle: "发送到服务端", message: "消息",
     send: "发送", greetings: "问候消息", clear: "清空", time: "时间",
     off: "未连接", connecting: "正在连接…", failed: "连接已断开", refused: "无法连接",
-    on: (user) => `已连接,用户 ${user}`,
-    sent: (text, time) => `${time} 已发送:${text || "(空)"}`,
+    on: (user) => `已连接，用户 ${user}`,
+    sent: (text, time) => `${time} 已发送：${text || "（空）"}`,
     emptyOff: "连接后可接收推送给您的消息。",
-    emptyOn: ["尚未收到消息。可通过任一实例推送,例如访问 ", "。"],
-    closed: (code, reason) => `连接已关闭,代码 ${code}${reason ? `:${reason}` : ""}。`,
-    refused: (status, message) => `网关返回 ${status}:${message}。`,
-    unreachable: "网关没有响应,它在运行吗?",
-    latest: (text) => `问候消息:${text}`,
+    emptyOn: ["尚未收到消息。可通过任一实例推送，例如访问 ", "。"],
+    closed: (code, reason) => `连接已关闭，代码 ${code}${reason ? `：${reason}` : ""}。`,
+    answered: (status, message) => `网关返回 ${status}：${message}。`,
+    unreachable: "网关没有响应，它在运行吗？",
+    latest: (text) => `问候消息：${text}`,
   },
 };
 
@@ -140,7 +140,7 @@ async function explain() {
     const answer = await fetch(`${BASE}/ws`, { cache: "no-store" });
     if (answer.status < 500) return;
     const details = await answer.json();
-    describeError = (texts) => texts.refused(answer.status, details.message);
+    describeError = (texts) => texts.answered(answer.status, details.message);
   } catch {
     describeError = (texts) => texts.unreachable;
   }
