@@ -170,3 +170,25 @@ async def _until_state(pid: int, state: int) -> None:
 
 async def _children() -> set[int]:
     return {process.pid for process in psutil.Process().children()}
+
+
+def test_the_same_on_uvloop() -> None:
+    """The engine and the roles run on it; its way to start processes is its own."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def live() -> None:
+        child = await _spawn(_READY)
+        assert await child.ready_line(30) == b"ready\n"
+        child.pause()
+        assert await child.end(grace=20) == -signal.SIGTERM
+        killed = await _spawn(_STUBBORN)
+        await killed.ready_line(30)
+        assert await killed.end(grace=0) == -signal.SIGKILL
+        ended = await _spawn("raise SystemExit(21)")
+        with pytest.raises(ClusterStartError, match="exit code 21"):
+            await ended.ready_line(30)
+        await ended.end()
+        assert _gone(child.pid) and _gone(killed.pid) and _gone(ended.pid)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(live())

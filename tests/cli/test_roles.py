@@ -1,0 +1,61 @@
+"""One role in the foreground, as a person starts it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from core.launch import self_command
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+def test_it_says_where_it_serves_and_ends_with_ctrl_c() -> None:
+    with subprocess.Popen(
+        self_command("discovery", "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        words = process.stdout.readline().split()
+        assert words[:3] == ["discovery", "serves", "at"]
+        port = int(words[3].rpartition(":")[2])
+        socket.create_connection(("127.0.0.1", port)).close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_a_given_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            self_command("broker", "--port", port), capture_output=True, text=True, timeout=50, check=False
+        )
+    assert done.returncode == 21
+    assert f"port {port} on 127.0.0.1 is taken" in done.stderr
+
+
+def test_a_value_that_does_not_fit() -> None:
+    done = subprocess.run(
+        self_command("instance", "--strategy", "hope"),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "hope" in done.stderr
+
+
+def test_routes_from_a_file_that_is_not_there() -> None:
+    done = subprocess.run(
+        self_command("gateway", "--routes", "nowhere.yml"),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "nowhere.yml" in done.stderr
