@@ -9,6 +9,7 @@ import pytest
 
 #: pytest-qt's settings in pyproject.toml; unknown to pytest where that plugin is not loaded.
 _QT_SETTINGS = ("qt_api", "qt_log_level_fail")
+_WINDOW = Path(__file__).parent / "gui"
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -20,23 +21,23 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 def pytest_configure(config: pytest.Config) -> None:
     """Join the plugins that a run needs."""
-    config.pluginmanager.register(_NoSkips(bool(os.environ.get("PUSHSCOPE_NO_SKIP"))), "pushscope-no-skips")
+    config.pluginmanager.register(_LeftOut(bool(os.environ.get("PUSHSCOPE_NO_SKIP"))), "pushscope-left-out")
 
 
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the window's tests where Qt does not start; the summary says so."""
-    if config.pluginmanager.has_plugin("pytest-qt"):
-        return None
-    window = Path(__file__).parent / "gui"
-    return True if collection_path.is_relative_to(window) else None
-
-
-class _NoSkips:
+class _LeftOut:
     """Counts what did not run; fails the run for it when ``strict`` (PUSHSCOPE_NO_SKIP)."""
 
     def __init__(self, strict: bool) -> None:
         self._strict = strict
         self._skipped: list[str] = []
+        self._window = False
+
+    def pytest_ignore_collect(self, collection_path: Path, config: pytest.Config) -> bool | None:
+        """Leave out the window's tests where Qt does not start."""
+        if config.pluginmanager.has_plugin("pytest-qt") or not collection_path.is_relative_to(_WINDOW):
+            return None
+        self._window = True
+        return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a skipped test; an expected failure counts as skipped for pytest, not here."""
@@ -50,16 +51,13 @@ class _NoSkips:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Turn success into failure when something skipped that must not."""
-        without_window = not session.config.pluginmanager.has_plugin("pytest-qt")
-        if self._strict and (self._skipped or without_window) and exitstatus == pytest.ExitCode.OK:
+        """Turn success into failure when something was left out that must not be."""
+        if self._strict and (self._skipped or self._window) and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
-    ) -> None:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was left out."""
-        if not config.pluginmanager.has_plugin("pytest-qt"):
+        if self._window:
             terminalreporter.write_line(
                 "The window's tests (tests/gui) were left out: Qt does not start here."
             )
