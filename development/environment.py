@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -109,15 +110,27 @@ def stamp_of(files: Iterable[Path]) -> str:
 
 
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> int:
-    """Run a command in the project's folder and return its exit code; an interrupt is 130."""
+    """Run a command in the project's folder and return its exit code (128 + n after signal n).
+
+    Ctrl-C reaches the command from the terminal and ends it in its own way; a SIGTERM to us is
+    passed on, so that nothing is left running behind a dev.py that was stopped.
+    """
     sys.stdout.flush()
     with subprocess.Popen([str(word) for word in command], cwd=ROOT, env=environment) as process:
-        while True:
-            try:
-                code = process.wait()
-            except KeyboardInterrupt:
-                continue  # the terminal told the child as well; it ends in its own way
-            return code if code >= 0 else 128 - code
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            code = _ended(process)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    return code if code >= 0 else 128 - code
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def _make_venv(venv: Path) -> None:

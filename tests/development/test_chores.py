@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +52,22 @@ def test_failing_pip_is_told_with_its_last_words_and_what_to_do() -> None:
 
 def test_exit_code_of_a_command_comes_back() -> None:
     assert run([sys.executable, "-c", "raise SystemExit(11)"]) == 11
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to pass on")
+def test_a_signal_is_passed_on_to_the_command(tmp_path: Path) -> None:
+    child = f"import os, pathlib, time; pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()));"
+    parent = (
+        "import sys; from development.environment import run;"
+        f"sys.exit(run([sys.executable, '-c', {child + 'print(1, flush=True); time.sleep(60)'!r}]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.terminate()
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_change_of_a_file_changes_the_stamp(tmp_path: Path) -> None:
