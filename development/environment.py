@@ -117,7 +117,11 @@ def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = N
     """
     sys.stdout.flush()
     with subprocess.Popen([str(word) for word in command], cwd=ROOT, env=environment) as process:
-        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+
+        def pass_on(number: int, frame: object) -> None:
+            process.terminate()
+
+        before = signal.signal(signal.SIGTERM, pass_on)
         try:
             code = _ended(process)
         finally:
