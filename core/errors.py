@@ -10,6 +10,7 @@
     ├── TargetUnreachable          nobody answers at the address (exit 20)
     │   └── HandshakeRefused       somebody answers, but not with a WebSocket; status and body
     ├── BrokerUnavailable          the broker connection is down; the push was refused
+    ├── ServerError                a STOMP server answered ERROR; its words and body
     ├── ConnectionClosed           the peer or the network ended the connection
     └── ProtocolError
         ├── LocalProtocolError     we broke the protocol: a bug or a wrong call
@@ -138,6 +139,14 @@ class HandshakeRefused(TargetUnreachable):
 
 class BrokerUnavailable(PushscopeError):
     """The broker connection is down; what was to be sent has been refused."""
+
+
+class ServerError(PushscopeError):
+    """A STOMP server answered ERROR, after which it ends the connection (STOMP 1.2, "ERROR")."""
+
+    def __init__(self, message: str, *, body: bytes = b"", tried: str = "", hint: str = "") -> None:
+        super().__init__(message, tried=tried, hint=hint)
+        self.body = body
 
 
 class ConnectionClosed(PushscopeError):

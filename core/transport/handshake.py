@@ -129,10 +129,10 @@ class Handshake:
 
     def lost(self, error: Exception | None) -> None:
         """The connection ended before it was open."""
-        if self._protocol.handshake_exc is None:
-            self._protocol.receive_eof()
+        if self._head is None and self._protocol.handshake_exc is None:
+            self._protocol.receive_eof()  # the end of a body without a length
             self._check()
-        what = f": {error}" if error is not None else " without an answer"
+        what = f": {error}" if error is not None else f"; {self.describe()}"
         self._fail(
             HandshakeRefused(
                 f"{self._url} closed the connection during the handshake{what}",

@@ -24,15 +24,13 @@ STOMP_SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 #: Unsent bytes at which a peer that does not read is given up.
 MAX_BACKLOG = 16 * 1024 * 1024
 
-#: Seconds that a closing handshake may take before the connection is aborted.
-CLOSE_TIMEOUT = 5.0
-
 
 class WebSocketCarrier(asyncio.Protocol):
     """A :class:`~core.transport.base.Carrier` over TCP or TLS; made by :func:`connect_websocket`."""
 
     __slots__ = (
         "_asked",
+        "_close_timeout",
         "_close_timer",
         "_error",
         "_max_backlog",
@@ -46,7 +44,14 @@ class WebSocketCarrier(asyncio.Protocol):
     )
 
     def __init__(
-        self, opening: Handshake, on_data: OnData, on_close: OnClose, max_message: int, max_backlog: int
+        self,
+        opening: Handshake,
+        on_data: OnData,
+        on_close: OnClose,
+        *,
+        max_message: int,
+        max_backlog: int,
+        close_timeout: float,
     ) -> None:
         self.received_ns = 0
         self._opening: Handshake | None = opening
@@ -55,6 +60,7 @@ class WebSocketCarrier(asyncio.Protocol):
         self._on_data: OnData = on_data
         self._on_close: OnClose = on_close
         self._max_backlog = max_backlog
+        self._close_timeout = close_timeout
         self._asked = False
         self._error = ""
         self._close_timer: asyncio.TimerHandle | None = None
@@ -188,16 +194,17 @@ class WebSocketCarrier(asyncio.Protocol):
             transport.write(reader.output)
             reader.output = b""
         if reader.closing and self._close_timer is None:
-            self._close_timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._expire)
+            self._close_timer = asyncio.get_running_loop().call_later(self._close_timeout, self._expire)
 
     def _expire(self) -> None:
         if self._transport is not None:
             if self._reader.close_code is None:
-                self._error = f"no close frame came back within {CLOSE_TIMEOUT:g} s"
+                self._error = f"no close frame came back within {self._close_timeout:g} s"
             self._transport.abort()
 
     def _drop(self, transport: asyncio.Transport) -> None:
         self._on_data = _ignore
+        self._transport = None  # nothing more is sent; connection_lost follows
         transport.abort()
 
     def _info(self, exc: Exception | None) -> CloseInfo:
@@ -228,6 +235,7 @@ async def connect_websocket(
     headers: Iterable[tuple[str, str]] = (),
     subprotocols: Sequence[str] = STOMP_SUBPROTOCOLS,
     open_timeout: float = 10.0,
+    close_timeout: float = 5.0,
     max_message: int = MAX_MESSAGE,
     max_backlog: int = MAX_BACKLOG,
     compression: bool = False,
@@ -242,6 +250,7 @@ async def connect_websocket(
         headers: Further request headers.
         subprotocols: Offered, best first; a server may also choose none.
         open_timeout: Seconds for name, connection, TLS and handshake together.
+        close_timeout: Seconds for a closing handshake, after which the connection is aborted.
         max_message: Longest message in bytes; a longer one ends the connection with 1009.
         max_backlog: Unsent bytes at which a peer that does not read is given up.
         compression: Offer permessage-deflate; costs about 100 KiB a connection when accepted.
@@ -265,7 +274,14 @@ async def connect_websocket(
         compression=compression,
         done=loop.create_future(),
     )
-    carrier = WebSocketCarrier(opening, on_data, on_close, max_message, max_backlog)
+    carrier = WebSocketCarrier(
+        opening,
+        on_data,
+        on_close,
+        max_message=max_message,
+        max_backlog=max_backlog,
+        close_timeout=close_timeout,
+    )
     try:
         async with asyncio.timeout(open_timeout):
             await loop.create_connection(
