@@ -46,6 +46,7 @@ class DiscoveryClient:
         on_change: Called in the event loop with every new registry, the first one included.
         lease_s: How long discovery waits for a renewal before it drops us.
         renew_s: How often we renew.
+        grace_s: How long those are kept whom a restarted discovery does not know yet.
         token: For a discovery that does not listen on loopback.
         required: Raise TargetUnreachable when ``ready_s`` pass without an answer.
     """
@@ -58,6 +59,7 @@ class DiscoveryClient:
         *,
         lease_s: float = 2.0,
         renew_s: float = 0.5,
+        grace_s: float = 3.0,
         token: str = "",
         ready_s: float = 3.0,
         required: bool = False,
@@ -68,6 +70,7 @@ class DiscoveryClient:
         self._on_change = on_change
         self._lease_s = lease_s
         self._renew_s = renew_s
+        self._grace_s = grace_s
         self._token = token
         self._ready_s = ready_s
         self._required = required
@@ -221,7 +224,7 @@ class DiscoveryClient:
 
     def _take(self, listing: wire.Listing) -> None:
         if self._epoch is not None and listing.epoch != self._epoch:
-            grace = self._lease_s + 1.0 - listing.age_s
+            grace = self._grace_s - listing.age_s
             if grace > 0:
                 self._ghosts = self._snapshot.instances
                 if self._ghost_timer is not None:

@@ -1,0 +1,94 @@
+"""Eureka's JSON documents: lenient in, exact out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from server.discovery.eureka import EurekaError, hash_code, parse_registration, render_instance
+from server.discovery.registry import Lease
+
+CENTER = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
+
+
+def document(**changes: Any) -> bytes:
+    info = {
+        "instanceId": "h:push:8080",
+        "hostName": "h",
+        "app": "PUSH",
+        "ipAddr": "10.0.0.1",
+        "port": {"$": 8080, "@enabled": "true"},
+        "dataCenterInfo": CENTER,
+        **changes,
+    }
+    return json.dumps({"instance": {key: value for key, value in info.items() if value is not None}}).encode()
+
+
+def test_what_a_java_client_says() -> None:
+    said = parse_registration(
+        "push",
+        document(
+            status="STARTING",
+            leaseInfo={"renewalIntervalInSecs": 5, "durationInSecs": 15},
+            metadata={"@class": "x", "management.port": "8080", "flag": True},
+            lastDirtyTimestamp="1700000000000",
+        ),
+    )
+    assert (said.instance.service, said.instance.id, said.instance.port) == ("PUSH", "h:push:8080", 8080)
+    assert said.instance.status == "STARTING"
+    assert said.instance.metadata == {"management.port": "8080", "flag": "true"}
+    assert (said.lease_s, said.dirty_ms) == (15, 1700000000000)
+
+
+def test_what_a_lazy_client_says() -> None:
+    said = parse_registration(
+        "PUSH", document(instanceId=None, ipAddr=None, port={"$": "9002", "@enabled": True})
+    )
+    assert (said.instance.id, said.instance.port, said.instance.status) == ("h", 9002, "UP")
+    assert (said.lease_s, said.dirty_ms) == (90, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"instanceId": None, "hostName": None}, "Missing instanceId"),
+        ({"hostName": None}, "Missing hostname"),
+        ({"app": None}, "Missing appName"),
+        ({"app": "other"}, "Mismatched appName, expecting PUSH but was OTHER"),
+        ({"dataCenterInfo": None}, "Missing dataCenterInfo"),
+        ({"dataCenterInfo": {"@class": "x"}}, "Missing dataCenterInfo Name"),
+        ({"status": "FINE"}, "unknown status 'FINE'"),
+        ({"port": {"$": 70000}}, "port 70000"),
+    ],
+)
+def test_what_is_refused(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(EurekaError, match=text):
+        parse_registration("PUSH", document(**changes))
+
+
+@pytest.mark.parametrize("body", [b"", b"<instance/>", b"[]", b'{"instance": 1}', b'{"instance": {}}'])
+def test_bodies_that_are_none(body: bytes) -> None:
+    with pytest.raises(EurekaError):
+        parse_registration("PUSH", body)
+
+
+def test_types_of_what_goes_out() -> None:
+    said = parse_registration("PUSH", document(homePageUrl="http://h/home"))
+    lease = Lease(said.instance, 30, 1, 2, 1, document=said.document)
+    out = render_instance(lease, {"registered": 1000, "renewed": 2000, "updated": 1000})
+    assert out["port"] == {"$": 8080, "@enabled": "true"}
+    assert out["securePort"] == {"$": 443, "@enabled": "false"}
+    assert out["leaseInfo"]["durationInSecs"] == 30
+    assert out["leaseInfo"]["lastRenewalTimestamp"] == 2000
+    assert (out["lastUpdatedTimestamp"], out["lastDirtyTimestamp"]) == ("1000", "1000")
+    assert out["isCoordinatingDiscoveryServer"] == "false"
+    assert out["metadata"] == {"@class": "java.util.Collections$EmptyMap"}
+    assert (out["homePageUrl"], out["ipAddr"], out["vipAddress"]) == ("http://h/home", "10.0.0.1", "push")
+    assert out["actionType"] == "ADDED"
+
+
+def test_the_hash_code() -> None:
+    assert hash_code([]) == ""
+    assert hash_code(["UP", "DOWN", "UP", "UP"]) == "DOWN_1_UP_3_"
