@@ -43,24 +43,27 @@ def read_lines(
 class LineWriter:
     """Writes lines in a thread of its own; a reader that is gone is not an error here.
 
-    ``waiting`` is the number of lines not yet handed to the pipe, for those who can wait with
-    the next one.
+    Must be made in the loop in which :meth:`drained` is awaited.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
+        self._written = asyncio.Event()
+        self._broken = False
         self._thread = threading.Thread(target=self._run, name="pushscope-lines-out", daemon=True)
         self._thread.start()
-
-    @property
-    def waiting(self) -> int:
-        """Lines that are not yet handed over."""
-        return self._queue.qsize()
 
     def write(self, line: bytes) -> None:
         """Queue a line that ends with a line feed; returns at once."""
         self._queue.put(line)
+
+    async def drained(self, most: int) -> None:
+        """Return when at most so many lines wait for the pipe, or nobody reads it any more."""
+        while self._queue.qsize() > most and not self._broken:
+            self._written.clear()
+            await self._written.wait()
 
     def close(self, within: float = 2.0) -> None:
         """Wait until everything is handed over, at most so many seconds."""
@@ -73,6 +76,12 @@ class LineWriter:
                 self._stream.write(line)
                 if self._queue.empty():
                     self._stream.flush()
+                self._tell()
             self._stream.flush()
         except (OSError, ValueError):
-            pass  # nobody reads any more; our own control pipe will say so too
+            self._broken = True  # nobody reads any more; our own control pipe will say so too
+            self._tell()
+
+    def _tell(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._written.set)

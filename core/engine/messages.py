@@ -30,19 +30,25 @@ class StopCluster(msgspec.Struct, frozen=True, tag=True):
 
 
 class StartRun(msgspec.Struct, frozen=True, tag=True):
-    """Connect the scenario's users and push; starts a cluster of ``spec`` if none runs."""
+    """Connect the scenario's users and push; starts a cluster of ``spec`` if none runs.
+
+    ``out`` is a folder for summary.json, report.html, junit.xml and deliveries.csv, or "".
+    """
 
     scenario: Scenario
     spec: ClusterSpec | None = None
+    out: str = ""
 
 
 class StopRun(msgspec.Struct, frozen=True, tag=True):
     """Stop pushing, drain, judge, emit :class:`Finished`; ``force`` skips the drain.
 
-    Cluster and users stay.
+    Cluster and users stay. ``interrupted`` says that this was not a planned end: the run's exit
+    code is 130 then.
     """
 
     force: bool = False
+    interrupted: bool = False
 
 
 class Control(msgspec.Struct, frozen=True, tag=True):

@@ -1,0 +1,311 @@
+"""One run: connect, push, break things, drain, settle, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ..clock import now, now_ns
+from ..environment import EnvironmentInfo, StartStep
+from ..errors import ExitCode, PushscopeError
+from ..load.orders import Attend, Begin, Cease, Join, LostRow, Rate, Settle, Targets
+from ..load.scenario import Fault, Scenario
+from ..report.result import Result
+from ..report.summary import Facts, judge
+from .board import Board, percentiles, point_of
+from .cluster import ClusterKeeper
+from .messages import EngineState, Event, LostPush, Marker, Problem
+from .pool import WorkerPool
+from .stages import ask_stages, stage_in_words
+
+#: Seconds from the last word to the workers to the first push.
+_LEAD: Final = 0.15
+
+#: Seconds that a user may need for its first connection, over the ramp.
+_CONNECT_WITHIN: Final = 45.0
+
+#: Seconds for stray deliveries (duplicates) after everything expected has arrived.
+_AFTERMATH: Final = 0.3
+
+_LOOK: Final = 0.05
+
+
+class RunStopped(Exception):
+    """Somebody stopped the run before its first push."""
+
+
+class Run:
+    """Plays a scenario on what is there: an environment, workers, a board.
+
+    ``phase`` is told ``running`` and ``draining``. :meth:`stop` may be called from outside at any
+    time; the run is judged all the same.
+
+    Attributes:
+        name: Part of the ids of its pushes.
+        markers: What happened, for the report.
+        started_ns: When the first push is due; 0 until that is known.
+        failure: What makes the run worthless, or nearly so.
+        open: Whether the books of the workers are those of this run.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        cluster: ClusterKeeper,
+        pool: WorkerPool,
+        board: Board,
+        emit: Callable[[Event], None],
+        *,
+        epoch_ns: int,
+        record: Path | None = None,
+        on_phase: Callable[[EngineState], None],
+    ) -> None:
+        self.scenario = scenario
+        self.name = secrets.token_hex(3)
+        self.markers: list[Marker] = []
+        self.started_ns = 0
+        self.failure: tuple[ExitCode, str] | None = None
+        self.open = False
+        self._cluster = cluster
+        self._pool = pool
+        self._board = board
+        self._emit = emit
+        self._epoch_ns = epoch_ns
+        self._record = record
+        self._on_phase = on_phase
+        self._stop = asyncio.Event()
+        self._force = asyncio.Event()
+        self._interrupted = False
+        self._settled: dict[int, list[LostRow]] = {}
+        self._all_settled = asyncio.Event()
+        self._started_at = 0.0
+        self._info: EnvironmentInfo | None = None
+
+    # ---- from outside -------------------------------------------------------------------------
+
+    def stop(self, *, force: bool = False, interrupted: bool = False) -> None:
+        """Stop pushing and drain; ``force`` skips the drain."""
+        self._interrupted = self._interrupted or interrupted
+        self._stop.set()
+        if force:
+            self._force.set()
+
+    def fail(self, code: ExitCode, words: str) -> None:
+        """Something broke that makes the run worthless: end it."""
+        self.failure = self.failure or (code, words)
+        self._stop.set()
+        self._force.set()
+        self._all_settled.set()
+
+    def settled(self, worker: int, lost: list[LostRow]) -> None:
+        """A worker has closed its books."""
+        self._settled[worker] = lost
+        if len(self._settled) == self._pool.size:
+            self._all_settled.set()
+
+    def set_rate(self, rate: float, only: str | None) -> None:
+        """Another rate from now on."""
+        self._pool.broadcast(Rate(now_ns() + 20_000_000, rate, only))
+
+    def note(self, marker: Marker) -> None:
+        """Something happened that the report should show."""
+        self.markers.append(marker)
+
+    # ---- the run ------------------------------------------------------------------------------
+
+    async def play(self) -> Result:
+        """Run from the first connection to the judgement."""
+        self._info = self._cluster.describe()
+        try:
+            await self._connect()
+        except RunStopped:
+            return self._judge(())
+        self._begin()
+        faults = [asyncio.create_task(self._fault(fault)) for fault in self.scenario.faults]
+        try:
+            await self._push()
+        finally:  # those still to come do not happen
+            for task in faults:
+                task.cancel()
+            await asyncio.gather(*faults, return_exceptions=True)
+        self._on_phase("draining")
+        self._mark("run-stop")
+        self._pool.broadcast(Cease())
+        if not self._force.is_set():
+            await self._drain()
+        return self._judge(await self._name_stages(await self._settle()))
+
+    async def _connect(self) -> None:
+        """Have the scenario's users connected and subscribed; says how far it is."""
+        assert self._info is not None
+        pool, scenario, board = self._pool, self.scenario, self._board
+        started = now()
+        pool.broadcast(Attend(self._info.websocket_url, scenario.destination))
+        pool.broadcast(Targets(self._cluster.targets()))
+        names = [f"user-{number}" for number in range(1, scenario.users + 1)]
+        for index, hand in pool.deal(names).items():
+            pool.send(index, Join(hand, scenario.ramp))
+        wanted = set(names)
+        deadline = started + scenario.ramp + _CONNECT_WITHIN
+        while True:
+            rows = [row for row in board.user_rows() if row.user in wanted]
+            states = [row.state for row in rows]
+            failed, there = states.count("failed"), states.count("connected")
+            undecided = len(names) - sum(state not in ("connecting",) for state in states)
+            late = now() > deadline
+            done = not undecided or late
+            step_state = "running" if not done else "done" if there == len(names) else "failed"
+            detail = next((row.error for row in rows if row.error and row.state != "connected"), "")
+            self._emit(StartStep("users", step_state, now() - started, there, len(names), detail))
+            if done:
+                break
+            if await self._stopped_within(_LOOK * 2):
+                raise RunStopped
+        if failed or late:
+            self._unreachable(len(names) - there, len(names), detail)
+        if self._stop.is_set():
+            raise RunStopped
+
+    def _unreachable(self, missing: int, wanted: int, detail: str) -> None:
+        assert self._info is not None
+        words = f"{missing} of {wanted} users could not connect to {self._info.websocket_url}: {detail}"
+        self._emit(
+            Problem("users-not-connected", words, self._info.websocket_url, "look at the gateway and its log")
+        )
+        self.failure = (ExitCode.UNREACHABLE, words)
+        if missing == wanted:
+            raise RunStopped
+
+    def _begin(self) -> None:
+        scenario = self.scenario
+        self._board.begin_run()
+        self.open = True
+        self.started_ns = now_ns() + round(_LEAD * 1e9)
+        self._started_at = time.time() + _LEAD
+        for index in range(self._pool.size):
+            record = str(self._record / f"{self.name}-{index}.jsonl") if self._record else ""
+            self._pool.send(
+                index,
+                Begin(
+                    run=self.name,
+                    start_ns=self.started_ns,
+                    epoch_ns=self._epoch_ns,
+                    rate=scenario.rate,
+                    duration=scenario.duration,
+                    index=index,
+                    of=self._pool.size,
+                    destination=scenario.destination,
+                    payload_bytes=scenario.payload_bytes,
+                    late_after=scenario.late_after,
+                    via=scenario.via,
+                    push=scenario.push,
+                    record=record,
+                ),
+            )
+        self._on_phase("running")
+        self._mark("run-start", self.started_ns)
+
+    async def _push(self) -> None:
+        """Until the plan is through, or somebody stops it."""
+        if self.scenario.duration <= 0:
+            await self._stop.wait()
+            return
+        end = self.started_ns / 1e9 + self.scenario.duration
+        await self._stopped_within(end - now())
+        while not self._stop.is_set() and not self._board.exhausted and now() < end + 5.0:
+            await self._stopped_within(_LOOK)
+
+    async def _fault(self, fault: Fault) -> None:
+        await asyncio.sleep(self.started_ns / 1e9 + fault.at - now())
+        try:
+            await self._cluster.control(fault.action, fault.instance)
+        except PushscopeError as error:
+            words = f"fault '{fault.action} {fault.instance or ''}' at {fault.at:g} s: {error}"
+            self._emit(Problem("fault-failed", words, error.tried, error.hint))
+            self.failure = self.failure or (error.exit_code, words)
+
+    async def _drain(self) -> None:
+        """Wait for what is under way, and then a moment for what should not come."""
+        deadline = now() + self.scenario.drain
+        quiet = 0
+        while now() < deadline and not self._force.is_set():
+            await asyncio.sleep(_LOOK)
+            # Reports come every 100 ms: two in a row must agree before it is believed.
+            quiet = quiet + 1 if self._board.under_way == 0 else 0
+            if quiet * _LOOK >= _AFTERMATH:
+                return
+
+    async def _settle(self) -> list[LostRow]:
+        self._pool.broadcast(Settle())
+        try:
+            async with asyncio.timeout(15.0):
+                await self._all_settled.wait()
+        except TimeoutError:
+            self.failure = self.failure or (ExitCode.INTERNAL, "a load worker did not close its books")
+        lost = [row for rows in self._settled.values() for row in rows]
+        return sorted(lost, key=lambda row: row.intended_ns)
+
+    async def _name_stages(self, lost: list[LostRow]) -> tuple[LostPush, ...]:
+        """The lost pushes, each with the last place where it was seen."""
+        stages = await ask_stages(lost, self._cluster.alive())
+        seconds = self._board.seconds
+        deaths = {name: seconds(stamp) for name, stamp in self._cluster.deaths.items()}
+        return tuple(
+            self._board.lost_push(
+                row, stage_in_words(row, stages.get(row.id), deaths, seconds(row.intended_ns))
+            )
+            for row in lost
+        )
+
+    # ---- the judgement ------------------------------------------------------------------------
+
+    def _judge(self, lost: tuple[LostPush, ...]) -> Result:
+        board, info = self._board, self._info
+        with contextlib.suppress(PushscopeError):  # it may be gone by now
+            info = self._cluster.describe()
+        board.lost = list(lost)
+        latency = percentiles(board.book.total().latency)
+        facts = Facts(
+            scenario=self.scenario,
+            environment=info,
+            counts=board.counts(),
+            book=board.book,
+            matrix=board.matrix(),
+            latency=latency,
+            lag=board.lag,
+            interrupted=self._interrupted,
+            failure=self.failure,
+        )
+        summary, code = judge(facts)
+        records = tuple(self._record.glob(f"{self.name}-*.jsonl")) if self._record else ()
+        return Result(
+            summary,
+            code,
+            lost_pushes=lost,
+            points=tuple(point_of(slot) for slot in board.book.history()),
+            series=board.series(),
+            markers=tuple(self.markers),
+            users=tuple(board.user_rows()),
+            started_t=board.seconds(self.started_ns),
+            ended_t=board.seconds(now_ns()),
+            started_at=self._started_at,
+            epoch_ns=self._epoch_ns,
+            records=records,
+        )
+
+    def _mark(self, kind: str, stamp_ns: int = 0) -> None:
+        marker = Marker(self._board.seconds(stamp_ns or now_ns()), kind, "")
+        self.note(marker)
+        self._emit(marker)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Wait, but not longer than until somebody stops the run; whether somebody did."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._stop.wait()
+        return self._stop.is_set()
