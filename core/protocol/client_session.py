@@ -48,7 +48,7 @@ class ClientSession:
     """
 
     __slots__ = (
-        "_connecting", "_heartbeat", "_over", "_parser", "_tolerance", "beats", "receipts",
+        "_connecting", "_dead", "_heartbeat", "_over", "_parser", "_tolerance", "beats", "receipts",
         "subscriptions", "version",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class ClientSession:
         self._tolerance = tolerance
         self._connecting = False
         self._over = False
+        self._dead = False
 
     # ---- commands ----------------------------------------------------------------------------
 
@@ -189,12 +190,13 @@ class ClientSession:
         self.beats.last_received = now
         events: list[ClientEvent] = []
         for item in self._parser.feed(data):
+            if self._dead:
+                break
             match item:
                 case Frame():
                     event = self._event(item, now)
                     events.append(event)
-                    if isinstance(event, Malformed):
-                        break
+                    self._dead = isinstance(event, Malformed)
                 case Malformed():
                     events.append(item)
                 case _:

@@ -1,0 +1,220 @@
+"""The codec cases of the Spring relay specification §10, by their numbers, with our deviations (§1.2)."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import CloseCode
+from core.protocol import (
+    HEARTBEAT,
+    Frame,
+    Heartbeat,
+    Limits,
+    Malformed,
+    StompParser,
+    encode,
+    encode_frame,
+)
+
+Event = Frame | Heartbeat | Malformed
+
+
+def parse(*chunks: bytes, limits: Limits | None = None) -> list[Event]:
+    """Everything that a fresh parser makes of these chunks."""
+    parser = StompParser(limits or Limits())
+    return [event for chunk in chunks for event in parser.feed(chunk)]
+
+
+def parse_one(wire: bytes) -> Frame:
+    """The one frame of these bytes."""
+    [event] = parse(wire)
+    assert isinstance(event, Frame)
+    return event
+
+
+def fault(*chunks: bytes, limits: Limits | None = None) -> str:
+    """Text of the fault that these chunks are, alone."""
+    [event] = parse(*chunks, limits=limits)
+    assert isinstance(event, Malformed)
+    assert event.error.close_code == CloseCode.PROTOCOL_ERROR
+    return str(event.error)
+
+
+def test_case_1_crlf_ends_lines() -> None:
+    assert parse(b"DISCONNECT\r\n\r\n\0") == [Frame("DISCONNECT", {})]
+
+
+def test_case_2_content_length_counts_nul_bytes() -> None:
+    body = b"The b\0dy \0f the message"
+    [frame] = parse(b"SEND\ncontent-length:23\n\n" + body + b"\0")
+    assert frame == Frame("SEND", {"content-length": "23"}, body)
+
+
+@pytest.mark.parametrize("value", [b"-1", b" 5", b"+5", b"5x", b"", b"1_0", "٥".encode()])
+def test_case_2_an_invalid_content_length_is_ignored(value: bytes) -> None:
+    frame = parse_one(b"SEND\ncontent-length:" + value + b"\n\nThe body\0")
+    assert frame.body == b"The body"
+
+
+def test_case_3_escapes_there_and_back() -> None:
+    wire = b"DISCONNECT\n" + rb"a\c\r\n\\b:alpha\cbravo\r\n" + b"\\\\\n\n\0"
+    frame = parse_one(wire)
+    assert frame == Frame("DISCONNECT", {"a:\r\n\\b": "alpha:bravo\r\n\\"})
+    assert encode_frame(frame) == wire
+
+
+@pytest.mark.parametrize("command", ["CONNECT", "STOMP", "CONNECTED"])
+def test_case_4_connect_is_not_unescaped(command: str) -> None:
+    wire = f"{command}\nkey:\\value\n\n\0".encode()
+    frame = parse_one(wire)
+    assert frame == Frame(command, {"key": "\\value"})
+    assert encode_frame(frame) == wire
+
+
+@pytest.mark.parametrize(
+    "command", ["CONNECT", "SUBSCRIBE", "ACK", "BEGIN", "DISCONNECT", "CONNECTED", "RECEIPT"]
+)
+def test_case_5_a_body_where_none_may_be(command: str) -> None:
+    assert fault(f"{command}\n\nbody\0".encode()) == f"{command} must not have a body; this one has 4 bytes"
+
+
+def test_case_6_line_ends_after_a_frame_are_no_heartbeat() -> None:
+    assert parse(b"SEND\na:alpha\n\nMessage body\0\n\n\n") == [Frame("SEND", {"a": "alpha"}, b"Message body")]
+
+
+@pytest.mark.parametrize("chunk", [b"\n", b"\n\n", b"\r\n", b"\r\n\n\r\n"])
+def test_case_6_line_ends_alone_are_one_heartbeat(chunk: bytes) -> None:
+    assert parse(chunk) == [HEARTBEAT]
+
+
+def test_case_6_line_ends_before_a_frame_are_no_heartbeat() -> None:
+    assert parse(b"\r\n\nSEND\n\n\0") == [Frame("SEND", {})]
+
+
+def test_case_7_content_length_must_be_followed_by_nul() -> None:
+    assert "must be terminated with a null octet" in fault(b"SEND\ncontent-length:5\n\nabcdef\0")
+
+
+@pytest.mark.parametrize("line", [rb"a:alpha\x", rb"a:alpha\t", rb"\x:alpha", b"a:alpha\\"])
+def test_case_7_undefined_escapes(line: bytes) -> None:
+    assert "undefined escape" in fault(b"SEND\n" + line + b"\n\nMessage body\0")
+
+
+def test_case_8_oversize_is_an_error_when_more_comes() -> None:
+    parser = StompParser(Limits(max_frame=128))
+    assert parser.feed(b"SEND\na:alpha\n\nMessage body\0SEND\ncontent-length:129\n") == [
+        Frame("SEND", {"a": "alpha"}, b"Message body")
+    ]
+    [event] = parser.feed(b"\n")
+    assert isinstance(event, Malformed)
+    assert str(event.error) == "SEND exceeds the limit of 128 bytes a frame (this one announces 129)"
+    assert parser.dead
+    assert parser.buffered == 0
+    assert parser.feed(b"SEND\n\n\0") == []
+
+
+def test_case_8_many_small_frames_in_one_chunk_are_not_oversize() -> None:
+    """Spring counts the chunk; we count frames, so that a burst of small ones is no fault."""
+    assert len(parse(b"SEND\n\nabc\0" * 100, limits=Limits(max_frame=128))) == 100
+
+
+def test_case_9_a_frame_in_three_chunks() -> None:
+    parser = StompParser(Limits(max_frame=128))
+    assert parser.feed(b"SEND\na:alpha\n") == []
+    assert parser.feed(b"content-length:12\n\nMessage") == []
+    assert parser.buffered == 39
+    assert parser.feed(b" body\0") == [Frame("SEND", {"a": "alpha", "content-length": "12"}, b"Message body")]
+    assert parser.buffered == 0
+
+
+@pytest.mark.parametrize("given", [{}, {"content-length": "99"}])
+def test_case_10_content_length_is_written_last_and_once(given: dict[str, str]) -> None:
+    wire = b"SEND\na:alpha\ncontent-length:12\n\nMessage body\0"
+    assert encode("SEND", {**given, "a": "alpha"}, b"Message body") == wire
+
+
+def test_content_length_is_written_for_an_empty_body_too() -> None:
+    assert encode("MESSAGE", {"a": "1"}) == b"MESSAGE\na:1\ncontent-length:0\n\n\0"
+
+
+def test_content_length_of_other_commands_is_kept_where_it_is() -> None:
+    assert encode("ACK", {"content-length": "0", "id": "1"}) == b"ACK\ncontent-length:0\nid:1\n\n\0"
+
+
+# ---- deviations (DEV) of §1.2 --------------------------------------------------------------------
+
+
+def test_a_crlf_split_over_two_chunks_waits() -> None:
+    frame = Frame("DISCONNECT", {"receipt": "1"})
+    assert parse(b"DISCONNECT\r", b"\nreceipt:1\r", b"\n\r", b"\n\0") == [frame]
+    assert parse(b"DISCONNECT\n\n\0\r", b"\nSEND\n\n\0") == [Frame("DISCONNECT", {}), Frame("SEND", {})]
+    assert parse(b"\r", b"\n") == [HEARTBEAT]
+
+
+@pytest.mark.parametrize("wire", [b"\rSEND\n\n\0", b"SEND\n\n\0\r\0", b"SE\rND\n\n\0", b"SEND\na:b\rc\n\n\0"])
+def test_a_cr_without_lf_is_a_fault(wire: bytes) -> None:
+    event = parse(wire)[-1]
+    assert isinstance(event, Malformed)
+    assert "carriage return without line feed" in str(event.error)
+
+
+def test_further_nul_after_a_frame_is_tolerated() -> None:
+    assert parse(b"SEND\n\n\0\0", b"\0\n\0SEND\n\nx\0") == [Frame("SEND", {}), Frame("SEND", {}, b"x")]
+
+
+@pytest.mark.parametrize("value", ["not a mime type", "", "text/plain;;charset", "a/b/c"])
+def test_any_content_type_is_kept(value: str) -> None:
+    frame = parse_one(f"SEND\ncontent-type:{value}\n\nx\0".encode())
+    assert frame.headers["content-type"] == value
+
+
+def test_frames_before_a_fault_are_delivered() -> None:
+    first, second, event = parse(b"SEND\n\na\0SEND\n\nb\0NONSENSE\n\n\0SEND\n\nc\0")
+    assert (first, second) == (Frame("SEND", {}, b"a"), Frame("SEND", {}, b"b"))
+    assert isinstance(event, Malformed)
+
+
+# ---- further rules of §1.2 -----------------------------------------------------------------------
+
+
+def test_the_first_of_repeated_headers_counts_and_all_are_kept() -> None:
+    wire = b"SEND\na:1\nb:2\na:3\na:1\ncontent-length:0\n\n\0"
+    frame = parse_one(wire)
+    assert frame == Frame("SEND", {"a": "1", "b": "2", "content-length": "0"}, b"", (("a", "3"), ("a", "1")))
+    assert parse(encode_frame(frame)) == [frame]
+
+
+def test_the_first_of_repeated_content_lengths_counts() -> None:
+    frame = parse_one(b"SEND\ncontent-length:3\ncontent-length:1\n\na\0b\0")
+    assert frame.body == b"a\0b"
+
+
+def test_spaces_belong_to_names_and_values_and_values_may_be_empty() -> None:
+    [frame] = parse(b"SEND\n a : b \nempty:\nurl:http://x:1/\n\n\0")
+    assert frame == Frame("SEND", {" a ": " b ", "empty": "", "url": "http://x:1/"})
+
+
+@pytest.mark.parametrize("line", [b"no colon", b":no name", b" "])
+def test_lines_that_are_no_headers(line: bytes) -> None:
+    assert fault(b"SEND\n" + line + b"\n\n\0") == "header line 1 of SEND is not of the form name:value"
+
+
+@pytest.mark.parametrize(
+    "command", [b"FOO", b"send", b" SEND", b"SEND ", b"\xef\xbb\xbfSEND", b"\xff\xfe", b"GET / HTTP/1"]
+)
+def test_unknown_commands(command: bytes) -> None:
+    assert "unknown command" in fault(command + b"\n\n\0")
+
+
+def test_garbage_without_a_line_end_is_refused_after_a_few_bytes() -> None:
+    assert fault(b"\x16\x03\x01\x02 a TLS hello, say") == "unknown command '\\x16\\x03\\x01\\x02 a TLS h'…"
+
+
+def test_headers_must_be_utf_8() -> None:
+    assert parse("SEND\nschlüssel:größe 🎈\n\n\0".encode()) == [Frame("SEND", {"schlüssel": "größe 🎈"})]
+    assert fault(b"SEND\nok:1\na:\xff\n\n\0") == "header line 2 of SEND is not UTF-8"
+
+
+def test_a_missing_blank_line_is_a_fault_at_once() -> None:
+    assert "blank line" in fault(b"CONNECT\naccept-version:1.2\0")
+    assert "blank line" in fault(b"CONNECT\0")

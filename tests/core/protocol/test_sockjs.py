@@ -1,0 +1,90 @@
+"""SockJS frames, by the fact sheet's §3 to §5."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.errors import RemoteProtocolError
+from core.protocol import sockjs
+
+
+def test_frames_of_a_server() -> None:
+    assert sockjs.OPEN == "o"
+    assert sockjs.HEARTBEAT == "h"
+    assert sockjs.messages_frame(["a", 'b"\n']) == r'a["a","b\"\n"]'
+    assert sockjs.close_frame(*sockjs.GO_AWAY) == 'c[3000,"Go away!"]'
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("\x01\x1f", r'"\u0001\u001f"'),
+        ("\u200c\u2028\u2060\ufff0\uffff", r'"\u200c\u2028\u2060\ufff0\uffff"'),
+        ("\ud800", r'"\ud800"'),  # a lone surrogate, as a browser may send it
+        ("🎈", r'"\ud83c\udf88"'),
+        ("größe \u2070", '"größe \u2070"'),
+    ],
+)
+def test_fragile_characters_are_escaped(text: str, quoted: str) -> None:
+    assert sockjs.quote(text) == quoted
+    assert json.loads(quoted) == text
+
+
+def test_wrapping_of_transports() -> None:
+    frame = sockjs.messages_frame(["100%", "</script>"])
+    assert sockjs.xhr_chunk(frame) == 'a["100%","</script>"]\n'
+    event = sockjs.eventsource_chunk(frame)
+    assert event == 'data: a["100%25","</script>"]\r\n\r\n'
+    assert sockjs.eventsource_data(event[6:-4]) == frame
+    assert sockjs.htmlfile_chunk(frame) == '<script>\np("a[\\"100%\\",\\"<\\/script>\\"]");\n</script>\r\n'
+    assert sockjs.jsonp_body("cb", "o") == '/**/cb("o");\r\n'
+    assert len(sockjs.XHR_STREAMING_PRELUDE) == 2049
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [("", []), ("[]", []), ('["a","b"]', ["a", "b"]), ('"a"', ["a"]), (r'["\ud800"]', ["\ud800"])],
+)
+def test_what_clients_send(text: str, messages: list[str]) -> None:
+    assert sockjs.decode_messages(text) == messages
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[", "Broken JSON encoding."),
+        ("x", "Broken JSON encoding."),
+        ('["a"] x', "Broken JSON encoding."),
+        ("{}", "Payload expected."),
+        ("[1]", "Payload expected."),
+        ("null", "Payload expected."),
+    ],
+)
+def test_what_clients_should_not_send(text: str, sentence: str) -> None:
+    with pytest.raises(RemoteProtocolError, match=sentence) as raised:
+        sockjs.decode_messages(text)
+    assert raised.value.close_code == 1007
+
+
+def test_too_many_messages_in_one_array() -> None:
+    with pytest.raises(RemoteProtocolError):
+        sockjs.decode_messages(json.dumps(["a"] * 11), max_messages=10)
+
+
+def test_a_client_reads_what_a_server_writes() -> None:
+    assert sockjs.decode_frame("o") == sockjs.SockJsOpen()
+    assert sockjs.decode_frame("h") == sockjs.SockJsHeartbeat()
+    assert sockjs.decode_frame("h" * 2048) == sockjs.SockJsHeartbeat()
+    messages = ("a", "\u2028🎈\0")
+    assert sockjs.decode_frame(sockjs.messages_frame(messages)) == sockjs.SockJsMessages(messages)
+    assert sockjs.decode_frame('m"one"') == sockjs.SockJsMessages(("one",))
+    assert sockjs.decode_frame(sockjs.close_frame(2010, "x")) == sockjs.SockJsClose(2010, "x")
+    assert sockjs.decode_messages(sockjs.client_messages(messages)) == list(messages)
+
+
+@pytest.mark.parametrize("text", ["", "x", "ox", "a", 'a"x"', "a[1]", "c[]", 'c["1","x"]', "m1", "c[true]"])
+def test_what_is_no_frame(text: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="not a SockJS frame"):
+        sockjs.decode_frame(text)
