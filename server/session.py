@@ -7,9 +7,11 @@ loop (:class:`~server.outbox.Outbox`). While the connection does not take more, 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
-from core.protocol import ServerSession
+from core.protocol import Send, ServerSession
 
 from .framing import Framing, websocket_frame
 from .subscription import Subscription
@@ -53,12 +55,15 @@ class Session:
         connected: Whether CONNECTED was sent.
         closed: Whether the session has ended; nothing is sent any more.
         direct: Whether a push may go straight to this session without the broker (order!).
+        slot: Where the session is in the timers' wheel; 0 for nowhere.
+        backlog: Messages that wait for an asynchronous handler to end; None if none runs.
         joined_seq: Version of the local users that contains this session, for the peers.
         subscriptions: By subscription id.
-        transactions: Open transactions with what they hold back.
+        transactions: Open transactions with what they hold back; None if there never was one.
     """
 
     __slots__ = (
+        "backlog",
         "carrier",
         "closed",
         "connected",
@@ -79,6 +84,7 @@ class Session:
         "pending",
         "pending_ids",
         "protocol",
+        "slot",
         "subscriptions",
         "transactions",
         "user",
@@ -118,7 +124,9 @@ class Session:
         self.direct = True
         self.joined_seq = 0
         self.subscriptions: dict[str, Subscription] = {}
-        self.transactions: dict[str, list[object]] = {}
+        self.transactions: dict[str, list[Send]] | None = None
+        self.slot = 0
+        self.backlog: deque[tuple[Send, Callable[[], None]]] | None = None
 
     def pause(self, now: float) -> None:
         """The connection takes no more for now."""

@@ -1,0 +1,21 @@
+"""From a broker's URL to a broker object."""
+
+from __future__ import annotations
+
+from .base import Broker
+from .memory import MemoryBroker
+from .stomp import StompBroker
+
+
+def broker_for(url: str) -> Broker:
+    """A broker object for ``memory:`` (this object alone) or ``stomp://…``.
+
+    ``embedded:`` is no URL of a broker: whoever starts a cluster starts an embedded broker and
+    hands on its ``stomp://`` URL.
+
+    Raises:
+        UsageError: No such kind of broker.
+    """
+    if url in ("memory:", "memory://"):
+        return MemoryBroker()
+    return StompBroker(url)

@@ -1,0 +1,158 @@
+"""SEND frames of clients, and the transactions that hold them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from core.errors import BrokerUnavailable, CloseCode
+from core.protocol import (
+    Abort,
+    Begin,
+    Commit,
+    Send,
+    application_path,
+    is_broker_destination,
+    is_user_destination,
+    split_user_destination,
+)
+
+from .application import Application
+from .brokers.base import Broker, Settled
+from .counters import Counters
+from .guard import Guard, clean
+from .local_delivery import LocalDelivery, UserMessage
+from .outbox import Outbox
+from .refusal import Refusal
+from .session import Session
+from .settings import InstanceSettings
+from .strategies import Strategy
+from .users import UserRegistry
+
+#: Bytes of bodies that one transaction may hold back.
+_LARGEST_TRANSACTION: Final = 1024 * 1024
+_MOST_TRANSACTIONS: Final = 16
+
+
+class ClientSends:
+    """Hands messages of clients to the application, to users, or to the broker."""
+
+    def __init__(
+        self,
+        settings: InstanceSettings,
+        application: Application,
+        strategy: Strategy,
+        local: LocalDelivery,
+        registry: UserRegistry,
+        broker: Broker,
+        outbox: Outbox,
+        guard: Guard,
+        counters: Counters,
+    ) -> None:
+        self._settings = settings
+        self._application = application
+        self._strategy = strategy
+        self._local = local
+        self._registry = registry
+        self._broker = broker
+        self._outbox = outbox
+        self._guard = guard
+        self._counters = counters
+
+    def send(self, session: Session, event: Send) -> None:
+        """A client sends a message, now or when its transaction is committed.
+
+        Raises:
+            Refusal: The destination is not for clients, or nobody serves it.
+            BrokerUnavailable: The broker is needed and away.
+        """
+        transaction = event.transaction
+        if transaction is None:
+            self._route(session, event)
+            return
+        held = (session.transactions or {}).get(transaction)
+        if held is None:
+            raise Refusal("Bad transaction", f"Transaction {transaction!r} was not begun")
+        held.append(event)
+        if sum(len(send.frame.body) for send in held) > _LARGEST_TRANSACTION:
+            raise Refusal("Bad transaction", f"Transaction {transaction!r} holds more than 1 MiB")
+
+    def transact(self, session: Session, event: Begin | Commit | Abort) -> None:
+        """BEGIN, COMMIT, ABORT."""
+        if session.transactions is None:
+            session.transactions = {}
+        match event:
+            case Begin():
+                if len(session.transactions) >= _MOST_TRANSACTIONS:
+                    raise Refusal("Bad transaction", f"A session may have {_MOST_TRANSACTIONS} open")
+                session.transactions[event.transaction] = []
+            case Commit():
+                for send in session.transactions.pop(event.transaction, ()):
+                    self._route(session, send)
+            case Abort():
+                session.transactions.pop(event.transaction, None)
+
+    def _route(self, session: Session, event: Send) -> None:
+        self._counters.sends += 1
+        destination, prefixes = event.destination, self._settings.prefixes
+        if application_path(destination, prefixes) is not None:
+            if not self._application.handle(session, event, self._when_done(session, event)):
+                raise Refusal("too many messages", "They come faster than the application handles them.")
+        elif is_user_destination(destination, prefixes):
+            self._to_user(session, event)
+        elif is_broker_destination(destination, prefixes):
+            if why := self._guard.refuse(destination, session.id):
+                self._counters.refused_frames += 1
+                raise Refusal("Access refused", f"'{destination}' cannot be sent to: {why}")
+            frame = event.frame
+            self._broker.publish(
+                destination, clean(frame.headers), frame.body, self._when_settled(session, event)
+            )
+        else:
+            self._counters.unroutable += 1
+            raise Refusal("Unknown destination", f"'{destination}' is served by nobody here")
+
+    def _to_user(self, session: Session, event: Send) -> None:
+        split = split_user_destination(event.destination, self._settings.prefixes)
+        if split is None:
+            raise Refusal("Invalid destination", f"'{event.destination}' names no destination of a user")
+        user, rest = split
+        message = UserMessage(user, rest, clean(event.frame.headers), event.frame.body)
+        # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
+        if user == session.id or (user == session.user and session.id in self._registry.local(user)):
+            self._local.to_session(session, message)
+            self._when_done(session, event)()
+            return
+        self._strategy.send(message, self._when_settled(session, event))
+
+    def _when_done(self, session: Session, event: Send) -> Callable[[], None]:
+        receipt = event.receipt
+        if receipt is None:
+            return _nothing
+
+        def done() -> None:
+            self._outbox.put(session, session.protocol.receipt(receipt))
+
+        return done
+
+    def _when_settled(self, session: Session, event: Send) -> Settled | None:
+        receipt = event.receipt
+        if receipt is None:
+            return None
+
+        def done(error: BrokerUnavailable | None) -> None:
+            if session.closed:
+                return
+            if error is None:
+                self._outbox.put(session, session.protocol.receipt(receipt))
+                return
+            frame = session.protocol.error("Broker not available.", str(error).encode(), receipt)
+            self._outbox.put(session, frame)
+            self._outbox.flush_one(session)
+            session.carrier.close(CloseCode.PROTOCOL_ERROR, "broker not available")
+
+        return done
+
+
+def _nothing() -> None:
+    """Nobody waits for it."""

@@ -1,0 +1,139 @@
+"""What an instance says about itself: ``/health``, ``/info``, ``/metrics``, ``/stages``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..access import AccessRule, is_loopback
+from ..counters import Counters
+from ..stages import StageLog
+
+#: Push ids that one ``/stages`` may ask for.
+MOST_IDS: Final = 50_000
+_LARGEST_BODY: Final = 16 * 1024 * 1024
+_PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Facts(Protocol):
+    """What the admin endpoints ask the instance."""
+
+    @property
+    def counters(self) -> Counters:
+        """Its counters."""
+        ...
+
+    @property
+    def stages(self) -> StageLog:
+        """Where its pushes are."""
+        ...
+
+    def info(self) -> dict[str, Any]:
+        """The content of ``/info``, its ``counters`` included."""
+        ...
+
+
+class StagesRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /stages``."""
+
+    ids: list[str]
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def admin_routes(facts: Facts, rule: AccessRule) -> list[Route]:
+    """The routes of one instance."""
+    metrics = CollectorRegistry(auto_describe=False)
+    metrics.register(_InstanceCollector(facts))
+
+    def guarded(endpoint: Endpoint) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            loopback = is_loopback(rule.host)
+            headers = dict(request.headers)
+            why = rule.refuse_read(headers) if loopback else rule.refuse_write(headers)
+            if why:
+                return _json({"error": why}, 403 if loopback else 401)
+            return await endpoint(request)
+
+        return answer
+
+    async def health(request: Request) -> Response:
+        info = facts.info()
+        return _json(
+            {
+                "status": "up",
+                "id": info["id"],
+                "service": info["service"],
+                "broker": info["broker"]["available"],
+            }
+        )
+
+    async def info(request: Request) -> Response:
+        return _json(facts.info())
+
+    async def prometheus(request: Request) -> Response:
+        return Response(generate_latest(metrics), media_type=_PROMETHEUS)
+
+    async def stages(request: Request) -> Response:
+        return await _stages(facts.stages, request)
+
+    return [
+        Route("/health", health, methods=["GET"]),
+        Route("/info", guarded(info), methods=["GET"]),
+        Route("/metrics", guarded(prometheus), methods=["GET"]),
+        Route("/stages", guarded(stages), methods=["POST"]),
+    ]
+
+
+async def _stages(log: StageLog, request: Request) -> Response:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _LARGEST_BODY:
+            return _json({"error": "the body is too large", "field": "ids"}, 413)
+    try:
+        asked = msgspec.json.decode(body, type=StagesRequest)
+    except msgspec.DecodeError as error:
+        return _json({"error": str(error), "field": "ids"}, 400)
+    if len(asked.ids) > MOST_IDS:
+        return _json({"error": f"at most {MOST_IDS} ids at a time", "field": "ids"}, 400)
+    return _json({"stages": log.select(asked.ids)})
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+class _InstanceCollector(Collector):
+    """Prometheus metrics from the instance's own numbers, read when asked."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample of each metric."""
+        info = self._facts.info()
+        for name, value in self._facts.counters.as_dict().items():
+            counter = CounterMetricFamily(f"pushscope_{name}", f"{name} since the start", labels=["instance"])
+            counter.add_metric([info["id"]], value)
+            yield counter
+        gauges = {
+            "sessions": info["sessions"],
+            "users": info["users"],
+            "peers": len(info["peers"]),
+            "broker_available": int(info["broker"]["available"]),
+            "uptime_seconds": info["uptime_s"],
+        }
+        for name, value in gauges.items():
+            gauge = GaugeMetricFamily(f"pushscope_{name}", f"{name} now", labels=["instance"])
+            gauge.add_metric([info["id"]], value)
+            yield gauge

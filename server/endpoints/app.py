@@ -1,0 +1,61 @@
+"""An instance as one ASGI application: STOMP endpoint, push API, admin endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from core.errors import CloseCode
+
+from .push_api import PushApi
+from .websocket import WebSocketEndpoint
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_SOCKETS: Final = ("/ws", "/ws/", "/ws/websocket")
+_PUSHES: Final = ("/push", "/test")
+
+
+class InstanceApp:
+    """Dispatches by path; pushes and sockets go around the router of the framework.
+
+    It may be mounted in another application; paths count from where it is mounted.
+    """
+
+    def __init__(self, sockets: WebSocketEndpoint, pushes: PushApi, routes: list[Route]) -> None:
+        self._sockets = sockets
+        self._pushes = pushes
+        self._rest: Any = Starlette(routes=routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or connection."""
+        kind = scope["type"]
+        if kind == "lifespan":
+            await _lifespan(receive, send)
+            return
+        path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+        if kind == "websocket":
+            if path in _SOCKETS:
+                await self._sockets(scope, receive, send)
+            else:
+                await receive()
+                await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})
+        elif path in _PUSHES:
+            await self._pushes(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+            return

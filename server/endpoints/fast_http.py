@@ -1,0 +1,183 @@
+"""uvicorn's HTTP protocol with a short way for pushes.
+
+A push is a small request and a smaller answer; a task, an event and a dozen ASGI messages cost
+several times what the push itself does. So requests to the push API are answered from the parser's
+callbacks, several of one read in one write; everything else takes uvicorn's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from .push_api import LARGEST_BODY, Answer, PushApi, too_large
+
+_LARGEST_HEAD: Final = 64 * 1024
+_MOST_HEADERS: Final = 100
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: ".encode()
+    for status in HTTPStatus
+}
+
+
+class FastHttpProtocol(HttpToolsProtocol):
+    """One connection.
+
+    A request is *short* if it is for the push API and nothing before it is unanswered; so answers
+    come in order. A push that waits for the broker takes the long way.
+    """
+
+    def __init__(self, *args: Any, push_api: PushApi, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._push_api = push_api
+        self._short = False
+        self._in_head = True
+        self._head_size = 0
+        self._path = b""
+        self._body: list[bytes] = []
+        self._size = 0
+        self._answers: list[bytes] = []
+        self._scheduled = False
+        self._answered_at = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client; the parser itself has no limit on heads."""
+        super().data_received(data)
+        if not self._in_head:
+            self._head_size = 0
+            return
+        self._head_size += len(data)
+        if self._head_size > _LARGEST_HEAD and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too large.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        super().connection_lost(exc)
+
+    # parser callbacks -----------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins; what uvicorn prepares here is prepared later, if at all."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self._in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; an exception becomes 400."""
+        if len(self.headers) >= _MOST_HEADERS:
+            raise ValueError("too many headers")
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Decide which way the request takes."""
+        self._in_head = False
+        path = self.url.partition(b"?")[0]
+        self._short = (
+            path in PushApi.paths
+            and not self._busy
+            and not self.expect_100_continue
+            and not self._parser.should_upgrade()
+        )
+        if self._short:
+            self._path = path
+            self._body.clear()
+            self._size = 0
+        else:
+            self._begin_long_way()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if not self._short:
+            super().on_body(body)
+            return
+        self._size += len(body)
+        if self._size <= LARGEST_BODY:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._in_head = True
+        if not self._short:
+            super().on_message_complete()
+            return
+        if self._size > LARGEST_BODY:
+            self._answer(too_large())
+            return
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        if b'"confirm"' in body:
+            self._begin_long_way()
+            super().on_body(body)
+            super().on_message_complete()
+            return
+        query = self.url.partition(b"?")[2]
+        method = self._parser.get_method()
+        answer = self._push_api.answer(method, self._path, query, self.headers, body, self._answer)
+        if answer is not None:
+            self._answer(answer)
+
+    @property
+    def _parser(self) -> Any:
+        return self.parser
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request that took the long way is unanswered."""
+        cycle: Any = self.cycle  # None at first
+        return cycle is not None and not cycle.response_complete
+
+    def _begin_long_way(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)  # the list that the scope has
+        super().on_headers_complete()
+
+    # answers --------------------------------------------------------------------------------
+
+    def _answer(self, answer: Answer) -> None:
+        body = answer.body
+        parts = [_STATUS_LINES[answer.status], b"%d\r\n" % len(body)]
+        if body:
+            parts.append(b"content-type: application/json\r\n")
+        for name, value in answer.headers:
+            parts += (name, b": ", value, b"\r\n")
+        keep_alive = self._parser.should_keep_alive()
+        if not keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts += (b"\r\n", body)
+        self._answers.append(b"".join(parts))
+        self.server_state.total_requests += 1
+        if not self._scheduled:
+            # At the end of this turn, behind the write to the broker: the push goes first.
+            self._scheduled = True
+            self.loop.call_soon(self._flush)
+        if not keep_alive:
+            self.loop.call_soon(self.transport.close)
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        answers, self._answers = self._answers, []
+        if self.transport.is_closing():
+            return
+        self.transport.write(b"".join(answers))
+        self._answered_at = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._check_idle)
+
+    def _check_idle(self) -> None:
+        """Close a connection that has asked for nothing for a while; one timer, not one per answer."""
+        rest = self._answered_at + self.timeout_keep_alive - self.loop.time()
+        if rest > 0 or self._busy:
+            self._idle_timer = self.loop.call_later(max(rest, 1.0), self._check_idle)
+        elif not self.transport.is_closing():
+            self.transport.close()

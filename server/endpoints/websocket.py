@@ -1,0 +1,146 @@
+"""The STOMP endpoint: raw WebSocket on ``/ws`` and ``/ws/websocket``, as an ASGI application.
+
+Under our own protocol class (:mod:`.fast_websocket`) the connection is handed over after the
+handshake: bytes go straight to the transport and no task remains. Under any other ASGI server
+the same application runs one task per connection and uses ASGI ``send``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qs
+
+from core.errors import CloseCode
+from core.protocol import SUBPROTOCOLS
+
+from ..framing import split_websocket_frames
+from ..origins import Origins
+from ..router import Router
+from ..session import Session
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+#: Where a protocol class that can be taken over puts itself in ``scope["extensions"]``.
+TAKEOVER: Final = "pushscope.takeover"
+#: Bytes that may wait for ASGI ``send`` before the session counts as full.
+_HIGH_WATER: Final = 64 * 1024
+
+
+class Takeover(Protocol):
+    """A connection that the endpoint may take over after the handshake."""
+
+    def take_over(self, router: Router, handshake_user: str | None) -> None:
+        """From now on the connection talks to the router itself; the ASGI task may end."""
+        ...
+
+
+class WebSocketEndpoint:
+    """Accepts clients and gives them to the router."""
+
+    def __init__(self, router: Router, origins: Origins) -> None:
+        self._router = router
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection."""
+        await receive()  # websocket.connect
+        headers: list[tuple[bytes, bytes]] = scope["headers"]
+        if not self._origins.allow(headers, scope.get("scheme", "ws")):
+            await _deny(scope, send)
+            return
+        await send(
+            {"type": "websocket.accept", "subprotocol": choose_subprotocol(scope.get("subprotocols", ()))}
+        )
+        user = user_of_query(scope.get("query_string", b""))
+        takeover: Takeover | None = scope.get("extensions", {}).get(TAKEOVER)
+        if takeover is not None:
+            takeover.take_over(self._router, user)
+            return
+        await self._serve(receive, send, user)
+
+    async def _serve(self, receive: Receive, send: Send, user: str | None) -> None:
+        carrier = AsgiCarrier(self._router)
+        session = self._router.open(carrier, user)
+        carrier.session = session
+        try:
+            async with asyncio.TaskGroup() as group:
+                writer = group.create_task(carrier.run(send))
+                while True:
+                    message = await receive()
+                    if message["type"] == "websocket.disconnect":
+                        break
+                    data = message.get("bytes")
+                    self._router.receive(session, data if data is not None else message["text"].encode())
+                writer.cancel()
+        finally:
+            self._router.closed(session)
+
+
+class AsgiCarrier:
+    """Carries a session over ASGI ``send``; implements ``Carrier``."""
+
+    def __init__(self, router: Router) -> None:
+        self.session: Session | None = None
+        self._router = router
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._close: tuple[int, str] | None = None
+        self._wake = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        """Queue framed bytes for :meth:`run`."""
+        self._waiting.append(data)
+        self._size += len(data)
+        self._wake.set()
+        if self._size > _HIGH_WATER and self.session is not None and not self.session.paused:
+            self._router.pause(self.session)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close after what was written."""
+        self._close = (code, reason)
+        self._wake.set()
+
+    async def run(self, send: Send) -> None:
+        """Send what is queued until the connection is closed; cancelled when it has ended."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                data = self._waiting.popleft()
+                for payload, binary in split_websocket_frames(data):
+                    content = {"bytes": payload} if binary else {"text": payload.decode("utf-8", "replace")}
+                    await send({"type": "websocket.send", **content})
+                self._size -= len(data)
+            if self._close is not None:
+                code, reason = self._close
+                await send({"type": "websocket.close", "code": code, "reason": reason})
+                return
+            if self.session is not None and self.session.paused:
+                self._router.resume(self.session)
+
+
+def choose_subprotocol(asked: Iterable[str]) -> str | None:
+    """The client's first entry that we speak, as it wrote it; None if there is none (spec 2.1)."""
+    return next((name for name in asked if name.lower() in SUBPROTOCOLS), None)
+
+
+def user_of_query(query: bytes) -> str | None:
+    """The user of ``?user=``."""
+    if b"user=" not in query:
+        return None
+    return parse_qs(query.decode("latin-1"), max_num_fields=50).get("user", [None])[0]
+
+
+async def _deny(scope: Scope, send: Send) -> None:
+    if "websocket.http.response" in scope.get("extensions", {}):
+        body = b"this origin may not connect"
+        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": body})
+    else:
+        await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})

@@ -1,0 +1,357 @@
+"""One instance: hub, broker, endpoints and discovery joined. The only place that knows them all."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Coroutine, Iterable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+from core.errors import BrokerUnavailable
+from core.protocol import CLIENT_LIMITS, Frame
+
+from .access import AccessRule
+from .application import Application
+from .brokers.base import Broker
+from .brokers.memory import MemoryBroker
+from .brokers.urls import broker_for
+from .client_sends import ClientSends
+from .client_subscriptions import ClientSubscriptions
+from .counters import Counters
+from .demo import DEMO_HANDLERS
+from .discovery.client import DiscoveryClient, Registration
+from .discovery.registry import Snapshot
+from .endpoints.admin import admin_routes
+from .endpoints.app import InstanceApp
+from .endpoints.fast_http import FastHttpProtocol
+from .endpoints.fast_websocket import FastWebSocketProtocol
+from .endpoints.push_api import PushApi
+from .endpoints.websocket import WebSocketEndpoint
+from .guard import Guard
+from .handlers import Handlers, MessageHandler
+from .hub import Hub
+from .listener import Listener
+from .local_delivery import LocalDelivery
+from .origins import Origins, place_of
+from .outbox import Outbox
+from .peers import PeerSync
+from .pushes import Pushes
+from .router import Router
+from .settings import InstanceSettings
+from .stages import StageLog
+from .strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
+from .timers import TICK_S
+from .topics import TopicRelay
+from .users import UserRegistry
+
+logger = logging.getLogger("pushscope.server")
+
+#: The name under which gateways register.
+GATEWAY_SERVICE = "gateway"
+#: The largest WebSocket message; STOMP's own limit, which answers with ERROR, is below it.
+_LARGEST_MESSAGE = 256 * 1024
+_KEEP_ALIVE_S = 75
+
+
+class Instance:
+    """A push server between ``__aenter__`` and ``__aexit__``.
+
+    Entering returns when it listens, is subscribed at the broker (or has waited ``broker_wait_s``
+    for it), knows its peers' users, and is registered at discovery.
+
+    Args:
+        settings: What to be.
+        broker: A broker object instead of the settings' URL, such as a :class:`MemoryBroker` on an
+            exchange that several instances of one process share.
+        handlers: Application handlers; the demo's by default.
+
+    Raises:
+        PortTakenError: The port is in use.
+        UsageError: The settings make no sense.
+    """
+
+    def __init__(
+        self,
+        settings: InstanceSettings | None = None,
+        *,
+        broker: Broker | None = None,
+        handlers: Iterable[MessageHandler] = DEMO_HANDLERS,
+    ) -> None:
+        self.settings = settings = settings or InstanceSettings()
+        self.counters = Counters()
+        self.stages = StageLog()
+        self.registry = UserRegistry()
+        self.handlers = Handlers(handlers)
+        # The strategy "none" is the bug that the article starts from: nobody but ourselves.
+        if settings.strategy == "none":
+            self.broker: Broker = MemoryBroker()
+        else:
+            self.broker = broker or broker_for(settings.broker_url)
+        self._rule = AccessRule(settings.host)
+        self._origins = Origins(settings.allowed_origins)
+        self._stack = AsyncExitStack()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._started_at = time.monotonic()
+        self._broker_up = asyncio.Event()
+        self._listener: Listener | None = None
+        self._discovery: DiscoveryClient | None = None
+        self._sync: PeerSync | None = None
+        self._wired = False
+
+    # what others ask ------------------------------------------------------------------------
+
+    @property
+    def asgi(self) -> InstanceApp:
+        """The instance as an ASGI application (between enter and exit)."""
+        return self._app
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._listener.port if self._listener is not None else self.settings.port
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a slash at the end."""
+        return self._listener.url if self._listener is not None else ""
+
+    @property
+    def sessions(self) -> int:
+        """How many clients are connected."""
+        return len(self.hub.sessions)
+
+    def info(self) -> dict[str, Any]:
+        """The content of ``/info``."""
+        broker = {"url": self.broker.url, "available": self.broker.available, "reason": self.broker.reason}
+        peers = [] if self._sync is None else list(self._sync.peers.values())
+        return {
+            "id": self.settings.id,
+            "service": self.settings.service,
+            "strategy": self.settings.strategy,
+            "broker": broker,
+            "sessions": len(self.hub.sessions),
+            "users": self.registry.local_users,
+            "users_everywhere": len(self.registry),
+            "topics": len(self.hub.topics),
+            "uptime_s": round(time.monotonic() - self._started_at, 3),
+            "counters": self.counters.as_dict(),
+            "peers": [
+                {"id": peer.id, "epoch": peer.epoch, "sessions": len(peer.sessions), "suspect": peer.suspect}
+                for peer in peers
+            ],
+        }
+
+    # life -----------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._rule = AccessRule.for_host(self.settings.host)
+        self._wire(asyncio.get_running_loop())
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    async def _start(self) -> None:
+        settings = self.settings
+        await self.broker.start(self._on_availability)
+        self._stack.push_async_callback(self.broker.stop)
+        self._subscribe_internal()
+        self._tick()
+        try:
+            async with asyncio.timeout(settings.broker_wait_s):
+                await self._broker_up.wait()
+        except TimeoutError:
+            logger.warning(
+                "the broker at %s does not answer (%s): starting without it, refusing pushes until it does",
+                self.broker.url,
+                self.broker.reason,
+            )
+        self._listener = Listener(
+            self._app,
+            host=settings.host,
+            port=settings.port,
+            http=functools.partial(FastHttpProtocol, push_api=self._push_api),
+            ws=FastWebSocketProtocol,
+            ws_per_message_deflate=False,
+            ws_max_size=_LARGEST_MESSAGE,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
+        await self._stack.enter_async_context(self._listener)
+        if settings.discovery_url is not None:
+            await self._join_discovery(settings.discovery_url)
+        await self._catch_up()
+        if self._discovery is not None:
+            await self._discovery.update(status="UP")
+        logger.info("instance %s listens at %s", settings.id, self.url)
+
+    async def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._discovery is not None:
+            discovery, self._discovery = self._discovery, None
+            await discovery.__aexit__(None, None, None)
+        if self._wired:
+            self.router.close_all()
+        if self._sync is not None and self.broker.available:
+            self._sync.goodbye()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+
+    async def _join_discovery(self, url: str) -> None:
+        settings = self.settings
+        registration = Registration(
+            id=settings.id, service=settings.service, host=settings.host, port=self.port, status="STARTING"
+        )
+        self._discovery = DiscoveryClient(url, registration, self._on_registry, token=self._rule.token)
+        await self._discovery.__aenter__()
+
+    async def _catch_up(self) -> None:
+        """Learn the peers' users before anybody can push here."""
+        sync = self._sync
+        if sync is None or not self.broker.available:
+            return
+        if self._discovery is not None:
+            others = self._discovery.instances(self.settings.service)
+            sync.expect(frozenset(item.id for item in others))
+        caught_up = asyncio.Event()
+        sync.when_in_step(caught_up.set)
+        await caught_up.wait()
+
+    # wiring ---------------------------------------------------------------------------------
+
+    def _wire(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make the parts and tell each of those it needs."""
+        settings, counters, stages, registry = self.settings, self.counters, self.stages, self.registry
+        guard = Guard(settings)
+        outbox = Outbox(loop.call_soon, loop.time, stages, self._on_overflow, settings.queue_limit)
+        self.hub = Hub(outbox)
+        local = LocalDelivery(settings, self.hub, registry, counters, stages)
+        self._local = local
+        if settings.strategy == "relay":
+            self._sync = PeerSync(settings, registry, self._tell_peers, loop.call_later, loop.time, counters)
+        self.strategy = self._make_strategy(local)
+        topics = TopicRelay(self.hub, self.broker, guard, counters, stages)
+        application = Application(
+            settings, self.handlers, self.strategy, local, self.broker, counters, self._spawn
+        )
+        self.router = Router(
+            settings,
+            self.hub,
+            registry,
+            self.strategy,
+            self._sync,
+            counters,
+            stages,
+            loop.time,
+            CLIENT_LIMITS,
+        )
+        self.router.outbox = outbox
+        self.router.subscriptions = ClientSubscriptions(settings, topics, outbox, guard, self._sync, counters)
+        self.router.sends = ClientSends(
+            settings, application, self.strategy, local, registry, self.broker, outbox, guard, counters
+        )
+        pushes = Pushes(
+            settings, self.strategy, self.broker, self.hub, self._sync, counters, stages, loop.time
+        )
+        self._push_api = PushApi(pushes, self._rule)
+        sockets = WebSocketEndpoint(self.router, self._origins)
+        self._app = InstanceApp(sockets, self._push_api, admin_routes(self, self._rule))
+        self._wired = True
+
+    def _make_strategy(self, local: LocalDelivery) -> Strategy:
+        settings, registry, counters, stages = self.settings, self.registry, self.counters, self.stages
+        self._relay: RelayStrategy | None = None
+        match settings.strategy:
+            case "relay":
+                self._relay = RelayStrategy(settings, registry, self.broker, local, counters, stages)
+                return self._relay
+            case "broadcast":
+                return BroadcastStrategy(settings, registry, self.broker, counters, stages)
+            case "none":
+                return LocalStrategy(registry, local, counters, stages)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # what happens ---------------------------------------------------------------------------
+
+    def _on_overflow(self, session: Any) -> None:
+        self.router.overflow(session)
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._sync is not None:
+            self._sync.tick()
+        self.router.wheel.turn(loop.time())
+        self._timer = loop.call_later(TICK_S, self._tick)
+
+    def _subscribe_internal(self) -> None:
+        settings, subscribe = self.settings, self.broker.subscribe
+        sync = self._sync
+        if sync is not None:
+            subscribe(settings.peers_destination, lambda frame: sync.receive(frame.body))
+            subscribe(settings.peer_destination(sync.epoch), lambda frame: sync.receive(frame.body))
+        match settings.strategy:
+            case "relay":
+                subscribe(settings.unresolved_destination, self._on_unresolved, self._on_subscribed)
+            case "broadcast":
+                subscribe(settings.broadcast_destination, self._on_broadcast, self._on_subscribed)
+            case "none":
+                self._broker_up.set()
+
+    def _on_subscribed(self, error: BrokerUnavailable | None) -> None:
+        """The last internal subscription is in place, and with it those before."""
+        if error is not None:
+            logger.error("the broker refuses what instances need: %s", error)
+            return
+        if self._sync is not None:
+            self._sync.announce()
+        self._broker_up.set()
+
+    def _on_availability(self, available: bool, reason: str) -> None:
+        if not available:
+            self.counters.broker_losses += 1
+            if self._relay is not None:
+                self._relay.broker_lost()
+        elif self._broker_up.is_set() and self._sync is not None:
+            self._sync.announce()
+
+    def _on_unresolved(self, frame: Frame) -> None:
+        original = frame.headers.get("simpOrigDestination")
+        if original is None:
+            return  # a push to the destination itself, if both are the same (design 4.5)
+        self._local.from_broadcast(original, frame.headers, frame.body)
+        if self._relay is not None:
+            self._relay.came_back(frame.headers, original)
+
+    def _on_broadcast(self, frame: Frame) -> None:
+        original = frame.headers.get("simpOrigDestination")
+        if original is not None:
+            self._local.from_broadcast(original, frame.headers, frame.body)
+
+    def _on_registry(self, snapshot: Snapshot) -> None:
+        """Discovery says who is there."""
+        if self._sync is not None:
+            peers = snapshot.of(self.settings.service, status=None)
+            self._sync.listed(frozenset(item.id for item in peers))
+        gateways = snapshot.of(GATEWAY_SERVICE, status=None)
+        self._origins.gateways = frozenset(place_of(item.host, item.port) for item in gateways)
+
+    def _tell_peers(self, destination: str, body: bytes) -> None:
+        self.broker.publish(destination, {"content-type": "application/json"}, body)

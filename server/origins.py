@@ -1,0 +1,73 @@
+"""Which web pages may connect: our own, those of a gateway we are behind, and those allowed.
+
+Requests without Origin do not come from pages. (Spring: same origin only unless told otherwise,
+spec 9.3.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from .access import is_loopback
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+class Origins:
+    """The rule of one instance.
+
+    Args:
+        allowed: Origins as ``https://host:port``, compared without case and closing slash; ``*``
+            allows all.
+    """
+
+    def __init__(self, allowed: Sequence[str] = ()) -> None:
+        self._all = "*" in allowed
+        self._allowed = frozenset(_normal(origin) for origin in allowed)
+        #: (host, port) of gateways that lead here; replaced when discovery says so.
+        self.gateways: frozenset[tuple[str, int]] = frozenset()
+
+    def allow(self, headers: Headers, scheme: str) -> bool:
+        """Whether a handshake with these headers (names in lower case) is allowed."""
+        origin = _find(headers, b"origin")
+        if origin is None or self._all or _normal(origin) in self._allowed:
+            return True
+        place = _place(origin)
+        if place is None:
+            return False
+        # A page cannot set these headers, so they say where it really sent its request.
+        for name in (b"host", b"x-forwarded-host"):
+            authority = _find(headers, name)
+            if authority and place == _place(f"{scheme}://{authority.partition(',')[0].strip()}"):
+                return True
+        return place in self.gateways
+
+
+def place_of(host: str, port: int) -> tuple[str, int]:
+    """A host and port in the form in which they are compared: loopback is one host."""
+    return ("loopback" if is_loopback(host) else host.lower(), port)
+
+
+def _place(url: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if not parts.hostname or port is None:
+        return None
+    return place_of(parts.hostname, port)
+
+
+def _normal(origin: str) -> str:
+    return origin.rstrip("/").lower()
+
+
+def _find(headers: Headers, name: bytes) -> str | None:
+    for header, value in headers:
+        if header == name:
+            return value.decode("latin-1")
+    return None

@@ -1,0 +1,377 @@
+"""Keeps the users of our own instances in step: deltas, acknowledgements, full states.
+
+No network and no clock of its own: messages go out through ``publish``, come in through
+:meth:`PeerSync.receive`, and time is an argument.
+
+What it promises: once :meth:`when_known` calls back, every live peer has applied the version it
+was asked for (or the wait was over), so that a push accepted by any of them finds the session.
+Changes are numbered; who sees a gap asks for the full state. A version is published as soon as
+the last one is acknowledged by all, so that a ramp of thousands of users costs few messages and
+a single user waits for nobody.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from core.errors import BrokerUnavailable
+
+from .counters import Counters
+from .peer_messages import (
+    Ack,
+    Alive,
+    Bye,
+    Delta,
+    Hello,
+    PeerMessage,
+    State,
+    Want,
+    decode_peer_message,
+    encode_peer_message,
+)
+from .session import Session
+from .settings import InstanceSettings
+from .users import RemotePeer, UserRegistry
+
+logger = logging.getLogger("pushscope.server.peers")
+
+#: How often an instance says that it is alive.
+ALIVE_EVERY_S: Final = 0.5
+#: After how much silence a peer is suspect: its sessions may be stale.
+SUSPECT_AFTER_S: Final = 1.5
+#: After how much silence a peer is forgotten, whatever discovery says.
+FORGET_AFTER_S: Final = 5.0
+#: A delta waits for the acknowledgement of the one before at most so long.
+_BATCH_S: Final = 0.005
+#: How long what a dropped peer sent before is ignored.
+_GONE_S: Final = 1.0
+#: A state is asked for again after so long.
+_WANT_AGAIN_S: Final = 0.2
+#: How long we wait for the peers' states when we have been away.
+_CATCH_UP_S: Final = 1.0
+
+Publish = Callable[[str, bytes], None]
+
+
+class PeerSync:
+    """One instance's side of it.
+
+    Args:
+        settings: Id and destinations.
+        registry: Filled with what the peers say.
+        publish: Sends a body to a destination; raises BrokerUnavailable.
+        later: ``later(seconds, callback)``, the loop's ``call_later``.
+        clock: The loop's clock.
+        counters: Counts what is received.
+    """
+
+    def __init__(
+        self,
+        settings: InstanceSettings,
+        registry: UserRegistry,
+        publish: Publish,
+        later: Callable[[float, Callable[[], None]], object],
+        clock: Callable[[], float],
+        counters: Counters,
+    ) -> None:
+        self.epoch = secrets.token_hex(6)
+        self.peers: dict[str, RemotePeer] = {}
+        self._settings = settings
+        self._registry = registry
+        self._publish = publish
+        self._later = later
+        self._clock = clock
+        self._counters = counters
+        self._seq = 0
+        self._join: dict[str, str] = {}
+        self._leave: list[str] = []
+        self._scheduled = False
+        self._waiting: list[tuple[int, float, int, Callable[[], None]]] = []
+        self._asked = 0
+        self._gone: dict[str, float] = {}
+        self._listed: frozenset[str] = frozenset()
+        self._alive_at = 0.0
+        self._ticked_at = clock()
+        self._awaited: set[str] | None = None
+        self._awaited_until = 0.0
+        self._on_step: list[Callable[[], None]] = []
+
+    # our own users --------------------------------------------------------------------------
+
+    def joined(self, session: Session) -> None:
+        """A session of ours is CONNECTED; notes which version will contain it."""
+        session.joined_seq = self._seq + 1
+        self._join[session.id] = session.user
+        self._schedule()
+
+    def left(self, session: Session) -> None:
+        """A session of ours has ended."""
+        if self._join.pop(session.id, None) is None:
+            self._leave.append(session.id)
+            self._schedule()
+
+    def when_known(self, seq: int, call: Callable[[], None]) -> None:
+        """Call back once all live peers have our version ``seq``, or the wait is over."""
+        if seq <= self._acked():
+            call()
+        else:
+            deadline = self._clock() + self._settings.receipt_wait_s
+            self._asked += 1
+            heapq.heappush(self._waiting, (seq, deadline, self._asked, call))
+
+    # being there ----------------------------------------------------------------------------
+
+    def announce(self) -> None:
+        """The broker is (again) there: tell everybody who we are, and ask for their users."""
+        self._join.clear()
+        self._leave.clear()
+        self._seq += 1
+        now = self._clock()
+        self._alive_at = now
+        self._send(self._settings.peers_destination, Hello(self._settings.id, self.epoch, self._seq))
+        # Peers that know us take our users from State; new ones ask for it.
+        for peer in self.peers.values():
+            self._send_state(peer.epoch)
+        self._await_states(now)
+
+    def goodbye(self) -> None:
+        """We are leaving."""
+        self._send(self._settings.peers_destination, Bye(self._settings.id, self.epoch))
+
+    def expect(self, ids: frozenset[str]) -> None:
+        """Wait, before :attr:`in_step`, for the states of these instances too."""
+        heard = {peer.id for peer in self.peers.values()}
+        missing = {f"id:{id}" for id in ids if id != self._settings.id and id not in heard}
+        if missing:
+            self._awaited = (self._awaited or set()) | missing
+            self._awaited_until = self._clock() + _CATCH_UP_S
+
+    def in_step(self, now: float) -> bool:
+        """Whether our picture of the peers' users can be trusted.
+
+        It cannot when we have just been stopped for a while (a paused process, a machine that
+        slept), until the peers have told us what we missed.
+        """
+        return self._awaited is None and now - self._ticked_at < SUSPECT_AFTER_S
+
+    def when_in_step(self, call: Callable[[], None]) -> None:
+        """Call back once all awaited peers have told their users, or the wait is over."""
+        if self._awaited is None:
+            call()
+        else:
+            self._on_step.append(call)
+
+    def listed(self, ids: frozenset[str]) -> None:
+        """Discovery says who is there: whoever it has dropped is gone, now."""
+        self._listed = ids
+        for peer in list(self.peers.values()):
+            if peer.id in ids:
+                peer.listed = True
+            elif peer.listed:
+                self._drop(peer, "discovery dropped it")
+
+    def tick(self) -> None:
+        """To be called several times a second."""
+        now = self._clock()
+        away = now - self._ticked_at
+        self._ticked_at = now
+        if away > SUSPECT_AFTER_S:
+            logger.warning("stood still for %.1f s: asking the peers for what was missed", away)
+            for peer in self.peers.values():
+                peer.heard_at = now  # it is we who were away
+            self.announce()
+        for peer in list(self.peers.values()):
+            silent = now - peer.heard_at
+            peer.suspect = silent > SUSPECT_AFTER_S
+            if silent > FORGET_AFTER_S:
+                self._drop(peer, f"silent for {silent:.1f} s")
+        if now - self._alive_at >= ALIVE_EVERY_S:
+            self._alive_at = now
+            self._send(self._settings.peers_destination, Alive(self._settings.id, self.epoch, self._seq))
+        if self._awaited is not None and now >= self._awaited_until:
+            logger.warning("%d peers did not tell their users in time", len(self._awaited))
+            self._caught_up()
+        self._release(now)
+
+    # what peers say -------------------------------------------------------------------------
+
+    def receive(self, body: bytes) -> None:
+        """A message on one of our destinations."""
+        try:
+            message = decode_peer_message(body)
+        except msgspec.MsgspecError as error:
+            logger.warning("a message of the registry is not understood: %s", error)
+            return
+        if message.epoch == self.epoch:
+            return  # our own echo
+        self._counters.registry_messages += 1
+        peer = self._sender(message)
+        if peer is None:
+            return
+        match message:
+            case Delta():
+                self._apply_delta(peer, message)
+            case Ack():
+                peer.acked = max(peer.acked, message.seq)
+                self._release(self._clock())
+                if self._acked() >= self._seq:
+                    self._flush()
+            case State():
+                self._apply_state(peer, message)
+            case Alive():
+                if message.seq != peer.seq:
+                    self._want(peer)
+            case _:
+                self._meet(peer, message)
+
+    def _meet(self, peer: RemotePeer, message: Hello | Want | Bye) -> None:
+        match message:
+            case Hello():
+                self._send_state(message.epoch)
+                if message.seq != peer.seq:
+                    self._want(peer)
+            case Want():
+                self._send_state(message.epoch)
+            case Bye():
+                self._drop(peer, "it said goodbye")
+
+    def _sender(self, message: PeerMessage) -> RemotePeer | None:
+        """Who says that; None if it is the last echo of somebody who has gone."""
+        now = self._clock()
+        peer = self.peers.get(message.epoch)
+        if peer is None:
+            gone = self._gone.pop(message.epoch, 0.0)
+            if isinstance(message, Bye) or (now < gone and not isinstance(message, Hello)):
+                self._gone[message.epoch] = gone
+                return None
+            for other in list(self.peers.values()):
+                if other.id == message.id:
+                    self._drop(other, "it was started anew")
+            peer = self.peers[message.epoch] = RemotePeer(message.id, message.epoch, now=now)
+            peer.listed = message.id in self._listed
+            logger.info("peer %s (%s) is here", peer.id, peer.epoch)
+        peer.heard_at = now
+        peer.suspect = False
+        return peer
+
+    def _want(self, peer: RemotePeer) -> None:
+        """Ask for the full state, unless we have just asked."""
+        now = self._clock()
+        if now >= peer.want_again_at:
+            peer.want_again_at = now + _WANT_AGAIN_S
+            self._send(self._to(peer), Want(self._settings.id, self.epoch))
+
+    def _apply_delta(self, peer: RemotePeer, delta: Delta) -> None:
+        if delta.seq > peer.seq + 1 or peer.seq < 0:
+            self._want(peer)
+            return
+        if delta.seq == peer.seq + 1:
+            registry = self._registry
+            for session_id in delta.leave:
+                registry.remove_remote(peer, session_id)
+            for session_id, user in delta.join:
+                registry.add_remote(peer, session_id, user)
+            peer.seq = delta.seq
+        self._send(self._to(peer), Ack(self._settings.id, self.epoch, peer.seq))
+
+    def _apply_state(self, peer: RemotePeer, state: State) -> None:
+        if state.seq >= peer.seq:
+            self._registry.clear_remote(peer)
+            for user, sessions in state.users.items():
+                for session_id in sessions:
+                    self._registry.add_remote(peer, session_id, user)
+            peer.seq = state.seq
+        self._send(self._to(peer), Ack(self._settings.id, self.epoch, peer.seq))
+        self._not_awaited(peer)
+
+    def _drop(self, peer: RemotePeer, why: str) -> None:
+        logger.info(
+            "peer %s (%s) is gone: %s; it had %d sessions", peer.id, peer.epoch, why, len(peer.sessions)
+        )
+        self._registry.clear_remote(peer)
+        self.peers.pop(peer.epoch, None)
+        now = self._clock()
+        self._gone = {epoch: until for epoch, until in self._gone.items() if until > now}
+        self._gone[peer.epoch] = now + _GONE_S
+        self._not_awaited(peer)
+        self._release(now)
+
+    def _not_awaited(self, peer: RemotePeer) -> None:
+        if self._awaited is not None:
+            self._awaited -= {peer.epoch, f"id:{peer.id}"}
+            if not self._awaited:
+                self._caught_up()
+
+    def _caught_up(self) -> None:
+        self._awaited = None
+        calls, self._on_step = self._on_step, []
+        for call in calls:
+            call()
+
+    # sending --------------------------------------------------------------------------------
+
+    def _to(self, peer: RemotePeer) -> str:
+        return self._settings.peer_destination(peer.epoch)
+
+    def _send(self, destination: str, message: PeerMessage) -> None:
+        try:
+            self._publish(destination, encode_peer_message(message))
+        except BrokerUnavailable:
+            logger.debug("%s not sent, the broker is away", type(message).__name__)
+
+    def _send_state(self, epoch: str) -> None:
+        users = {user: list(sessions) for user, sessions in self._registry.local_by_user().items()}
+        # What waits to be told is in the state already: it becomes the version that says so.
+        if self._join or self._leave:
+            self._flush()
+        state = State(self._settings.id, self.epoch, self._seq, users)
+        self._send(self._settings.peer_destination(epoch), state)
+
+    def _await_states(self, now: float) -> None:
+        if self.peers:
+            self._awaited = set(self.peers)
+            self._awaited_until = now + _CATCH_UP_S
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._later(0 if self._acked() >= self._seq else _BATCH_S, self._flush_scheduled)
+
+    def _flush_scheduled(self) -> None:
+        self._scheduled = False
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self._join and not self._leave:
+            return
+        self._seq += 1
+        delta = Delta(self._settings.id, self.epoch, self._seq, list(self._join.items()), self._leave)
+        self._join, self._leave = {}, []
+        self._send(self._settings.peers_destination, delta)
+        self._release(self._clock())
+
+    # acknowledgements -----------------------------------------------------------------------
+
+    def _acked(self) -> int:
+        """The version that all live peers have; without any, whatever was published."""
+        return min((peer.acked for peer in self.peers.values() if not peer.suspect), default=self._seq)
+
+    def _release(self, now: float) -> None:
+        """Call back who waits for a version that all live peers have now."""
+        waiting = self._waiting
+        acked = self._acked()
+        while waiting and waiting[0][0] <= acked:
+            heapq.heappop(waiting)[3]()
+        if waiting and any(deadline <= now for _, deadline, _, _ in waiting):
+            late = [entry for entry in waiting if entry[1] <= now]
+            self._waiting = [entry for entry in waiting if entry[1] > now]
+            heapq.heapify(self._waiting)
+            logger.warning("%d receipts were sent although a peer did not answer in time", len(late))
+            for entry in late:
+                entry[3]()

@@ -1,0 +1,209 @@
+"""Pushes: what the HTTP API takes, checked and handed to the strategy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from core.errors import BrokerUnavailable, LocalProtocolError, PushscopeError
+
+from .brokers.base import Broker, Settled
+from .counters import Counters
+from .hub import Hub
+from .local_delivery import UserMessage
+from .peers import PeerSync
+from .settings import InstanceSettings
+from .stages import Stage, StageLog
+from .strategies import Strategy
+
+_TEXT: Final = "text/plain;charset=UTF-8"
+_JSON: Final = "application/json"
+#: Headers that a push may not set, because the way to the client depends on them.
+_RESERVED: Final = frozenset(
+    {
+        "destination",
+        "subscription",
+        "message-id",
+        "content-length",
+        "simpOrigDestination",
+        "receipt",
+        "ps-via",
+    }
+)
+_LONGEST_ID: Final = 256
+_FIELD: Final = re.compile(r"`\$\.([^`.\[]+)|field `([^`]+)`")
+
+
+class PushRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /push``.
+
+    Attributes:
+        destination: ``/topic/greetings``; for a user, what the user subscribes to behind ``/user``.
+        payload: A string is sent as text, anything else as JSON.
+        user: Whom to; left out: everybody on the destination.
+        headers: Further headers for the receiver; ``ps-id`` is the push's id, ``content-type``
+            replaces the default.
+        confirm: Answer only when the broker has it.
+    """
+
+    destination: str
+    payload: msgspec.Raw = msgspec.Raw(b'""')
+    user: str | None = None
+    headers: dict[str, str] = {}
+    confirm: bool = False
+
+
+class PushAnswer(msgspec.Struct, frozen=True):
+    """The body of 202: the push's id, who accepted it, how many sessions it was addressed to."""
+
+    id: str
+    instance: str
+    sessions: int
+
+
+class BadPush(PushscopeError):
+    """A push that cannot be understood; ``field`` names what is wrong."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+_decoder: msgspec.json.Decoder[PushRequest] = msgspec.json.Decoder(PushRequest)
+
+
+def decode_push(body: bytes) -> PushRequest:
+    """Understand the body of ``POST /push``.
+
+    Raises:
+        BadPush: It is not JSON, or a field is missing, unknown or of the wrong type.
+    """
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        found = _FIELD.search(text)
+        raise BadPush(text, (found.group(1) or found.group(2)) if found else "") from None
+    except msgspec.DecodeError as error:
+        raise BadPush(f"the body is not valid JSON: {error}") from None
+
+
+class Pushes:
+    """Accepts pushes on one instance."""
+
+    def __init__(
+        self,
+        settings: InstanceSettings,
+        strategy: Strategy,
+        broker: Broker,
+        hub: Hub,
+        sync: PeerSync | None,
+        counters: Counters,
+        stages: StageLog,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._strategy = strategy
+        self._broker = broker
+        self._hub = hub
+        self._sync = sync
+        self._counters = counters
+        self._stages = stages
+        self._clock = clock
+        self._count = 0
+
+    def push(self, request: PushRequest, done: Settled | None = None) -> PushAnswer:
+        """Hand a push on.
+
+        Args:
+            request: The push.
+            done: Called when the broker has confirmed it, if that is asked for.
+
+        Raises:
+            BadPush: A field has a value that cannot be used.
+            BrokerUnavailable: Refused; nothing was sent.
+        """
+        destination = request.destination
+        if not destination.startswith("/"):
+            destination = f"/{destination}"
+        if not destination.startswith(self._settings.prefixes.broker):
+            known = " or ".join(self._settings.prefixes.broker)
+            raise BadPush(f"destination must begin with {known}, not {destination!r}", "destination")
+        headers, body = self._message(request)
+        self._check_ready()
+        id = headers["ps-id"]
+        self._stages.set(id, Stage.ACCEPTED)
+        try:
+            if request.user is None:
+                sessions = self._to_all(destination, headers, body, done)
+            else:
+                message = UserMessage(_checked_user(request.user), destination, headers, body, id)
+                sessions = self._strategy.send(message, done)
+        except LocalProtocolError as error:
+            raise BadPush(str(error), "headers") from None
+        except BrokerUnavailable:
+            self._counters.refused += 1
+            raise
+        self._counters.pushes += 1
+        return PushAnswer(id, self._settings.id, sessions)
+
+    def test(self, username: str) -> PushAnswer:
+        """The article's test: ``hello:<username>`` to ``/topic/greetings`` of the user.
+
+        Raises:
+            BadPush: The name cannot be used.
+            BrokerUnavailable: Refused; nothing was sent.
+        """
+        return self.push(
+            PushRequest("/topic/greetings", msgspec.Raw(msgspec.json.encode(f"hello:{username}")), username)
+        )
+
+    def _to_all(self, destination: str, headers: dict[str, str], body: bytes, done: Settled | None) -> int:
+        self._broker.publish(destination, headers, body, done)
+        self._counters.to_broker += 1
+        self._stages.set(headers["ps-id"], Stage.TO_BROKER)
+        topic = self._hub.topics.get(destination)
+        return topic.size if topic is not None else 0
+
+    def _check_ready(self) -> None:
+        if not self._broker.available:
+            self._counters.refused += 1
+            raise BrokerUnavailable(
+                f"the broker at {self._broker.url} is not available: {self._broker.reason}",
+                hint="push again when it is back",
+            )
+        if self._sync is not None and not self._sync.in_step(self._clock()):
+            self._counters.refused += 1
+            raise BrokerUnavailable(
+                "this instance stood still and is learning from its peers which users have come and gone",
+                hint="push again in a moment",
+            )
+
+    def _message(self, request: PushRequest) -> tuple[dict[str, str], bytes]:
+        headers = request.headers
+        if not _RESERVED.isdisjoint(headers):
+            names = ", ".join(sorted(_RESERVED.intersection(headers)))
+            raise BadPush(f"these headers cannot be set by a push: {names}", "headers")
+        id = headers.get("ps-id")
+        if id is None:
+            self._count += 1
+            headers["ps-id"] = f"{self._settings.id}-{self._count}"
+        elif not id or len(id) > _LONGEST_ID:
+            raise BadPush(f"ps-id must have 1 to {_LONGEST_ID} characters", "headers")
+        raw = bytes(request.payload)
+        if raw[:1] == b'"':
+            headers.setdefault("content-type", _TEXT)
+            return headers, msgspec.json.decode(raw, type=str).encode()
+        headers.setdefault("content-type", _JSON)
+        return headers, raw
+
+
+def _checked_user(user: str) -> str:
+    if not user:
+        raise BadPush("user must not be empty; leave it out to push to everybody", "user")
+    if "%2F" in user:
+        raise BadPush("user must not contain %2F (spec 4.1)", "user")
+    return user

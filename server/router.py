@@ -1,0 +1,272 @@
+"""What clients' frames cause: the one place that knows a session from its handshake to its end."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+
+from core.errors import BrokerUnavailable, CloseCode, HeartbeatLost, LocalProtocolError
+from core.protocol import (
+    Abort,
+    Ack,
+    Begin,
+    Commit,
+    Connect,
+    Disconnect,
+    HeartbeatReceived,
+    Limits,
+    Malformed,
+    Nack,
+    Send,
+    ServerEvent,
+    ServerSession,
+    Subscribe,
+    Unsubscribe,
+)
+
+from .client_sends import ClientSends
+from .client_subscriptions import ClientSubscriptions
+from .counters import Counters
+from .framing import Framing, websocket_frame
+from .hub import Hub
+from .outbox import Outbox
+from .peers import PeerSync
+from .refusal import Refusal
+from .session import Carrier, Session
+from .settings import InstanceSettings
+from .stages import Stage, StageLog
+from .strategies import Strategy
+from .timers import SessionWheel
+from .users import UserRegistry
+
+logger = logging.getLogger("pushscope.server")
+
+SERVER_NAME = "Pushscope/0.1"
+_LONGEST_USER = 256
+
+
+class Router:
+    """Takes what carriers report and does what the frames mean."""
+
+    def __init__(
+        self,
+        settings: InstanceSettings,
+        hub: Hub,
+        registry: UserRegistry,
+        strategy: Strategy,
+        sync: PeerSync | None,
+        counters: Counters,
+        stages: StageLog,
+        clock: Callable[[], float],
+        limits: Limits,
+    ) -> None:
+        self._settings = settings
+        self._hub = hub
+        self._registry = registry
+        self._strategy = strategy
+        self._sync = sync
+        self._counters = counters
+        self._stages = stages
+        self._clock = clock
+        self._limits = limits
+        self.wheel = SessionWheel(self.look)
+        self.outbox: Outbox
+        self.sends: ClientSends
+        self.subscriptions: ClientSubscriptions
+
+    # what carriers report -------------------------------------------------------------------
+
+    def open(
+        self, carrier: Carrier, handshake_user: str | None = None, framing: Framing = websocket_frame
+    ) -> Session:
+        """A client has connected."""
+        now = self._clock()
+        session_id = secrets.token_hex(8)
+        protocol = ServerSession(
+            session_id=session_id,
+            server_name=SERVER_NAME,
+            heartbeat=self._settings.heartbeat_ms,
+            limits=self._limits,
+        )
+        session = Session(
+            session_id, carrier, protocol, now=now, handshake_user=handshake_user, framing=framing
+        )
+        self._hub.add(session)
+        self.wheel.add(session, now + self._settings.first_message_s)
+        return session
+
+    def receive(self, session: Session, data: bytes) -> None:
+        """A client has sent bytes."""
+        if session.closed:
+            return
+        session.heard = True
+        for event in session.protocol.receive(data, self._clock()):
+            try:
+                self._take(session, event)
+            except Refusal as refusal:
+                self._refuse(session, event, str(refusal), refusal.detail)
+            except BrokerUnavailable as error:
+                self._refuse(session, event, "Broker not available.", str(error))
+            except LocalProtocolError as error:
+                self._refuse(session, event, str(error), "")
+            if session.closed:
+                return
+
+    def pause(self, session: Session) -> None:
+        """The client's connection is full."""
+        now = self._clock()
+        session.pause(now)
+        self.wheel.add(session, now + self._settings.stall_s)
+
+    def resume(self, session: Session) -> None:
+        """The client's connection takes bytes again."""
+        self.outbox.resume(session)
+
+    def closed(self, session: Session) -> None:
+        """The client's connection has ended, whoever ended it; may come twice."""
+        if not self._hub.remove(session):
+            return
+        self.wheel.remove(session)
+        self.subscriptions.release_all(session)
+        if session.connected:
+            self._counters.disconnects += 1
+        if self._registry.remove_local(session) and self._sync is not None:
+            self._sync.left(session)
+        if session.held_ids or session.pending_ids:
+            self._stages.set_many((*session.held_ids, *session.pending_ids), Stage.CUT)
+        session.end()
+
+    # what we decide -------------------------------------------------------------------------
+
+    def close(self, session: Session, code: int, reason: str, last: bytes = b"") -> None:
+        """End a session: a last frame, the close, and it is forgotten."""
+        if session.closed:
+            return
+        if last:
+            self.outbox.put(session, last)
+        self.outbox.flush_one(session)
+        session.carrier.close(code, reason)
+        self.closed(session)
+
+    def overflow(self, session: Session) -> None:
+        """A client does not read what is sent to it (spec §8)."""
+        self._counters.slow_consumers += 1
+        waiting = session.held_bytes
+        logger.warning(
+            "session %s of %r does not read: cut with %d bytes waiting for it",
+            session.id,
+            session.user,
+            waiting,
+        )
+        self._stages.set_many(session.held_ids, Stage.CUT)
+        session.held_ids.clear()
+        reason = "Failed to send message within the configured send limit"
+        self.close(session, CloseCode.SESSION_LIMIT, reason)
+
+    def close_all(self) -> None:
+        """The instance stops."""
+        for session in list(self._hub.sessions.values()):
+            self.close(session, CloseCode.GOING_AWAY, "the instance stops")
+
+    def look(self, session: Session, now: float) -> float | None:
+        """Heart-beats and other deadlines of one session; returns when to look again."""
+        if not session.connected:
+            return self._look_at_newcomer(session, now)
+        if session.paused and now - session.paused_at >= self._settings.stall_s:
+            self.overflow(session)
+            return None
+        protocol = session.protocol
+        if session.flushed_at > protocol.beats.last_sent:
+            protocol.sent(session.flushed_at)
+        try:
+            beat = protocol.tick(now)
+        except HeartbeatLost as lost:
+            self._counters.silent += 1
+            self.close(session, CloseCode.PROTOCOL_ERROR, str(lost), lost.answer)
+            return None
+        if beat:
+            self.outbox.put(session, beat)
+        deadline = protocol.next_deadline()
+        if session.paused:
+            stalled = session.paused_at + self._settings.stall_s
+            deadline = stalled if deadline is None else min(deadline, stalled)
+        return deadline
+
+    def _look_at_newcomer(self, session: Session, now: float) -> float | None:
+        # Whoever has said something gets the same time again to become CONNECTED.
+        patience = self._settings.first_message_s * (2 if session.heard else 1)
+        due = session.opened_at + patience
+        if now < due:
+            return due
+        self._counters.silent += 1
+        self.close(session, CloseCode.SESSION_LIMIT, "no CONNECT in time")
+        return None
+
+    # frames ---------------------------------------------------------------------------------
+
+    def _take(self, session: Session, event: ServerEvent) -> None:
+        match event:
+            case Send():
+                self.sends.send(session, event)
+            case HeartbeatReceived():
+                if not session.connected:
+                    raise Refusal("no heart-beat before CONNECT", "The first frame must be CONNECT or STOMP.")
+            case Subscribe():
+                self.subscriptions.subscribe(session, event)
+            case Unsubscribe():
+                self.subscriptions.unsubscribe(session, event)
+            case Malformed():
+                self._counters.protocol_errors += 1
+                logger.info("session %s: %s", session.id, event.error)
+                self.close(session, event.error.close_code, str(event.error)[:100], event.error.answer)
+            case _:
+                self._take_rarely(session, event)
+
+    def _take_rarely(
+        self, session: Session, event: Connect | Disconnect | Begin | Commit | Abort | Ack | Nack
+    ) -> None:
+        match event:
+            case Connect():
+                self._connect(session, event)
+                return
+            case Begin() | Commit() | Abort():
+                self.sends.transact(session, event)
+            case Ack() | Nack():
+                pass  # every subscription is acknowledged by itself
+            case Disconnect():
+                pass  # the client closes the connection; DISCONNECT alone does not end it (spec 2.3)
+        self._receipt(session, event.receipt)
+
+    def _receipt(self, session: Session, receipt: str | None) -> None:
+        if receipt is not None:
+            self.outbox.put(session, session.protocol.receipt(receipt))
+
+    def _connect(self, session: Session, event: Connect) -> None:
+        user = session.handshake_user or event.login or self._settings.default_user
+        if "%2F" in user or len(user) > _LONGEST_USER or not user.isprintable():
+            raise Refusal(
+                "the user name cannot be used", "It must be printable, without %2F, at most 256 long."
+            )
+        session.user = user
+        extra = {"instance": self._settings.id}
+        if user:
+            extra["user-name"] = user
+        self.outbox.put(session, session.protocol.connected(extra))
+        session.connected = True
+        self._counters.connects += 1
+        self._strategy.joined(session)
+        if user:
+            self._registry.add_local(session)
+            if self._sync is not None:
+                self._sync.joined(session)
+        self.wheel.remove(session)
+        deadline = session.protocol.next_deadline()
+        if deadline is not None:
+            self.wheel.add(session, deadline)
+
+    def _refuse(self, session: Session, event: ServerEvent, message: str, detail: str) -> None:
+        receipt = None if isinstance(event, HeartbeatReceived | Malformed) else event.receipt
+        logger.info("session %s of %r refused: %s %s", session.id, session.user, message, detail)
+        error = session.protocol.error(message, detail.encode(), receipt)
+        self.close(session, CloseCode.PROTOCOL_ERROR, message[:100], error)

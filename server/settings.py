@@ -1,0 +1,82 @@
+"""Everything that can be set on one instance."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from core.protocol import DEFAULT_PREFIXES, Prefixes
+
+from .outbox import DEFAULT_QUEUE_LIMIT
+
+Strategy = Literal["relay", "broadcast", "none"]
+
+
+class InstanceSettings(msgspec.Struct, frozen=True):
+    """Settings of one instance.
+
+    Attributes:
+        id: Name of the instance, as ``i1``; unique in its cluster.
+        host: Address to listen on.
+        port: Port to listen on; 0 for a free one.
+        service: Name of the service at discovery; instances of one service are peers.
+        broker_url: ``memory:`` or ``stomp://user:pass@host:port/vhost``.
+        strategy: ``relay`` resolves a push's user across instances; ``broadcast`` hands every push
+            to every instance, which looks at its own sockets; ``none`` looks at local sockets only.
+        discovery_url: Where to register and to learn about peers; None for no discovery.
+        default_user: User of a connection that names none; "" leaves it anonymous.
+        prefixes: Which destinations go where.
+        allowed_origins: Origins of web pages that may connect, besides our own and the gateways';
+            ``*`` allows all.
+        queue_limit: Bytes that may wait for one client that does not read.
+        stall_s: How long a client's connection may stay full.
+        first_message_s: How long a client may stay silent after the handshake.
+        heartbeat_ms: STOMP heart-beats offered to clients: (we can send, we want).
+        unresolved_destination: Broadcast of pushes whose user is known nowhere (Spring's
+            ``userDestinationBroadcast``).
+        registry_destination: Broadcast of Spring's registry snapshots (``userRegistryBroadcast``).
+        local_shortcut: Whether a push to a session of the accepting instance skips the broker.
+        receipt_wait_s: How long a SUBSCRIBE's RECEIPT waits for the peers at most.
+        broker_wait_s: How long the start waits for the broker before it goes on without.
+    """
+
+    id: str = "i1"
+    host: str = "127.0.0.1"
+    port: int = 0
+    service: str = "web-socket"
+    broker_url: str = "memory:"
+    strategy: Strategy = "relay"
+    discovery_url: str | None = None
+    default_user: str = "lijian"
+    prefixes: Prefixes = DEFAULT_PREFIXES
+    allowed_origins: tuple[str, ...] = ()
+    queue_limit: int = DEFAULT_QUEUE_LIMIT
+    stall_s: float = 10.0
+    first_message_s: float = 60.0
+    heartbeat_ms: tuple[int, int] = (10_000, 10_000)
+    unresolved_destination: str = "/topic/unresolved-user-destination"
+    registry_destination: str = "/topic/simp-user-registry"
+    local_shortcut: bool = True
+    receipt_wait_s: float = 0.5
+    broker_wait_s: float = 5.0
+
+    @property
+    def peers_destination(self) -> str:
+        """Where our own instances tell each other who has come and gone."""
+        return f"/topic/pushscope.{_word(self.service)}.peers"
+
+    @property
+    def broadcast_destination(self) -> str:
+        """Where pushes of the strategy ``broadcast`` go."""
+        return f"/topic/pushscope.{_word(self.service)}.broadcast"
+
+    def peer_destination(self, epoch: str) -> str:
+        """Where one run of one instance hears what concerns it alone."""
+        return f"/topic/pushscope.{_word(self.service)}.peer.{epoch}"
+
+
+def _word(service: str) -> str:
+    """A service's name as one word of a topic."""
+    return re.sub(r"[^\w-]", "_", service)

@@ -1,0 +1,127 @@
+"""Subscriptions at the broker, shared by all clients of an instance that want the same topic.
+
+One broker subscription per distinct destination, fanned out here; a ``/queue`` subscription is a
+consumer of its own, because consumers of a queue compete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from core.errors import BrokerUnavailable
+from core.protocol import Frame, is_pattern
+
+from .brokers.base import Broker, Settled
+from .counters import Counters
+from .framing import OutgoingMessage
+from .guard import Guard
+from .hub import Hub, Topic
+from .session import Session
+from .stages import Stage, StageLog
+
+
+def message_for_clients(frame: Frame) -> OutgoingMessage:
+    """A broker's MESSAGE as clients get it: the user destination restored (spec 4.3)."""
+    headers = dict(frame.headers)
+    headers.pop("subscription", None)
+    original = headers.pop("simpOrigDestination", None)
+    if original is not None:
+        headers["destination"] = original
+    return OutgoingMessage(headers, frame.body)
+
+
+class _Entry:
+    """One topic's subscription at the broker."""
+
+    __slots__ = ("_relay", "filtered", "handle", "topic", "waiting")
+
+    def __init__(self, relay: TopicRelay, topic: Topic) -> None:
+        self._relay = relay
+        self.topic = topic
+        self.filtered = is_pattern(topic.destination)
+        self.handle = -1
+        #: Who waits for the broker's confirmation; None once it has come.
+        self.waiting: list[Settled] | None = []
+
+    def deliver(self, frame: Frame) -> None:
+        """A message came from the broker."""
+        self._relay.deliver(self, frame)
+
+    def ready(self, error: BrokerUnavailable | None) -> None:
+        """The broker confirmed the subscription, or refused it."""
+        waiting, self.waiting = self.waiting or [], None
+        for call in waiting:
+            call(error)
+
+
+class TopicRelay:
+    """Joins the hub's topics with the broker's subscriptions."""
+
+    def __init__(self, hub: Hub, broker: Broker, guard: Guard, counters: Counters, stages: StageLog) -> None:
+        self._hub = hub
+        self._broker = broker
+        self._guard = guard
+        self._counters = counters
+        self._stages = stages
+        self._entries: dict[str, _Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def join(self, session: Session, subscription: str, destination: str, ready: Settled) -> None:
+        """Subscribe a session to a topic; ``ready`` when the broker delivers (maybe at once)."""
+        topic = self._hub.join(destination, session, subscription)
+        entry = self._entries.get(destination)
+        if entry is None:
+            entry = self._entries[destination] = _Entry(self, topic)
+            entry.handle = self._broker.subscribe(destination, entry.deliver, entry.ready)
+        if entry.waiting is None:
+            ready(None)
+        else:
+            entry.waiting.append(ready)
+
+    def leave(self, session: Session, subscription: str, destination: str) -> None:
+        """Unsubscribe a session; the last one ends the broker's subscription."""
+        if self._hub.leave(destination, session, subscription):
+            entry = self._entries.pop(destination, None)
+            if entry is not None:
+                self._broker.unsubscribe(entry.handle)
+
+    def consume(self, session: Session, subscription: str, destination: str, ready: Settled) -> int:
+        """Make a client's queue subscription a consumer of its own; returns the broker's handle."""
+
+        def deliver(frame: Frame) -> None:
+            self._counters.from_broker += 1
+            self._counters.delivered += 1
+            message = message_for_clients(frame)
+            if message.id is not None:
+                self._stages.set(message.id, Stage.QUEUED)
+            self._hub.deliver_one(session, subscription, message)
+
+        return self._broker.subscribe(destination, deliver, ready)
+
+    def release(self, handle: int) -> None:
+        """End a queue subscription."""
+        self._broker.unsubscribe(handle)
+
+    def deliver(self, entry: _Entry, frame: Frame) -> None:
+        """Fan a message of the broker out to the local subscribers of its topic."""
+        counters = self._counters
+        counters.from_broker += 1
+        if entry.filtered and self._guard.hides(frame):
+            return
+        message = message_for_clients(frame)
+        count = self._hub.deliver(entry.topic, message)
+        counters.delivered += count
+        if message.id is not None:
+            self._stages.set(message.id, Stage.QUEUED if count else Stage.FROM_BROKER)
+        if not count:
+            counters.wasted += 1
+
+
+#: Given to something that nobody waits for.
+def unheard(error: BrokerUnavailable | None) -> None:
+    """Ignore an outcome: the client did not ask for a receipt."""
+
+
+Ready = Callable[[], None]
