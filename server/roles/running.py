@@ -90,20 +90,29 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
         case GatewayOptions():
             return _make_gateway(options)
         case InstanceOptions():
-            from ..instance import Instance, InstanceSettings
+            return _make_instance(options, shared)
 
-            return Instance(
-                InstanceSettings(
-                    id=options.id,
-                    host=options.host,
-                    port=options.port,
-                    service=options.service,
-                    strategy=options.strategy,
-                    broker_url=options.broker,
-                    discovery_url=options.discovery or None,
-                    default_user=options.default_user,
-                )
-            )
+
+def _make_instance(
+    options: InstanceOptions, shared: SharedLoop | None
+) -> AbstractAsyncContextManager[RunningRole]:
+    from ..brokers.memory import MemoryBroker
+    from ..instance import Instance
+    from ..settings import InstanceSettings
+
+    settings = InstanceSettings(
+        id=options.id,
+        host=options.host,
+        port=options.port,
+        service=options.service,
+        strategy=options.strategy,
+        broker_url=options.broker,
+        discovery_url=options.discovery or None,
+        default_user=options.default_user,
+    )
+    if shared is not None and options.broker == "memory:":
+        return Instance(settings, broker=MemoryBroker(shared.exchange))
+    return Instance(settings)
 
 
 def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[RunningRole]:

@@ -97,7 +97,8 @@ async def _instance_lacks(url: str, others: set[str]) -> str:
     broker = info.get("broker")
     if isinstance(broker, dict) and cast("dict[str, object]", broker).get("available") is not True:
         return "has no connection to the broker"
-    return _unknown(others, info.get("peers"))
+    # Only this strategy needs to know who else is there.
+    return _unknown(others, info.get("peers")) if info.get("strategy") == "relay" else ""
 
 
 async def _gateway_lacks(url: str, service: str, instances: set[str]) -> str:

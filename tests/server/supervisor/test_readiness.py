@@ -58,15 +58,17 @@ async def test_a_server_that_is_silent_or_gone_costs_no_more_than_the_limit() ->
 
 async def test_ready_when_broker_and_peers_are_known() -> None:
     documents: list[object] = [
-        {"broker": {"available": False}, "peers": []},
-        {"broker": {"available": True}, "peers": []},
-        {"broker": {"available": True}, "peers": ["i2"]},
+        {"broker": {"available": False}, "strategy": "relay", "peers": []},
+        {"broker": {"available": True}, "strategy": "relay", "peers": []},
+        {"broker": {"available": True}, "strategy": "relay", "peers": ["i2"]},
     ]
     answers = iter(documents)
     async with (
         _serving(lambda: _ok(next(answers))) as first,
         _serving(
-            lambda: _ok({"broker": {"available": True}, "peers": [{"id": "i1"}, {"id": "i9"}]})
+            lambda: _ok(
+                {"broker": {"available": True}, "strategy": "relay", "peers": [{"id": "i1"}, {"id": "i9"}]}
+            )
         ) as second,
     ):
         await wait_for_mesh({"i1": first, "i2": second})
@@ -76,8 +78,14 @@ async def test_ready_when_broker_and_peers_are_known() -> None:
 @pytest.mark.parametrize(
     ("document", "named"),
     [
-        ({"broker": {"available": False}, "peers": ["i2"]}, "i1 is up, but has no connection to the broker"),
-        ({"broker": {"available": True}, "peers": ["i3"]}, "i1 is up, but does not know i2"),
+        (
+            {"broker": {"available": False}, "strategy": "relay", "peers": ["i2"]},
+            "i1 is up, but has no connection to the broker",
+        ),
+        (
+            {"broker": {"available": True}, "strategy": "relay", "peers": ["i3"]},
+            "i1 is up, but does not know i2",
+        ),
     ],
 )
 async def test_what_is_missing_is_named(document: object, named: str) -> None:
