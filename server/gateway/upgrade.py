@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import MutableSet
-from typing import Any
+from typing import Any, cast
 
 import httptools
 
@@ -210,8 +210,8 @@ class _Answer(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Dialled."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Not checked: uvloop's transports are none of asyncio's classes.
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Upstream is gone before there was a tunnel."""
