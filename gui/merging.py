@@ -27,16 +27,14 @@ def merge_into(pending: list[Event], event: Event) -> None:
 def merge(older: Snapshot, newer: Snapshot) -> Snapshot:
     """Both snapshots as one: states of the newer, increments of both.
 
-    ``points``, ``users`` and ``lost`` hold only what changed, so the older's must not get lost.
+    ``points`` and ``users`` hold only what changed, so the older's must not get lost.
     """
     points = {(point.series, point.t): point for point in (*older.points, *newer.points)}
     users = {row.user: row for row in (*older.users, *newer.users)}
-    lost = {push.id: push for push in (*older.lost, *newer.lost)}
     return msgspec.structs.replace(
         newer,
         points=tuple(points.values()),
         users=tuple(users.values()),
-        lost=tuple(lost.values()),
     )
 
 

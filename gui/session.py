@@ -61,6 +61,7 @@ class Session(QObject):
     answered = Signal(object)
     marked = Signal(object)
     demo_started = Signal()
+    strategy_differs = Signal()
     first_point = Signal(float)
 
     def __init__(self, make_link: Callable[[], EngineLink], settings: Settings) -> None:
@@ -73,7 +74,7 @@ class Session(QObject):
         self.cluster = ClusterModel(self)
         self.series = SeriesModel(self)
         self.users = UsersModel(self.run, self)
-        self.lost = LostModel(self.run, self)
+        self.lost = LostModel(self)
         self.pushes = PushesModel(self)
         self.matrix = MatrixModel(self)
         self.small_matrix = MatrixModel(self)
@@ -81,7 +82,6 @@ class Session(QObject):
         self._closing = False
         self._start_after_stop = False
         self._waiting_since: float | None = None
-        self._runs_before = 0
 
     # ---- the engine ----------------------------------------------------------------------
 
@@ -159,6 +159,13 @@ class Session(QObject):
     def control(self, action: Action, instance: str | None = None) -> None:
         """Kill, stop, pause, resume, add or remove an instance."""
         self.send(ControlInstance(action, instance))
+
+    def choose_strategy(self, strategy: Strategy) -> None:
+        """Strategy of the next cluster; tells when the running one has another."""
+        self.strategy = strategy
+        addresses = self.run.addresses
+        if self.run.cluster == "running" and addresses is not None and addresses.strategy != strategy:
+            self.strategy_differs.emit()
 
     def add_users(self, number: int) -> None:
         """Connect so many more users."""
@@ -252,6 +259,9 @@ class Session(QObject):
             self.matrix.clear()
             self.small_matrix.clear()
             self.lost.clear_rows()
+        if event.cluster in ("idle", "stopped", "failed"):
+            self.cluster.apply((), ())
+            self.users.clear_rows()
         self.run.apply_state(event)
         if self._start_after_stop and event.cluster in ("idle", "stopped", "failed"):
             self._start_after_stop = False

@@ -6,6 +6,7 @@ shown as it is rather than hidden.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
@@ -46,7 +47,8 @@ _STAGES = {
     "written": QT_TRANSLATE_NOOP("Words", "written to socket"),
     "no-session": QT_TRANSLATE_NOOP("Words", "no session"),
     "unknown": QT_TRANSLATE_NOOP("Words", "unknown"),
-    "": QT_TRANSLATE_NOOP("Words", "unknown"),
+    "not known to any instance": QT_TRANSLATE_NOOP("Words", "not known to any instance"),
+    "": QT_TRANSLATE_NOOP("Words", "missing so far"),
 }
 
 _MARKERS = {
@@ -64,11 +66,20 @@ _MARKERS = {
 _PROBLEMS = {
     "engine-died": QT_TRANSLATE_NOOP("Words", "The engine ended unexpectedly"),
     "engine-start": QT_TRANSLATE_NOOP("Words", "The engine could not be started"),
-    "cluster-start": QT_TRANSLATE_NOOP("Words", "The cluster did not start"),
-    "port-taken": QT_TRANSLATE_NOOP("Words", "A port is taken"),
-    "unreachable": QT_TRANSLATE_NOOP("Words", "The target does not answer"),
-    "saturated": QT_TRANSLATE_NOOP("Words", "The load generator is saturated; latencies are not trustworthy"),
     "crash": QT_TRANSLATE_NOOP("Words", "The window ran into an error"),
+    "ClusterStartError": QT_TRANSLATE_NOOP("Words", "The cluster did not start"),
+    "PortTakenError": QT_TRANSLATE_NOOP("Words", "A port is taken"),
+    "TargetUnreachable": QT_TRANSLATE_NOOP("Words", "The target does not answer"),
+    "BrokerUnavailable": QT_TRANSLATE_NOOP("Words", "The broker cannot be reached"),
+    "ConnectionClosed": QT_TRANSLATE_NOOP("Words", "A connection was closed"),
+    "UsageError": QT_TRANSLATE_NOOP("Words", "That is not possible now"),
+    "ScenarioError": QT_TRANSLATE_NOOP("Words", "The scenario is not usable"),
+    "worker-died": QT_TRANSLATE_NOOP("Words", "A load generator ended unexpectedly"),
+    "users-not-connected": QT_TRANSLATE_NOOP("Words", "Some users could not be connected"),
+    "fault-failed": QT_TRANSLATE_NOOP("Words", "A planned fault could not be applied"),
+    "bad-command": QT_TRANSLATE_NOOP("Words", "The engine did not understand a command"),
+    "internal": QT_TRANSLATE_NOOP("Words", "The engine ran into an error"),
+    "saturated": QT_TRANSLATE_NOOP("Words", "The load generator is saturated; latencies are not trustworthy"),
 }
 
 _STRATEGIES = {
@@ -98,12 +109,26 @@ def part(name: str) -> str:
     return _say(_STEPS, name)
 
 
-def stage(code: str) -> str:
-    """The last place at which a lost push was seen, for example ``resolved:2``."""
-    if code.startswith("resolved:"):
-        count = code.partition(":")[2]
-        return QCoreApplication.translate(_CONTEXT, "resolved to {count}").format(count=count)
-    return _say(_STAGES, code)
+def stage(text: str) -> str:
+    """Where a lost push was last seen.
+
+    The engine gives parts joined by semicolons, such as ``resolved:2 on i1; instance i2 died``.
+    """
+    return "; ".join(_stage_part(part.strip()) for part in text.split(";"))
+
+
+def _stage_part(part: str) -> str:
+    tr = QCoreApplication.translate
+    if died := re.fullmatch(r"instance (\S+) died", part):
+        return tr(_CONTEXT, "{id} died").format(id=died[1])
+    if gone := re.fullmatch(r"(\S+) was not connected", part):
+        return tr(_CONTEXT, "{user} was not connected").format(user=gone[1])
+    name, _, place = part.partition(" on ")
+    if name.startswith("resolved:"):
+        said = tr(_CONTEXT, "resolved to {count}").format(count=name.partition(":")[2])
+    else:
+        said = _say(_STAGES, name)
+    return tr(_CONTEXT, "{stage} on {id}").format(stage=said, id=place) if place else said
 
 
 def marker(kind: str, target: str) -> str:

@@ -12,6 +12,9 @@ from core.environment import InstanceInfo, LogLine, Part
 #: Lines kept per process.
 MAX_LINES = 2000
 
+#: The log of all processes together, each line with its source in front.
+ALL = "*"
+
 
 class ClusterModel(QObject):
     """Instances and parts by name; ``changed`` on any change, ``logged`` with the source."""
@@ -50,6 +53,7 @@ class ClusterModel(QObject):
         by_source: dict[str, list[str]] = {}
         for line in lines:
             by_source.setdefault(line.source, []).append(line.text)
+            by_source.setdefault(ALL, []).append(f"{line.source:<10} {line.text}")
         for source, texts in by_source.items():
             self.logs.setdefault(source, deque(maxlen=MAX_LINES)).extend(texts)
             self.logged.emit(source, texts)
@@ -74,7 +78,7 @@ class ClusterModel(QObject):
     def sources(self) -> list[str]:
         """Everything that has or may have a log, in the order of the topology."""
         names = [part.name for part in self.parts] + [item.id for item in self.instances]
-        return names + [name for name in self.logs if name not in names]
+        return names + [name for name in self.logs if name not in names and name != ALL]
 
     def _names(self) -> list[str]:
         return [part.name for part in self.parts] + [item.id for item in self.instances]

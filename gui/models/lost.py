@@ -8,19 +8,15 @@ from core.engine.messages import LostPush
 
 from .. import words
 from ..format import NONE, integer
-from .run import RunModel
 from .tables import Column, RowsModel
 from .users import natural
 
-#: Rows kept; the headline counts all of them.
-MAX_ROWS = 5000
-
 
 class LostModel(RowsModel[LostPush]):
-    """The newest lost pushes; one whose stage becomes known is replaced."""
+    """Lost pushes as the engine lists them (not all of many); the headline counts all."""
 
-    def __init__(self, run: RunModel, parent: QObject | None = None) -> None:
-        self._run = run
+    def __init__(self, parent: QObject | None = None) -> None:
+        self._shown: tuple[LostPush, ...] = ()
         super().__init__(
             (
                 Column(_push, lambda row: integer(row.seq), key=lambda row: row.seq),
@@ -32,12 +28,14 @@ class LostModel(RowsModel[LostPush]):
         )
 
     def apply(self, pushes: tuple[LostPush, ...]) -> None:
-        """Take over newly lost pushes."""
-        room = MAX_ROWS - self.total
-        known = [push for push in pushes if self.find(push.id) is not None]
-        fresh = [push for push in pushes if self.find(push.id) is None][: max(0, room)]
-        if known or fresh:
-            self.put((push.id, push) for push in (*known, *fresh))
+        """Take over what is missing now; one that arrived after all is no longer in it."""
+        if pushes == self._shown:
+            return
+        ids = {push.id for push in pushes}
+        if any(push.id not in ids for push in self._shown):
+            self.clear_rows()
+        self._shown = pushes
+        self.put((push.id, push) for push in pushes)
 
 
 def _push() -> str:

@@ -28,7 +28,11 @@ _ALIVE: frozenset[EngineState] = frozenset({"starting", "running", "draining", "
 
 
 class RunModel(QObject):
-    """State and sums of the run; ``ticked`` after every snapshot, ``changed`` on a new state."""
+    """State and sums of the run; ``ticked`` after every snapshot, ``changed`` on a new state.
+
+    ``run_start`` is the engine's time at which the present or last run began to push,
+    ``run_seconds`` how long it has been pushing.
+    """
 
     changed = Signal()
     ticked = Signal()
@@ -49,6 +53,8 @@ class RunModel(QObject):
         self.summary: Finished | None = None
         self.latest: Snapshot | None = None
         self._latest_at = 0.0
+        self.run_start = 0.0
+        self.run_seconds = 0.0
         self.steps = {}
         self.changed.emit()
         self.steps_changed.emit()
@@ -57,6 +63,8 @@ class RunModel(QObject):
 
     def apply_state(self, event: StateChanged) -> None:
         """The engine's states changed."""
+        if event.run == "starting" and self.run != "starting":
+            self.run_seconds = 0.0
         if event.cluster == "starting" and self.cluster != "starting":
             self.steps = {}
             self.steps_changed.emit()
@@ -79,6 +87,8 @@ class RunModel(QObject):
         """New numbers."""
         self.latest = snapshot
         self._latest_at = time.monotonic()
+        if snapshot.run_t > 0:  # it is 0 again once the run is over
+            self.run_start, self.run_seconds = snapshot.t - snapshot.run_t, snapshot.run_t
         if snapshot.run != self.run:
             self.run = snapshot.run
             self.changed.emit()
@@ -113,11 +123,6 @@ class RunModel(QObject):
         if self.latest is None:
             return 0.0
         return self.latest.t + (min(time.monotonic() - self._latest_at, 1.0) if self.is_live else 0.0)
-
-    @property
-    def run_start(self) -> float:
-        """The engine's time at which the run began."""
-        return 0.0 if self.latest is None else max(0.0, self.latest.t - self.latest.run_t)
 
     @property
     def is_live(self) -> bool:

@@ -46,7 +46,7 @@ def button(kind: str = "", *, small: bool = False) -> QPushButton:
     elif small:
         made.setProperty("kind", "small")
     if small and kind:
-        made.setProperty("size", "small")
+        made.setProperty("compact", True)
     return made
 
 

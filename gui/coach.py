@@ -1,0 +1,111 @@
+"""The guide of the first minutes: suggests a kill, then tells what it did, in measured figures."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from core.engine.messages import Marker
+
+from .context import Context
+from .format import decimal, integer
+
+#: Seconds of a run before the suggestion comes.
+SUGGEST_AFTER = 15.0
+
+#: Seconds after which a recovery that does not come is told as such.
+_GIVE_UP = 20.0
+
+
+class Coach(QObject):
+    """Watches the run; ``said`` carries a text, whether it offers the kill, and its target."""
+
+    said = Signal(str, str)
+    quiet = Signal()
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._context = context
+        self._session = context.session
+        self.target = ""
+        self._suggested = False
+        self._killed: Marker | None = None
+        self._moved: set[str] = set()
+        self._lost_before = 0
+        context.beat.connect(self._on_beat)
+        self._session.marked.connect(self._on_marker)
+
+    def do_it(self) -> None:
+        """Kill the suggested instance."""
+        if self.target:
+            self._session.control("kill", self.target)
+
+    def dismiss(self) -> None:
+        """Never suggest again."""
+        self._context.settings.tip_dismissed = True
+        self._silence()
+
+    def _silence(self) -> None:
+        self.target = ""
+        self.quiet.emit()
+
+    def _on_beat(self) -> None:
+        run = self._session.run
+        if self._killed is not None:
+            self._watch_recovery(self._killed)
+        elif self.target and run.run != "running":
+            self._silence()
+        elif not self._suggested and run.run == "running" and self._long_enough():
+            self._suggest()
+
+    def _long_enough(self) -> bool:
+        latest = self._session.run.latest
+        wanted = not self._context.settings.tip_dismissed
+        return wanted and latest is not None and latest.run_t >= SUGGEST_AFTER
+
+    def _suggest(self) -> None:
+        ready = [item.id for item in self._session.cluster.instances if item.state == "ready"]
+        if len(ready) < 2:
+            return
+        self._suggested = True
+        self.target = "i2" if "i2" in ready else ready[-1]
+        self.said.emit(
+            self.tr("Try it: kill {id} and watch the matrix (K)").format(id=self.target), self.target
+        )
+
+    def _on_marker(self, marker: Marker) -> None:
+        if marker.kind not in ("kill", "dead"):
+            return
+        rows = self._session.users.rows()
+        self._moved = {row.user for row in rows if row.on == marker.target}
+        self._lost_before = self._session.run.totals.lost
+        self._killed = marker
+        self._suggested = True
+        self._silence()
+
+    def _watch_recovery(self, kill: Marker) -> None:
+        rows = {row.user: row for row in self._session.users.rows()}
+        moved = [rows[user] for user in self._moved if user in rows]
+        now = self._session.run.now
+        home = [row for row in moved if row.state == "connected" and row.on != kill.target]
+        if len(home) < len(moved) and now - kill.t < _GIVE_UP:
+            return
+        self._killed = None
+        lost = self._session.run.totals.lost - self._lost_before
+        if not moved:
+            text = self.tr("{id} is gone; no user was on it").format(id=kill.target)
+        elif len(home) < len(moved):
+            text = self.tr("{id} is gone; {n} of its {all} users have not come back yet").format(
+                id=kill.target, n=integer(len(moved) - len(home)), all=integer(len(moved))
+            )
+        else:
+            took = max(row.connected_t for row in home) - kill.t
+            text = self.tr(
+                "{id} is gone; its {all} users were back on {others} within {s} s; messages lost: {lost}"
+            ).format(
+                id=kill.target,
+                all=integer(len(moved)),
+                others=", ".join(sorted({row.on for row in home})),
+                s=decimal(max(took, 0.0)),
+                lost=integer(max(lost, 0)),
+            )
+        self.said.emit(text, "")
