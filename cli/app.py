@@ -31,6 +31,36 @@ def _doctor() -> CommandFunction:
     return doctor
 
 
+def _run() -> CommandFunction:
+    from .run import run
+
+    return run
+
+
+def _check() -> CommandFunction:
+    from .check import check
+
+    return check
+
+
+def _demo() -> CommandFunction:
+    from .demo import demo
+
+    return demo
+
+
+def _engine() -> CommandFunction:
+    from .engine import engine
+
+    return engine
+
+
+def _worker() -> CommandFunction:
+    from .worker import worker
+
+    return worker
+
+
 def _serve() -> CommandFunction:
     from .serve import serve
 
@@ -71,12 +101,17 @@ class Command:
 
 #: Every subcommand, in the order of the help text.
 COMMANDS: Mapping[str, Command] = {
+    "demo": Command(_demo),
+    "run": Command(_run),
+    "check": Command(_check),
     "serve": Command(_serve),
     "instance": Command(_instance),
     "gateway": Command(_gateway),
     "discovery": Command(_discovery),
     "broker": Command(_broker),
     "doctor": Command(_doctor),
+    "engine": Command(_engine, hidden=True),
+    "worker": Command(_worker, hidden=True),
 }
 
 
@@ -107,8 +142,13 @@ def _build(words: Sequence[str], commands: Mapping[str, Command]) -> typer.Typer
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(invoke_without_command=True)(_main)
-    called = words[0] if words else ""
-    names = [called] if called in commands else [] if called == "--version" else list(commands)
+    match words:
+        case [] | ["--version", *_]:  # the window, or just the version
+            names: list[str] = []
+        case [called, *_] if called in commands:
+            names = [called]
+        case _:
+            names = list(commands)
     for name in names:
         command = commands[name]
         app.command(name, hidden=command.hidden)(_with_exit_code(command.load()))
@@ -127,7 +167,9 @@ def _main(
         typer.echo(f"pushscope {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        from .window import open_window
+
+        raise typer.Exit(open_window(start_demo=False))
 
 
 def _with_exit_code(function: CommandFunction) -> Callable[..., None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from cli.app import COMMANDS, Command, run
 from core.errors import PortTakenError, TargetUnreachable, UsageError
 
+DISPLAY_VARIABLES = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
 MAIN = Path(__file__).resolve().parents[2] / "main.py"
 
 
@@ -87,6 +89,17 @@ def test_unknown_command_is_bad_usage() -> None:
 
 def test_unknown_option_is_bad_usage() -> None:
     assert main("doctor", "--nonsense").returncode == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
+def test_without_command_and_display_the_other_ways_are_named() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in DISPLAY_VARIABLES}
+    done = subprocess.run(
+        [sys.executable, str(MAIN)], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert done.returncode == 2
+    assert "no display" in done.stderr
+    assert "pushscope demo --headless" in done.stderr
 
 
 def test_help_names_every_command_that_is_for_people() -> None:
