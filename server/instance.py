@@ -102,6 +102,7 @@ class Instance:
         self._discovery: DiscoveryClient | None = None
         self._sync: PeerSync | None = None
         self._wired = False
+        self._aborted = False
 
     # what others ask ------------------------------------------------------------------------
 
@@ -196,15 +197,26 @@ class Instance:
             await self._discovery.update(status="UP")
         logger.info("instance %s listens at %s", settings.id, self.url)
 
+    def abort(self) -> None:
+        """End as if the process had been killed: every connection is cut, nobody is told.
+
+        Leaving the block is still needed. For clusters in one process.
+        """
+        self._aborted = True
+        if self._discovery is not None:
+            self._discovery.abort()
+        if self._listener is not None:
+            self._listener.abort()
+
     async def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._discovery is not None:
             discovery, self._discovery = self._discovery, None
             await discovery.__aexit__(None, None, None)
-        if self._wired:
+        if self._wired and not self._aborted:
             self.router.close_all()
-        if self._sync is not None and self.broker.available:
+        if self._sync is not None and self.broker.available and not self._aborted:
             self._sync.goodbye()
         for task in self._tasks:
             task.cancel()
@@ -354,4 +366,6 @@ class Instance:
         self._origins.gateways = frozenset(place_of(item.host, item.port) for item in gateways)
 
     def _tell_peers(self, destination: str, body: bytes) -> None:
+        if self._aborted:
+            return  # the dead say nothing
         self.broker.publish(destination, {"content-type": "application/json"}, body)

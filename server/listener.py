@@ -104,6 +104,20 @@ class Listener:
         self._loop_task = asyncio.create_task(server.main_loop(), name=f"listener:{port}")
         return self
 
+    def abort(self) -> None:
+        """Cut all connections and stop listening at once, as if the process had been killed.
+
+        Leaving the block is still needed, and has nothing left to wait for.
+        """
+        if self._server is None:
+            return
+        for server in self._server.servers:
+            server.close()
+        for connection in list(self._server.server_state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

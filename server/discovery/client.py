@@ -145,6 +145,14 @@ class DiscoveryClient:
                 pass
         await self._stop()
 
+    def abort(self) -> None:
+        """Cut the connection without a goodbye and stay away, as if the process had been killed."""
+        if self._task is not None:
+            self._task.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.transport.abort()
+
     async def _stop(self) -> None:
         if self._ghost_timer is not None:
             self._ghost_timer.cancel()
