@@ -72,7 +72,8 @@ class EnvironmentInfo(msgspec.Struct, frozen=True):
     """Where users connect and where pushes go.
 
     ``websocket_url`` is where simulated users connect (through the gateway), with ``{user}``
-    replaced by the percent-encoded user name if present.
+    replaced by the percent-encoded user name if present. ``test_path`` is the path and query of
+    the push API that takes nothing but a user.
     """
 
     name: str
@@ -83,6 +84,7 @@ class EnvironmentInfo(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     strategy: str = "relay"
     broker: str = "embedded:"
+    test_path: str = "/test?username={user}"
 
 
 class StartStep(msgspec.Struct, frozen=True, tag=True):

@@ -182,6 +182,7 @@ class Run:
             raise RunStopped
 
     def _begin(self) -> None:
+        assert self._info is not None
         scenario = self.scenario
         self._board.begin_run()
         self.open = True
@@ -204,6 +205,7 @@ class Run:
                     late_after=scenario.late_after,
                     via=scenario.via,
                     push=scenario.push,
+                    test_path=self._info.test_path,
                     record=record,
                 ),
             )

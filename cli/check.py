@@ -1,0 +1,109 @@
+"""``pushscope check``: does a push through any instance reach a user on any other?"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from core.environment import ClusterSpec, Environment, StartStep
+from core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from core.engine.messages import Event
+    from core.report.result import Result
+
+
+def check(
+    instances: Annotated[int, typer.Option(help="Instances of the local cluster.")] = 2,
+    strategy: Annotated[
+        str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user on another instance.")
+    ] = "relay",
+    broker: Annotated[
+        str, typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="embedded:, or a broker's URL.")
+    ] = "embedded:",
+    users: Annotated[int, typer.Option(help="Users to begin with; 0 is two for each instance.")] = 0,
+    gateway: Annotated[
+        str, typer.Option(metavar="URL", help="Somebody's deployment instead: where users connect.")
+    ] = "",
+    push: Annotated[
+        str,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="And how its instances push: 'http://h:{8080,8081}/test?username={user}'.",
+        ),
+    ] = "",
+) -> int:
+    """Connect users to all instances, push through each instance to each user, show who received.
+
+    Rows of the matrix are the instances that were asked, columns those that users are on.
+    """
+    if bool(gateway) != bool(push):
+        raise UsageError("--gateway and --push belong together", hint="give both, or neither")
+    environment = _attach(gateway, push) if gateway else _cluster(instances, strategy, broker)
+    return asyncio.run(_check(environment, users))
+
+
+def _attach(gateway: str, push: str) -> Environment:
+    from core.attached import AttachedEnvironment
+
+    return AttachedEnvironment(gateway, push)
+
+
+def _cluster(instances: int, strategy: str, broker: str) -> Environment:
+    from core.load.scenario import spec_mistakes
+    from server.supervisor import LocalCluster
+
+    try:
+        spec = msgspec.convert({"instances": instances, "strategy": strategy, "broker": broker}, ClusterSpec)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"--strategy {strategy}: {error}", hint="relay, broadcast or none") from error
+    for mistake in spec_mistakes(spec):
+        raise UsageError(f"--{mistake.path[0]}: {mistake.message}", hint=mistake.hint)
+    return LocalCluster.from_spec(spec)
+
+
+async def _check(environment: Environment, users: int) -> int:
+    from core.engine.check import check as run_check
+    from core.engine.engine import Engine
+
+    def step(event: StartStep) -> None:
+        if event.state == "done" and event.total:
+            typer.echo(f"{event.key} {event.done}/{event.total} ready after {event.seconds:.2f} s")
+
+    await environment.start(step)
+    try:
+        async with Engine(environment=environment, workers=0) as engine:
+            result = await run_check(engine, environment.describe(), users=users, show=_show)
+    finally:
+        await environment.stop()
+    return _tell(result)
+
+
+def _show(event: Event) -> None:
+    from core.engine.messages import Problem
+
+    if isinstance(event, Problem):
+        typer.echo(f"problem: {event.detail}", err=True)
+
+
+def _tell(result: Result) -> int:
+    from core.engine.check import findings
+
+    from .result_text import matrix_lines
+
+    on = {row.user: row.on or "-" for row in result.users}
+    places = sorted(set(on.values()))
+    spread = ", ".join(f"{sum(place == each for place in on.values())} on {each}" for each in places)
+    typer.echo(f"{len(on)} users: {spread}")
+    for line in matrix_lines(result.summary.matrix):
+        typer.echo(line)
+    for sentence in findings(result):
+        typer.echo(sentence)
+    if result.exit_code is ExitCode.PASS:
+        typer.echo(f"passed: every push reached its user, {result.delivered} of {result.summary.expected}")
+    else:
+        typer.echo(result.reason)
+    return result.exit_code

@@ -1,0 +1,129 @@
+"""``pushscope run``: a scenario without a window."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+import typer
+
+from core.environment import ClusterSpec
+from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from core.load.scenario import Scenario
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+#: What a run without a scenario file and without --duration takes, in seconds.
+_DURATION = 10.0
+
+
+def run(
+    scenario: Annotated[
+        Path | None, typer.Argument(metavar="[SCENARIO.toml]", help="What is to happen; options win over it.")
+    ] = None,
+    users: Annotated[int | None, typer.Option(help="Simulated users.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Pushes per second over all users.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds of pushing.")] = None,
+    ramp: Annotated[float | None, typer.Option(help="Seconds over which users connect.")] = None,
+    drain: Annotated[
+        float | None, typer.Option(help="Longest wait for what is under way at the end.")
+    ] = None,
+    payload_bytes: Annotated[int | None, typer.Option(help="Size of a push's payload.")] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(metavar="push|test", help="POST /push, or GET /test?username= of the article."),
+    ] = None,
+    instances: Annotated[int | None, typer.Option(help="Instances of the local cluster.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(metavar="relay|broadcast|none", help="How a push finds a user on another instance."),
+    ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="embedded:, or a broker's URL."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'kill i2 @8'", help="Action, instance, seconds after the first push."),
+    ] = None,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(metavar="'p99 < 50'", help="What must hold at the end; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for summary.json, report.html, junit.xml, deliveries.csv."),
+    ] = None,
+) -> int:
+    """Start a local cluster, connect users, push, and judge what arrived.
+
+    The last line says the result in words, and the exit code says it in a number.
+    """
+    from core.load.scenario import parse_fault
+    from core.report.write import prepare_folder
+
+    wishes: dict[str, Any] = {
+        "users": users, "rate": rate, "duration": duration, "ramp": ramp, "drain": drain,
+        "payload_bytes": payload_bytes, "push": push,
+        "faults": tuple(parse_fault(text) for text in fault or ()) or None,
+        "thresholds": tuple(threshold or ()) or None,
+    }  # fmt: skip
+    cluster_wishes = {"instances": instances, "strategy": strategy, "broker": broker}
+    what, where = _understand(scenario, wishes, cluster_wishes)
+    if out is not None:
+        prepare_folder(out)
+    return asyncio.run(run_and_tell(what, where, out))
+
+
+def _understand(
+    file: Path | None, wishes: dict[str, Any], cluster_wishes: dict[str, Any]
+) -> tuple[Scenario, ClusterSpec]:
+    """The scenario and the cluster, from the file and from the options, which win.
+
+    Raises:
+        UsageError: something makes no sense; says what, and where it was said.
+    """
+    from core.load.scenario import Scenario, require_sense, spec_mistakes
+    from core.load.scenario_file import ScenarioFile, load_scenario
+
+    read = load_scenario(file) if file is not None else ScenarioFile(Scenario(duration=_DURATION))
+    scenario = _changed(read.scenario, wishes)
+    spec = _changed(read.cluster or ClusterSpec(instances=2), cluster_wishes)
+    require_sense(scenario)
+    for mistake in spec_mistakes(spec):
+        raise UsageError(f"{mistake.path[0]}: {mistake.message}", hint=mistake.hint)
+    return scenario, spec
+
+
+def _changed(value: _Struct, wishes: dict[str, Any]) -> _Struct:
+    """The struct with what was wished, checked as if it came from a file."""
+    wished = {name: wish for name, wish in wishes.items() if wish is not None}
+    try:
+        return msgspec.convert(
+            {**msgspec.structs.asdict(value), **wished}, type=type(value), from_attributes=True
+        )
+    except msgspec.ValidationError as error:
+        raise UsageError(f"an option makes no sense: {error}", hint="see --help") from error
+
+
+async def run_and_tell(scenario: Scenario, spec: ClusterSpec, out: Path | None) -> int:
+    """Run with a view, then print the result; returns the exit code."""
+    from core.engine.messages import StartRun
+    from server.supervisor import LocalCluster
+
+    from .result_text import result_lines
+    from .views import open_view
+    from .watching import watch_run
+
+    command = StartRun(scenario, spec, out=str(out) if out is not None else "")
+    result = await watch_run(command, LocalCluster.from_spec, open_view(scenario.duration), workers=None)
+    for line in result_lines(result):
+        typer.echo(line)
+    if out is not None:
+        typer.echo(f"report    {out / 'report.html'}")
+    typer.echo(result.reason)
+    return result.exit_code
