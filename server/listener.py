@@ -96,10 +96,14 @@ class Listener:
         if self._socket is None:
             self._socket = bind_socket(self.host, self._asked_port)
         port = self.port
-        self._config.load()
-        self._server = server = _Server(self._config)
-        server.lifespan = self._config.lifespan_class(self._config)
-        await server.startup(sockets=[self._socket])
+        try:
+            self._config.load()
+            self._server = server = _Server(self._config)
+            server.lifespan = self._config.lifespan_class(self._config)
+            await server.startup(sockets=[self._socket])
+        except BaseException:
+            self._socket.close()
+            raise
         self._asked_port = port
         self._loop_task = asyncio.create_task(server.main_loop(), name=f"listener:{port}")
         return self
