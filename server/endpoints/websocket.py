@@ -27,6 +27,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: Where a protocol class that can be taken over puts itself in ``scope["extensions"]``.
 TAKEOVER: Final = "pushscope.takeover"
+_SUBPROTOCOLS: Final = frozenset(SUBPROTOCOLS.values())
 #: Bytes that may wait for ASGI ``send`` before the session counts as full.
 _HIGH_WATER: Final = 64 * 1024
 
@@ -126,7 +127,7 @@ class AsgiCarrier:
 
 def choose_subprotocol(asked: Iterable[str]) -> str | None:
     """The client's first entry that we speak, as it wrote it; None if there is none (spec 2.1)."""
-    return next((name for name in asked if name.lower() in SUBPROTOCOLS), None)
+    return next((name for name in asked if name.lower() in _SUBPROTOCOLS), None)
 
 
 def user_of_query(query: bytes) -> str | None:
