@@ -61,6 +61,12 @@ def _worker() -> CommandFunction:
     return worker
 
 
+def _shots() -> CommandFunction:
+    from .shots import shots
+
+    return shots
+
+
 def _serve() -> CommandFunction:
     from .serve import serve
 
@@ -112,6 +118,7 @@ COMMANDS: Mapping[str, Command] = {
     "doctor": Command(_doctor),
     "engine": Command(_engine, hidden=True),
     "worker": Command(_worker, hidden=True),
+    "shots": Command(_shots, hidden=True),
 }
 
 
