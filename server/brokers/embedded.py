@@ -81,7 +81,11 @@ class EmbeddedBroker:
         self._loop = loop = asyncio.get_running_loop()
         socket = bind_socket(self.host, self.port)
         self.port = int(socket.getsockname()[1])
-        self._server = await loop.create_server(lambda: Peer(self, loop), sock=socket)
+        try:
+            self._server = await loop.create_server(lambda: Peer(self, loop), sock=socket)
+        except BaseException:
+            socket.close()
+            raise
         logger.info("broker listens at %s", self.url)
         return self
 
