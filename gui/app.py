@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from typing import cast
 
 os.environ["QT_API"] = "pyside6"  # qasync takes the binding that is named, not the first that it finds
 
@@ -95,17 +96,24 @@ def make_application(arguments: list[str]) -> QApplication:
     return app
 
 
+def event_loop(app: QApplication) -> QEventLoop:
+    """The loop in which asyncio and Qt run together, set as the current one."""
+    loop = QEventLoop(app)
+    asyncio.set_event_loop(loop)
+    return loop
+
+
 def run_window(*, start_demo: bool) -> int:
     """Open the window and run until it is closed; with ``start_demo`` the demo starts by itself."""
     app = make_application(sys.argv[:1])
-    loop = QEventLoop(app)
-    asyncio.set_event_loop(loop)
+    loop = event_loop(app)
     crashes = CrashReporter()
     crashes.install(loop)
     try:
         with loop:
-            runner: asyncio.AbstractEventLoop = loop
-            runner.run_until_complete(_main(app, crashes, start_demo=start_demo))
+            cast(asyncio.AbstractEventLoop, loop).run_until_complete(
+                _main(app, crashes, start_demo=start_demo)
+            )
     finally:
         crashes.uninstall()
     return 0

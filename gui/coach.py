@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
-from core.engine.messages import Marker
+from core.engine.messages import Marker, UserRow
 
 from .context import Context
 from .format import decimal, integer
@@ -14,6 +14,9 @@ SUGGEST_AFTER = 15.0
 
 #: Seconds after which a recovery that does not come is told as such.
 _GIVE_UP = 20.0
+
+#: Seconds after a kill when what has not arrived counts as lost (a scenario's ``late_after``, and a bit).
+_SETTLED = 6.0
 
 
 class Coach(QObject):
@@ -29,6 +32,7 @@ class Coach(QObject):
         self.target = ""
         self._suggested = False
         self._killed: Marker | None = None
+        self._told = False
         self._moved: set[str] = set()
         self._lost_before = 0
         context.beat.connect(self._on_beat)
@@ -79,33 +83,37 @@ class Coach(QObject):
         self._moved = {row.user for row in rows if row.on == marker.target}
         self._lost_before = self._session.run.totals.lost
         self._killed = marker
+        self._told = False
         self._suggested = True
         self._silence()
 
     def _watch_recovery(self, kill: Marker) -> None:
+        """Tell when all users are back, and again when it is known what was lost."""
         rows = {row.user: row for row in self._session.users.rows()}
         moved = [rows[user] for user in self._moved if user in rows]
-        now = self._session.run.now
         home = [row for row in moved if row.state == "connected" and row.on != kill.target]
-        if len(home) < len(moved) and now - kill.t < _GIVE_UP:
-            return
-        self._killed = None
-        lost = self._session.run.totals.lost - self._lost_before
+        since = self._session.run.now - kill.t
+        back = len(home) == len(moved)
+        if since >= _SETTLED if back else since >= _GIVE_UP:
+            self._killed = None
+            lost = integer(max(self._session.run.totals.lost - self._lost_before, 0))
+            text = self._recovery(kill, moved, home) + " " + self.tr("Messages lost: {n}.").format(n=lost)
+            self.said.emit(text, "")
+        elif back and not self._told:
+            self._told = True
+            self.said.emit(self._recovery(kill, moved, home), "")
+
+    def _recovery(self, kill: Marker, moved: list[UserRow], home: list[UserRow]) -> str:
         if not moved:
-            text = self.tr("{id} is gone; no user was on it").format(id=kill.target)
-        elif len(home) < len(moved):
-            text = self.tr("{id} is gone; {n} of its {all} users have not come back yet").format(
+            return self.tr("{id} is gone; no user was on it.").format(id=kill.target)
+        if len(home) < len(moved):
+            return self.tr("{id} is gone; {n} of its {all} users have not come back yet.").format(
                 id=kill.target, n=integer(len(moved) - len(home)), all=integer(len(moved))
             )
-        else:
-            took = max(row.connected_t for row in home) - kill.t
-            text = self.tr(
-                "{id} is gone; its {all} users were back on {others} within {s} s; messages lost: {lost}"
-            ).format(
-                id=kill.target,
-                all=integer(len(moved)),
-                others=", ".join(sorted({row.on for row in home})),
-                s=decimal(max(took, 0.0)),
-                lost=integer(max(lost, 0)),
-            )
-        self.said.emit(text, "")
+        took = max(row.connected_t for row in home) - kill.t
+        return self.tr("{id} is gone; its {all} users were back on {others} within {s} s.").format(
+            id=kill.target,
+            all=integer(len(moved)),
+            others=", ".join(sorted({row.on for row in home})),
+            s=decimal(max(took, 0.0)),
+        )

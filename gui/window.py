@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from PySide6.QtCore import QEvent, QSize, Signal
-from PySide6.QtGui import QCloseEvent, QIcon, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QIcon, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from core.engine.messages import Finished, Problem
@@ -181,6 +181,8 @@ class MainWindow(QMainWindow):
         self.strip.setVisible(key != "start")
         if key == "start" and self.isVisible():
             self.start.start.setFocus()
+        else:
+            self.rail.button(key).setFocus()
 
     def retranslate(self) -> None:
         """Set the shell's texts in the present language."""
@@ -316,6 +318,12 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
         self.rail.set_wide(self.width() >= _NARROW)
         self.topbar.set_narrow(self.width() < 1180)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The next action has the focus."""
+        super().showEvent(event)
+        if self.view == "start":
+            self.start.start.setFocus()
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the language."""

@@ -133,7 +133,8 @@ def _stage_part(part: str) -> str:
 
 def marker(kind: str, target: str) -> str:
     """An event's label on the charts: ``kill i2``."""
-    return f"{_say(_MARKERS, kind)} {target}".strip()
+    named = "" if kind.startswith("run-") else target
+    return f"{_say(_MARKERS, kind)} {named}".strip()
 
 
 def problem(code: str) -> str:

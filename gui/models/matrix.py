@@ -145,6 +145,9 @@ class MatrixModel(QAbstractTableModel):
         if cell is None or cell.pushed == 0:
             return Paint("", "empty", 0.0, diagonal)
         match self._metric:
+            case "reach" if self.column_id(column) == OFFLINE:
+                text = QCoreApplication.translate("MatrixModel", "{n} lost").format(n=integer(cell.lost))
+                return Paint(text, "bad", 0.4, diagonal) if cell.lost else Paint(NONE, "plain", 0.0, diagonal)
             case "reach":
                 settled = cell.delivered + cell.lost
                 return _reach(cell.delivered, settled, diagonal)

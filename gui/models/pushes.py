@@ -23,17 +23,27 @@ class SentPush:
 
     @property
     def verdict(self) -> str:
-        """``waiting``, ``delivered``, ``accepted`` (no delivery seen), ``refused`` or ``silent``."""
+        """``waiting``, ``delivered``, ``accepted`` (no delivery seen), ``nobody`` (no session
+        known there), ``refused`` or ``silent``."""
         if self.result is None:
             return "waiting"
         if self.result.status == 0:
             return "silent"
         if not 200 <= self.result.status < 300:
             return "refused"
-        return "delivered" if self.result.delivered_ms is not None else "accepted"
+        if self.result.delivered_ms is not None:
+            return "delivered"
+        return "nobody" if self.result.sessions == 0 else "accepted"
 
 
-_TONES = {"waiting": "muted", "delivered": "ok", "accepted": "", "refused": "danger", "silent": "danger"}
+_TONES = {
+    "waiting": "muted",
+    "delivered": "ok",
+    "accepted": "",
+    "nobody": "warn",
+    "refused": "danger",
+    "silent": "danger",
+}
 
 
 class PushesModel(RowsModel[SentPush]):
@@ -86,7 +96,8 @@ def _verdict(row: SentPush) -> str:
     text = {
         "waiting": QCoreApplication.translate("PushesModel", "… waiting"),
         "delivered": QCoreApplication.translate("PushesModel", "✓ delivered"),
-        "accepted": QCoreApplication.translate("PushesModel", "○ accepted, delivery not seen"),
+        "accepted": QCoreApplication.translate("PushesModel", "○ accepted"),
+        "nobody": QCoreApplication.translate("PushesModel", "○ no session"),
         "refused": QCoreApplication.translate("PushesModel", "✕ refused"),
         "silent": QCoreApplication.translate("PushesModel", "✕ no answer"),
     }

@@ -49,6 +49,17 @@ def step_for(span: float) -> int:
     return _GROUPS[-1]
 
 
+def step_for_rate(per_second: float, before: int) -> int:
+    """How many buckets make one point, so that a percentile is one of about ten values or more.
+
+    ``before`` is what was chosen last; it stays while the rate is near a limit.
+    """
+    for step, limit in ((1, 40.0), (4, 6.0)):
+        if per_second >= limit * (0.7 if before <= step else 1.0):
+            return step
+    return 8
+
+
 def time_ticks(start: float, end: float, origin: float, most: int) -> Ticks:
     """Round times since the run's start between ``start`` and ``end``."""
     span = max(end - start, 1.0)
@@ -79,6 +90,7 @@ class ChartDirector(QObject):
         self.scale: Scale = "lin"
         self.following = True
         self._hover: float | None = None
+        self._rate_step = 1
         self._limit = Limit(lowest=2.0)
         self._strip_limit = Limit(lowest=4.0)
         chart.hovered.connect(self._on_hover)
@@ -121,7 +133,7 @@ class ChartDirector(QObject):
             return
         start, end = self._span()
         shown_from, shown_to = (start, end) if self.following else self._chart.x_range
-        group = step_for(shown_to - shown_from)
+        group = self._step(shown_to - shown_from)
         now = self._now()
         to = min(shown_to, now - _EDGE + BUCKET * (group - 1))
         # One step more on both sides, so that lines run to the edges.
@@ -154,7 +166,7 @@ class ChartDirector(QObject):
         """The shown span as header and rows of texts, newest first."""
         names = self.names()
         start, end = self._span() if self.following else self._chart.x_range
-        group = step_for(end - start)
+        group = self._step(end - start)
         end = min(end, self._now() - _EDGE)
         series, origin = self._session.series, self._session.run.run_start
         times = series.times(start, end, group)
@@ -167,6 +179,12 @@ class ChartDirector(QObject):
         return [self.tr("Time"), *names, self.tr("lost/s")], rows
 
     # ---- inside --------------------------------------------------------------------------
+
+    def _step(self, span: float) -> int:
+        latest, names = self._session.run.latest, self.names()
+        if latest is not None and latest.push_rate > 0 and names:
+            self._rate_step = step_for_rate(latest.push_rate / len(names), self._rate_step)
+        return max(step_for(span), self._rate_step)
 
     def _now(self) -> float:
         paused = self._context.paused_at

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QStackedLayout, QWidget
 
 from core.environment import Action, InstanceInfo
@@ -13,7 +12,7 @@ from core.environment import Action, InstanceInfo
 from ..context import Context
 from ..widgets.blocks import Card, button, column, label, row, wrapping
 from ..widgets.topology import Topology
-from .instance_card import InstanceCard, PartCard
+from .instance_card import CrowdCard, InstanceCard, PartCard
 from .logs import LogCard
 from .view import View
 
@@ -30,9 +29,10 @@ class ClusterView(View):
         self.selected = ""
         self._build_header()
         above = QWidget()
-        top = row(self._parts["gateway"], self._parts["discovery"], spacing=12)
-        top.setStretch(0, 1)
-        top.setStretch(1, 1)
+        self._crowd = CrowdCard(context)
+        top = row(self._crowd, self._parts["gateway"], self._parts["discovery"], spacing=24)
+        for place in range(3):
+            top.setStretch(place, 1)
         above.setLayout(top)
         self._topology = Topology(self.theme, above, self._parts["gateway"], self._parts["broker"])
         frame = QWidget()
@@ -52,6 +52,7 @@ class ClusterView(View):
         self._splitter.setStretchFactor(1, 1)
         self._splitter.splitterMoved.connect(self._on_splitter)
         self._moved_by_hand = False
+        self._fitted = (0, 0)
         place = QWidget()
         self._stack = QStackedLayout(place)
         self._stack.addWidget(self._build_empty())
@@ -139,6 +140,7 @@ class ClusterView(View):
         for info in cluster.instances:
             if info.id in self.cards:
                 self.cards[info.id].show_info(info)
+        self._crowd.refresh()
         broker = addresses.broker if addresses is not None else ""
         for name, card in self._parts.items():
             part = next((item for item in cluster.parts if item.name == name), None)
@@ -146,22 +148,19 @@ class ClusterView(View):
             if part is not None:
                 note = self.tr("embedded") if name == "broker" and broker.startswith("embedded") else ""
                 card.show_part(part, note)
+        self._fit()
 
     def _on_splitter(self) -> None:
         self._moved_by_hand = True
 
     def _fit(self) -> None:
-        """Give the topology what it needs, up to 60 %, and the log the rest."""
-        if not self._moved_by_hand:
-            whole = max(self.height() - 54, 200)
-            wish = self._topology.sizeHint().height() + 2
-            upper = min(wish, round(whole * 0.6))
-            self._splitter.setSizes([upper, whole - upper])
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Divide the height anew."""
-        super().resizeEvent(event)
-        self._fit()
+        """Give the topology what it needs, up to two thirds, and the log the rest."""
+        need = (self._splitter.height(), self._topology.sizeHint().height() + 2)
+        if need == self._fitted or self._moved_by_hand or not self.isVisible():
+            return
+        self._fitted = need
+        upper = min(need[1], round(need[0] * 0.66))
+        self._splitter.setSizes([upper, need[0] - upper])
 
     def _rebuild(self) -> None:
         instances: tuple[InstanceInfo, ...] = self.session.cluster.instances
@@ -176,4 +175,3 @@ class ClusterView(View):
                 self.cards[name] = card
         self._topology.set_cards([self.cards[name] for name in wanted])
         self.refresh()
-        self._fit()

@@ -27,6 +27,9 @@ _TONES = {
 }
 
 
+_BY_KEY = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+
+
 def state_tone(state: str) -> str:
     """The colour token of a process's state."""
     return _TONES.get(state, "muted")
@@ -130,8 +133,9 @@ class InstanceCard(Card):
         super().mousePressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Select."""
-        self.picked.emit(self.name)
+        """Select when the focus was brought here by key."""
+        if event.reason() in _BY_KEY:
+            self.picked.emit(self.name)
         super().focusInEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
@@ -207,6 +211,29 @@ class PartCard(Card):
         super().mousePressEvent(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
-        """Select."""
-        self.picked.emit(self.name)
+        """Select when the focus was brought here by key."""
+        if event.reason() in _BY_KEY:
+            self.picked.emit(self.name)
         super().focusInEvent(event)
+
+
+class CrowdCard(Card):
+    """The simulated users, as one box before the gateway."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(margin=14, spacing=6)
+        self.body.setContentsMargins(14, 10, 14, 10)
+        self._run = context.session.run
+        self._title, self._text = label("heading"), label("muted")
+        self.body.addLayout(row(self._title, self._text, 1, spacing=10))
+
+    def refresh(self) -> None:
+        """Show how many there are, and what they are sent."""
+        latest = self._run.latest
+        self._title.setText(self.tr("Users"))
+        connected = latest.users_connected if latest is not None else 0
+        total = latest.users_total if latest is not None else 0
+        parts = [self.tr("{n} of {all} connected").format(n=integer(connected), all=integer(total))]
+        if latest is not None and self._run.run == "running":
+            parts.append(self.tr("{rate} pushes/s").format(rate=rate(latest.push_rate)))
+        self._text.setText(" · ".join(parts))

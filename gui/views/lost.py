@@ -20,6 +20,7 @@ class LostCard(Card):
         self._title = label("title")
         self._count = label("muted")
         self.table = Table(context.session.lost, context.theme, context.session.cluster.index, sortable=True)
+        self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._none = wrapping("muted")
         self._none.setAlignment(Qt.AlignmentFlag.AlignCenter)
         place = QWidget()
@@ -37,7 +38,7 @@ class LostCard(Card):
         counts = {"lost": integer(totals.lost), "pushed": integer(totals.pushed)}
         self._count.setText(self.tr("{lost} of {pushed}").format(**counts) if totals.pushed else "")
         if shown and not self._fitted:
-            self.table.fit_columns((80, 90, 90, 110))
+            self.table.fit_columns((72, 76, 76))
         self._fitted = shown > 0
         self._stack.setCurrentIndex(1 if shown else 0)
         if totals.pushed:

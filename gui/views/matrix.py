@@ -152,4 +152,4 @@ class MatrixView(View):
         )
 
     def _place(self, name: str) -> str:
-        return self.tr("no instance") if name == OFFLINE else name
+        return self.tr("none (reconnecting)") if name == OFFLINE else name

@@ -72,6 +72,7 @@ class PushView(View):
         for key, widget in (("to", self.to), ("via", self.via), ("destination", self.destination)):
             self._names[key] = label("muted")
             self._names[key].setBuddy(widget)
+            self._names[key].setMinimumHeight(30)
             form.addRow(self._names[key], widget)
         card.body.addLayout(form)
         self._names["payload"] = label("muted")
@@ -207,7 +208,7 @@ class PushView(View):
         some = self.session.pushes.rowCount() > 0
         self._stack.setCurrentIndex(1 if some else 0)
         if some and not self._fitted:
-            self.table.fit_columns((76, 210, 84, 72, 56, 76, 100, 100, 160))
+            self.table.fit_columns((76, 104, 84, 68, 50, 70))
         self._fitted = some
         self._check()
         self._show_detail()

@@ -38,6 +38,8 @@ class UsersView(View):
         card.body.addWidget(place, 1)
         self.page.addWidget(card, 1)
         self._fitted = False
+        self._sorted = 0
+        self.table.horizontalHeader().setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self.session.run.changed.connect(self._on_beat)
         self.retranslate()
 
@@ -52,7 +54,7 @@ class UsersView(View):
     def _build_actions(self) -> QHBoxLayout:
         self.filter = QLineEdit()
         self.filter.setClearButtonEnabled(True)
-        self.filter.setMaximumWidth(260)
+        self.filter.setFixedWidth(260)
         self.filter.textChanged.connect(self._on_filter)
         self.count = QSpinBox()
         self.count.setRange(1, 5000)
@@ -133,10 +135,13 @@ class UsersView(View):
             else self.tr("Start the demo or a cluster first; users connect through its gateway.")
         )
         if some:
+            if users.total != self._sorted:  # new users take their place in the chosen order
+                header = self.table.horizontalHeader()
+                users.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
             users.refresh()
             if not self._fitted:
                 self.table.fit_columns((120, 130, 90, 120, 100, 100, 90, 160))
-        self._fitted = some
+        self._fitted, self._sorted = some, users.total
         self._show_errors()
         self._on_selection()
 

@@ -43,7 +43,7 @@ class InstanceBars(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         highest = max(1, *(count for _, _, count in self._values))
-        width = min(260.0, (self.width() - _GAP * (len(self._values) - 1)) / len(self._values))
+        width = min(420.0, (self.width() - _GAP * (len(self._values) - 1)) / len(self._values))
         bold = ui_font(bold=True)
         for place, (name, index, count) in enumerate(self._values):
             x = place * (width + _GAP)

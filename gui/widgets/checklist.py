@@ -53,7 +53,7 @@ class Checklist(QWidget):
             name.setText(words.step(key))
             name.setEnabled(step.state != "waiting")
             progress.setText(f"{step.done}/{step.total}" if step.total > 1 else "")
-            shown = step.state in ("done", "failed") or step.seconds > 0
+            shown = step.state in ("done", "failed") or step.seconds >= 0.05
             took.setText(f"{seconds(step.seconds)} s" if shown else "")
             self.setAccessibleDescription(name.text())
             if step.state == "failed":

@@ -12,7 +12,7 @@ from .blocks import button, column, label, restyle, row, wrapping
 
 Level = Literal["error", "warn", "info"]
 
-_LETTER: dict[Level, str] = {"error": "✕", "warn": "!", "info": "›"}
+_LETTER: dict[Level, str] = {"error": "✕", "warn": "!", "info": ""}
 
 
 class Banner(QFrame):
@@ -48,6 +48,7 @@ class Banner(QFrame):
         """Show the banner, in place of what it said before."""
         restyle(self, "level", level)
         self._mark.setText(_LETTER[level])
+        self._mark.setVisible(level != "info")
         self._title.setText(title)
         self._detail.setText(detail)
         self._detail.setVisible(bool(detail))

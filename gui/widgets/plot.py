@@ -153,7 +153,10 @@ class TimeChart(QWidget):
         unit stands at the highest tick."""
         self._bottom, self._top = bottom, top
         self._main.setYRange(bottom, top, padding=0)
-        named = [(at, f"{text} {unit}" if at == ticks[-1][0] else text) for at, text in ticks]
+        # A label at the very edge would be left out; the unit goes to the highest one below.
+        room = bottom + 0.96 * (top - bottom)
+        highest = max((at for at, _ in ticks if at <= room), default=top)
+        named = [(at, f"{text} {unit}" if at == highest else text) for at, text in ticks]
         self._main_y.setTicks([named])
         self._place_labels()
 

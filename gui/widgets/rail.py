@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
@@ -32,6 +32,7 @@ class RailButton(QAbstractButton):
         self._theme = theme
         self._badge = Badge()
         self._wide = True
+        self._ringed = False
         self._icon = QSvgRenderer(str(ASSETS / "icons" / f"{key}.svg"), self)
         self.setCheckable(True)
         self.setFixedHeight(_HEIGHT)
@@ -59,6 +60,17 @@ class RailButton(QAbstractButton):
         self.setToolTip("" if wide else self.text())
         self.update()
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """A ring for those who came by keyboard."""
+        reasons = (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        self._ringed = event.reason() in reasons
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """No ring."""
+        self._ringed = False
+        super().focusOutEvent(event)
+
     def sizeHint(self) -> QSize:
         """As wide as the rail."""
         return QSize(WIDE - 20, _HEIGHT)
@@ -74,7 +86,7 @@ class RailButton(QAbstractButton):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(fill)
             painter.drawRoundedRect(field, 6, 6)
-        if self.hasFocus():
+        if self._ringed:
             painter.setPen(QColor(tokens.accent))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(field, 6, 6)

@@ -107,11 +107,12 @@ class Table(QTableView):
         """Size columns for their headers and the first rows, not below ``least``."""
         model = self.model()
         metrics = QFontMetrics(self.font())
-        for column in range(model.columnCount()):
+        stretched = self.horizontalHeader().stretchLastSection()
+        for column in range(model.columnCount() - (1 if stretched else 0)):
             texts = [str(model.headerData(column, Qt.Orientation.Horizontal) or "")]
             for row in range(min(model.rowCount(), _SAMPLE)):
                 texts.append(str(model.index(row, column).data() or ""))
-            wide = max(metrics.horizontalAdvance(text) for text in texts) + 28
+            wide = max(metrics.horizontalAdvance(text) for text in texts) + 24
             floor = least[column] if column < len(least) else 0
             self.setColumnWidth(column, min(max(wide, floor), 420))
 

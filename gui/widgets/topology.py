@@ -56,6 +56,7 @@ class Topology(QWidget):
         last_row = (len(self._cards) - 1) // max(1, self._columns)
         first, last = self._cards[: self._columns], self._cards[last_row * self._columns :]
         source = self._source.mapTo(self, self._source.rect().bottomLeft())
+        self._beside(painter)
         start = QPointF(source.x() + self._source.width() // 2 + 0.5, source.y() + 1)
         self._bus(painter, start, [self._centre(card, top=True) for card in first])
         target = QPointF(self._below.geometry().center().x() + 0.5, self._below.geometry().top())
@@ -65,6 +66,18 @@ class Topology(QWidget):
         box, origin = card.geometry(), self._middle.geometry().topLeft()
         y = box.top() if top else box.bottom() + 1
         return QPointF(origin.x() + box.center().x() + 0.5, origin.y() + y)
+
+    def _beside(self, painter: QPainter) -> None:
+        """What stands beside the source in its row is joined to it."""
+        row = self._source.parentWidget()
+        layout = row.layout() if row is not None else None
+        if row is None or layout is None:
+            return
+        y = row.geometry().center().y() + 0.5
+        for place in range(layout.count() - 1):
+            left, right = layout.itemAt(place), layout.itemAt(place + 1)
+            if left is not None and right is not None:
+                painter.drawLine(QPointF(left.geometry().right() + 1, y), QPointF(right.geometry().left(), y))
 
     def _bus(self, painter: QPainter, hub: QPointF, ends: list[QPointF]) -> None:
         """A line from the hub to half-way, along, and to each end."""
