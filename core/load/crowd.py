@@ -13,6 +13,7 @@ from ..client.reconnect import EAGER, ReconnectPolicy
 from ..clock import now
 from ..transport import Connect, connect_websocket
 from .heartbeats import HeartbeatWheel
+from .layout import MessageLayout
 from .user import SimulatedUser, UserSink, UserState
 
 
@@ -37,6 +38,7 @@ class Crowd:
         users: All users that were ever added, by name.
         counts: How many of them are in each state.
         wheel: The timer of their heart-beats.
+        layout: The shape of the messages they get.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Crowd:
         self.users: dict[str, SimulatedUser] = {}
         self.counts: Counter[UserState] = Counter()
         self.wheel = HeartbeatWheel()
+        self.layout = MessageLayout()
         self.connect: Connect = connect
         self._url = url
         self._destination = destination

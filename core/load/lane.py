@@ -12,6 +12,7 @@ import httptools
 import msgspec
 
 from ..clock import now_ns
+from ..transport.scratch import scratch
 
 #: ``accepted``: the instance said so (2xx). ``refused``: it said no, or the push never left here.
 #: ``unknown``: it left, and the connection ended before the answer.
@@ -96,13 +97,14 @@ class Address(msgspec.Struct, frozen=True):
     ssl: tls.SSLContext | None = None
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One HTTP connection of a lane; knows answers, not requests."""
 
-    __slots__ = ("_lane", "_parser", "body", "status", "transport", "why")
+    __slots__ = ("_buffer", "_lane", "_parser", "body", "status", "transport", "why")
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
+        self._buffer = scratch()
         self._parser: Any = httptools.HttpResponseParser(self)
         self.transport: asyncio.Transport | None = None
         self.status = 0
@@ -120,10 +122,14 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._lane.connected(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes are to be put."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Part of an answer."""
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(bytes(self._buffer[:nbytes]))
         except httptools.HttpParserError as error:
             self.abort(f"the answer is not HTTP: {error}")
 

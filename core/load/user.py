@@ -28,6 +28,7 @@ from ..protocol import (
 )
 from ..transport import Carrier, CloseInfo, Connect
 from .heartbeats import HeartbeatWheel
+from .layout import MessageLayout
 
 UserState = Literal["connecting", "connected", "reconnecting", "disconnected", "failed"]
 
@@ -67,6 +68,7 @@ class UserHome(Protocol):
 
     connect: Connect
     wheel: HeartbeatWheel
+    layout: MessageLayout
 
     def redial(self, user: SimulatedUser, delay: float) -> None:
         """Have ``user.dial()`` awaited after ``delay`` seconds."""
@@ -109,9 +111,30 @@ class SimulatedUser:
     """
 
     __slots__ = (
-        "_attempt", "_carrier", "_heartbeat", "_home", "_policy", "_sink", "_stomp", "_subscribed", "_url",
-        "beat_slot", "close_code", "connected_ns", "destination", "ended_ns", "error", "name", "on",
-        "received", "reconnects", "session", "state", "subscribed_ns", "wanted",
+        "_attempt",
+        "_carrier",
+        "_heartbeat",
+        "_home",
+        "_policy",
+        "_sink",
+        "_stomp",
+        "_subscribed",
+        "_url",
+        "_usual",
+        "beat_slot",
+        "close_code",
+        "connected_ns",
+        "destination",
+        "ended_ns",
+        "error",
+        "name",
+        "on",
+        "received",
+        "reconnects",
+        "session",
+        "state",
+        "subscribed_ns",
+        "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -146,6 +169,7 @@ class SimulatedUser:
         self._home = home
         self._heartbeat = heartbeat
         self._attempt = 0
+        self._usual = False
         self._carrier: Carrier | None = None
         self._stomp: ClientSession | None = None
         self._subscribed: asyncio.Future[None] | None = None
@@ -266,13 +290,21 @@ class SimulatedUser:
         if carrier is None or stomp is None:
             return
         stamp = carrier.received_ns
-        for event in stomp.receive(data, stamp * 1e-9):
-            if type(event) is Message:
+        if self._usual:  # subscribed, and between two frames: nearly always a MESSAGE like the last
+            message = self._home.layout.read(data)
+            if message is not None:
+                stomp.beats.last_received = stamp * 1e-9
                 self.received += 1
-                frame = event.frame
-                self._sink.on_message(self, frame.headers.get("ps-id"), frame.body, stamp)
+                self._sink.on_message(self, message[0], message[1], stamp)
+                return
+        for event in stomp.receive(data, stamp * 1e-9):
+            if isinstance(event, Message):
+                self.received += 1
+                self._home.layout.learn(event.frame)
+                self._sink.on_message(self, event.frame.headers.get("ps-id"), event.frame.body, stamp)
             else:
                 self._on_event(event, carrier, stomp, stamp)
+        self._usual = stomp.version is not None and stomp.between_frames
 
     def _on_event(self, event: ClientEvent, carrier: Carrier, stomp: ClientSession, stamp: int) -> None:
         match event:
@@ -300,6 +332,7 @@ class SimulatedUser:
 
     def _on_close(self, info: CloseInfo) -> None:
         self._carrier = self._stomp = None
+        self._usual = False
         self._home.wheel.discard(self)
         self.ended_ns = now_ns()
         subscribed = self._subscribed

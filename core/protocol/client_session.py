@@ -203,6 +203,11 @@ class ClientSession:
                     events.append(HEARTBEAT_RECEIVED)
         return events
 
+    @property
+    def between_frames(self) -> bool:
+        """Whether all that came so far was whole: nothing of a frame waits for its rest."""
+        return self._parser.buffered == 0
+
     def next_deadline(self) -> float | None:
         """When to call :meth:`tick`, unless more is written or received before; None for never."""
         return self.beats.next_deadline()

@@ -17,6 +17,7 @@ from ..errors import ConnectionClosed, TargetUnreachable
 from .base import CloseInfo, OnClose, OnData
 from .handshake import Handshake, parse_url
 from .reader import MAX_MESSAGE, MessageReader
+from .scratch import scratch
 
 #: Offered by default, best first (STOMP over WebSocket has no standard; stompjs offers the same).
 STOMP_SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
@@ -25,11 +26,12 @@ STOMP_SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 MAX_BACKLOG = 16 * 1024 * 1024
 
 
-class WebSocketCarrier(asyncio.Protocol):
+class WebSocketCarrier(asyncio.BufferedProtocol):
     """A :class:`~core.transport.base.Carrier` over TCP or TLS; made by :func:`connect_websocket`."""
 
     __slots__ = (
         "_asked",
+        "_buffer",
         "_close_timeout",
         "_close_timer",
         "_error",
@@ -54,6 +56,7 @@ class WebSocketCarrier(asyncio.Protocol):
         close_timeout: float,
     ) -> None:
         self.received_ns = 0
+        self._buffer = scratch()
         self._opening: Handshake | None = opening
         self._reader = MessageReader(max_message)
         self._transport: asyncio.Transport | None = None
@@ -66,7 +69,7 @@ class WebSocketCarrier(asyncio.Protocol):
         self._close_timer: asyncio.TimerHandle | None = None
         self._writable: asyncio.Event | None = None  # exists while somebody waits
 
-    # ---- asyncio.Protocol -------------------------------------------------------------------
+    # ---- asyncio.BufferedProtocol -------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake request."""
@@ -74,12 +77,20 @@ class WebSocketCarrier(asyncio.Protocol):
         if self._opening is not None:
             self._transport.write(self._opening.request())
 
-    def data_received(self, data: bytes) -> None:
-        """Cut messages out and hand them on, stamped once."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes are to be put."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes were put there: cut messages out and hand them on, stamped once."""
         self.received_ns = now_ns()
+        data = bytes(self._buffer[:nbytes])
         if self._opening is not None:
             self._receive_opening(self._opening, data)
-            return
+        else:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         for message in self._reader.feed(data):
             self._on_data(message)
         if self._reader.output:
@@ -100,7 +111,7 @@ class WebSocketCarrier(asyncio.Protocol):
             opening.lost(exc)
             return
         if opening is not None:  # lost between the answer and its delivery: nothing is dropped
-            self._deliver(bytes(opening.rest))
+            self._receive(bytes(opening.rest))
         on_close = self._on_close
         self._on_data, self._on_close = _ignore, _ignore
         on_close(self._info(exc))
@@ -179,11 +190,7 @@ class WebSocketCarrier(asyncio.Protocol):
     def _opened(self) -> None:
         opening, self._opening = self._opening, None
         if opening is not None:
-            self._deliver(bytes(opening.rest))
-
-    def _deliver(self, data: bytes) -> None:
-        if data:
-            self.data_received(data)
+            self._receive(bytes(opening.rest))
 
     def _answer(self) -> None:
         """Write what the reader wants sent; once closing, the peer has a limited time to end."""

@@ -11,7 +11,7 @@ from core.client import ReconnectPolicy
 from core.errors import TargetUnreachable
 from core.load.crowd import Crowd
 from core.load.user import SimulatedUser, UserState, user_url
-from core.protocol import Disconnect, Subscribe
+from core.protocol import Disconnect, Subscribe, encode
 from core.transport import MemoryCarrier
 from tests.support.stomp_peer import StompServer, memory_server, websocket_server
 
@@ -93,6 +93,22 @@ async def test_messages_come_with_their_id_and_stamp_in_order() -> None:
         assert sink.stamps == sorted(sink.stamps)
         assert sink.stamps[0] > crowd.users["joe"].subscribed_ns
         assert crowd.users["joe"].received == 6
+
+
+async def test_frames_may_be_split_over_messages_or_joined_in_one() -> None:
+    network, server = memory_server()
+    sink = Sink()
+    async with Crowd("memory:x", "/topic/greetings", sink, connect=network.connect) as crowd:
+        crowd.add(["joe"])
+        await crowd.settled()
+        base = {"subscription": "0", "destination": "/user/topic/greetings", "message-id": "1"}
+        frames = [encode("MESSAGE", {**base, "ps-id": str(number)}, b"x" * number) for number in range(30)]
+        stream = b"".join(frames)
+        wire = server.peers[0].wire
+        for piece in (stream[:500], stream[500:503], stream[503:900], stream[900:], *frames):
+            wire.send(piece)
+        await sink.until(lambda: len(sink.messages) == 60)
+        assert [(id, len(body)) for _, id, body in sink.messages] == [(str(n), n) for n in range(30)] * 2
 
 
 async def test_a_dead_socket_is_replaced_and_counted() -> None:
