@@ -76,11 +76,9 @@ def test_what_is_unusual_is_left_to_the_parser(data: bytes) -> None:
     assert learned(USUAL).read(data) is None
 
 
-values = st.text(max_size=12)
-headers = st.dictionaries(
-    st.sampled_from(["subscription", "destination", "message-id", "ps-id", "content-type", "x y", "é"]),
-    values,
-)
+values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
+names = st.sampled_from(["subscription", "destination", "message-id", "ps-id", "content-type", "x y", "é"])
+headers = st.dictionaries(names, values)
 
 
 @given(headers, headers, st.binary(max_size=60), st.data())
