@@ -227,7 +227,11 @@ class GatewayProtocol(HttpToolsProtocol):
         self._over = True
         self._cancel_head_timer()
         cycle: Any = self.cycle
-        if cycle is None or cycle.response_complete:
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            # An earlier request is whole and is being answered: it gets its answer, this one none.
+            cycle.keep_alive = False
+            return
+        if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(error_response(status, message, **details))
         close_soon(self.transport)
 

@@ -33,6 +33,11 @@ class Splice(asyncio.Protocol):
         self._over = over
         self.data_received = other.write
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """This end's transport (what cuts a server's connections asks for it)."""
+        return self._own
+
     def pause_writing(self) -> None:
         """This end does not keep up: read no more from the other."""
         self._other.pause_reading()

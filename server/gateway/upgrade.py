@@ -53,6 +53,11 @@ class Upgrade(asyncio.Protocol):
         self._dialling: asyncio.Task[None] | None = None
 
     @property
+    def transport(self) -> asyncio.Transport:
+        """The client's transport (what cuts a server's connections asks for it)."""
+        return self._client
+
+    @property
     def accept(self) -> bytes:
         """The accept key that upstream must show."""
         return self._plan.accept

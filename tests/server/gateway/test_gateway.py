@@ -1,0 +1,144 @@
+"""The gateway with discovery, its own pages, and what it says about itself."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+
+import aiohttp
+import pytest
+
+from core.errors import PortTakenError, UsageError
+from server.access import TOKEN_VARIABLE
+from server.discovery import Discovery, DiscoveryClient, Registration
+from server.gateway import DEFAULT_ROUTES, Gateway, GatewaySettings, RouteError, route_spec
+from tests.support.registrant import registrant
+
+
+@pytest.fixture
+async def http() -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def until_known(http: aiohttp.ClientSession, gateway: Gateway, *ids: str) -> None:
+    """Ask the gateway until these are the instances that it knows."""
+    while True:
+        async with http.get(f"{gateway.url}/health") as response:
+            if (await response.json())["services"] == {"web-socket": list(ids)}:
+                return
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is not there")
+async def test_a_killed_instance_is_out_of_the_gateways_list(
+    http: aiohttp.ClientSession, record_property: Callable[[str, object], None]
+) -> None:
+    async with (
+        Discovery() as discovery,
+        Gateway(GatewaySettings(discovery_url=discovery.url)) as gateway,
+        # With leases of a minute only the end of the connection can be the reason.
+        registrant(discovery.url, "i1", lease_s=60, renew_s=20),
+        registrant(discovery.url, "i2", lease_s=60, renew_s=20) as second,
+    ):
+        await until_known(http, gateway, "i1", "i2")
+        killed = time.perf_counter()
+        second.send_signal(signal.SIGKILL)
+        await until_known(http, gateway, "i1")
+        took = (time.perf_counter() - killed) * 1000
+    record_property("out_of_the_list_after_ms", round(took, 2))
+    logging.getLogger("tests").info("out of the gateway's list %.1f ms after SIGKILL", took)
+
+
+async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) -> None:
+    async with Discovery() as discovery, Gateway(GatewaySettings(discovery_url=discovery.url)) as gateway:
+        ourselves = Registration(f"gateway-{gateway.port}", "gateway", "127.0.0.1", gateway.port)
+        instance = Registration("i1", "web-socket", "127.0.0.1", 8080)
+        async with DiscoveryClient(discovery.url, instance) as client:
+            await until_known(http, gateway, "i1")
+            assert client.instances("gateway") == (ourselves,)
+            async with http.get(f"{gateway.url}/health") as response:
+                told = await response.json()
+            assert told["discovery"] == {"url": discovery.url, "connected": True}
+            assert (told["status"], told["tunnels"]) == ("up", 0)
+            async with http.get(f"{gateway.url}/routes") as response:
+                routes = (await response.json())["routes"]
+            assert routes == [
+                {
+                    "id": "web-socket",
+                    "uri": "lb://web-socket",
+                    "predicates": ["Path=/web-socket/**"],
+                    "filters": [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
+                    "order": 0,
+                    "instances": [{"id": "i1", "address": "127.0.0.1:8080"}],
+                }
+            ]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "words"),
+    [
+        ("/110000.html", "text/html", "<!doctype html>"),
+        ("/110000.css", "text/css", "prefers-color-scheme"),
+        ("/110000.js", "text/javascript", "StompConnection"),
+        ("/110000.stomp.js", "text/javascript", "CONNECT"),
+    ],
+)
+async def test_the_page_is_served_and_needs_nothing_else(
+    http: aiohttp.ClientSession, path: str, kind: str, words: str
+) -> None:
+    async with Gateway() as gateway, http.get(f"{gateway.url}{path}") as response:
+        text = await response.text()
+        assert (response.status, response.content_type) == (200, kind)
+        assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+        assert words in text
+        assert "http://www.w3.org" in text or "//" not in text.replace("://", "").replace("// ", "")
+
+
+async def test_own_paths_only_answer_get_and_loopback(http: aiohttp.ClientSession) -> None:
+    async with Gateway() as gateway:
+        async with http.post(f"{gateway.url}/health", data=b"x") as response:
+            assert response.status == 405
+        async with http.get(f"{gateway.url}/110000.html", headers={"Host": "evil.example"}) as response:
+            assert response.status == 403
+    async with (
+        Gateway(GatewaySettings(allowed_hosts=("bench.example",))) as gateway,
+        http.get(f"{gateway.url}/health", headers={"Host": "Bench.example:7000"}) as response,
+    ):
+        assert response.status == 200
+
+
+async def test_on_another_address_the_routes_need_the_token(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+    async with Gateway(GatewaySettings(host="0.0.0.0")) as gateway:
+        base = f"http://127.0.0.1:{gateway.port}"
+        async with http.get(f"{base}/health", headers={"Host": "bench.example"}) as response:
+            assert response.status == 200
+        for token, status in (("", 403), ("wrong", 403), ("secret", 200)):
+            async with http.get(f"{base}/routes", headers={"Authorization": f"Bearer {token}"}) as response:
+                assert response.status == status
+
+
+async def test_a_taken_port_names_itself() -> None:
+    async with Gateway() as first:
+        with pytest.raises(PortTakenError, match=str(first.port)):
+            async with Gateway(GatewaySettings(port=first.port)):
+                pass
+
+
+def test_wrong_settings_are_found_before_anything_starts() -> None:
+    with pytest.raises(RouteError, match="route 'r'"):
+        Gateway(GatewaySettings(routes=(route_spec("r", "lb://a_b", ["Path=/**"]),)))
+    with pytest.raises(UsageError, match="trusted_proxies"):
+        Gateway(GatewaySettings(trusted_proxies="("))
+
+
+async def test_a_shadowed_route_is_said_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    routes = (*DEFAULT_ROUTES, route_spec("info", "lb://web-socket", ["Path=/web-socket/info/**"]))
+    async with Gateway(GatewaySettings(routes=routes)):
+        pass
+    assert "route 'info' is never reached" in caplog.text

@@ -1,0 +1,126 @@
+"""Routes: which one takes a path, what is an error, what is never reached; and the balancer's turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.discovery import Registered
+from server.gateway import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spec
+from server.gateway.balancer import RoundRobin, StaticDirectory
+from server.gateway.routes import Part, Upstream
+
+
+def test_the_default_route_is_the_articles() -> None:
+    route = RouteTable(DEFAULT_ROUTES).find("/web-socket/ws")
+    assert route is not None
+    assert (route.uri, route.rewrite("/web-socket/ws"), route.rewrite("/web-socket")) == (
+        "lb://web-socket",
+        "/ws",
+        "/",
+    )
+    assert RouteTable(DEFAULT_ROUTES).find("/else") is None
+
+
+def test_the_first_route_wins_and_order_sorts() -> None:
+    table = RouteTable(
+        [
+            route_spec("all", "lb://a", ["Path=/**"]),
+            RouteSpec("special", "lb://b", (Part.shortcut("Path=/b/**"),), order=-1),
+        ]
+    )
+    assert [route.id for route in table.routes] == ["special", "all"]
+    assert table.warnings == ()
+    found = table.find("/b/x")
+    assert found is not None
+    assert found.id == "special"
+
+
+def test_what_is_never_reached_is_warned_about() -> None:
+    table = RouteTable(
+        [
+            route_spec("first", "lb://a", ["Path=/a/**"]),
+            route_spec("second", "lb://b", ["Path=/a/b/**"]),
+            route_spec("third", "lb://c", ["Path=/a/c,/d"]),
+        ]
+    )
+    assert len(table.warnings) == 1
+    assert "route 'second' is never reached: 'first' before it" in table.warnings[0]
+
+
+def test_all_predicates_hold_and_any_pattern_of_one() -> None:
+    table = RouteTable([route_spec("r", "lb://a", ["Path=/a/**, /b/**, true", "Path=/*/x"])])
+    assert table.find("/a/x") is not None
+    assert table.find("/b/x") is not None
+    assert table.find("/a/y") is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "upstream"),
+    [
+        ("lb://web-socket", Upstream(service="web-socket")),
+        ("lb:ws://web-socket", Upstream(service="web-socket")),
+        ("http://h", Upstream(host="h", port=80)),
+        ("https://h/path/is/ignored", Upstream(host="h", port=443, secure=True)),
+        ("ws://h:1", Upstream(host="h", port=1, websocket_only=True)),
+    ],
+)
+def test_uris(uri: str, upstream: Upstream) -> None:
+    assert RouteTable([route_spec("r", uri, ["Path=/**"])]).routes[0].upstream == upstream
+
+
+@pytest.mark.parametrize(
+    ("uri", "predicates", "filters", "words"),
+    [
+        ("lb://a_b", ["Path=/**"], [], "invalid host"),
+        ("lb://", ["Path=/**"], [], "invalid host"),
+        ("file:///etc", ["Path=/**"], [], "not understood"),
+        ("http://h:x", ["Path=/**"], [], "uri"),
+        ("lb://a", [], [], "has no predicate"),
+        ("lb://a", ["Path="], [], "needs a pattern"),
+        ("lb://a", ["Path=/**/x"], [], "only at the end"),
+        ("lb://a", ["Moon=full"], [], "predicate 'Moon' is not known"),
+        ("lb://a", ["Path=/**"], ["Retry=3"], "filter 'Retry' is not known"),
+        ("lb://a", ["Path=/**"], ["StripPrefix=x"], "StripPrefix: takes a number"),
+        ("lb://a", ["Path=/**"], ["RewritePath=/a"], "RewritePath: takes a regular expression"),
+        ("lb://a", ["Path=/**"], ["RewritePath=/(a, b"], "RewritePath: regular expression"),
+    ],
+)
+def test_errors_name_the_route(uri: str, predicates: list[str], filters: list[str], words: str) -> None:
+    with pytest.raises(RouteError, match=words) as caught:
+        RouteTable([route_spec("my-route", uri, predicates, filters)])
+    assert "route 'my-route'" in str(caught.value)
+
+
+def test_ids_are_unique() -> None:
+    with pytest.raises(RouteError, match="another route with the id 'r'"):
+        RouteTable([route_spec("r", "lb://a", ["Path=/a"]), route_spec("r", "lb://b", ["Path=/b"])])
+
+
+def test_instances_take_turns_and_the_others_are_the_reserve() -> None:
+    balancer = RoundRobin(StaticDirectory({"s": ("h:1", "h:2", "h:3")}))
+    upstream = Upstream(service="S")
+    turns = [[target.port for target in balancer.candidates(upstream)] for _ in range(4)]
+    assert turns == [[1, 2, 3], [2, 3, 1], [3, 1, 2], [1, 2, 3]]
+    assert balancer.candidates(Upstream(service="nobody")) == ()
+    assert [x.authority for x in balancer.candidates(Upstream(host="::1", port=443, secure=True))] == [
+        "[::1]"
+    ]
+
+
+class Listed:
+    def __init__(self) -> None:
+        self.listed: tuple[Registered, ...] = ()
+
+    def instances(self, service: str) -> tuple[Registered, ...]:
+        return self.listed
+
+
+def test_turns_go_on_when_the_list_changes() -> None:
+    directory = Listed()
+    balancer = RoundRobin(directory)
+    two = tuple(Registered(f"i{n}", "s", "h", n) for n in (1, 2))
+    picked: list[int] = []
+    for listed in (two, two, two[:1], two, two):
+        directory.listed = listed
+        picked.append(balancer.candidates(Upstream(service="s"))[0].port)
+    assert picked == [1, 2, 1, 1, 2]
