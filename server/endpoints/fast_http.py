@@ -35,6 +35,7 @@ class FastHttpProtocol(HttpToolsProtocol):
         self._push_api = push_api
         self._short = False
         self._in_head = True
+        self._head_ended = False
         self._head_size = 0
         self._path = b""
         self._body: list[bytes] = []
@@ -46,9 +47,10 @@ class FastHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client; the parser itself has no limit on heads."""
+        self._head_ended = False
         super().data_received(data)
-        if not self._in_head:
-            self._head_size = 0
+        if self._head_ended or not self._in_head:
+            self._head_size = 0  # what is left of this read may begin the next head: one read, no more
             return
         self._head_size += len(data)
         if self._head_size > _LARGEST_HEAD and not self.transport.is_closing():
@@ -81,6 +83,7 @@ class FastHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
         self._in_head = False
+        self._head_ended = True
         path = self.url.partition(b"?")[0]
         self._short = (
             path in PushApi.paths
