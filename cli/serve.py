@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, cast
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import typer
@@ -18,6 +20,9 @@ from .lines import LineWriter
 
 if TYPE_CHECKING:
     from server import LocalCluster
+
+#: Where the article's programs listen; instances count up.
+GATEWAY_PORT, DISCOVERY_PORT, INSTANCE_PORT = 7000, 8761, 8080
 
 
 def serve(
@@ -49,16 +54,14 @@ def serve(
 ) -> int:
     """Run a gateway, discovery, a broker and instances until Ctrl-C.
 
-    Ports that are not given are the article's (7000, 8761, 8080, 8081, …), or free ones where
-    those are taken.
+    Ports that are not given are 7000, 8761, 8080, 8081, …, or free ones where those are taken.
     """
     from server.supervisor import LocalCluster, PreferredPorts
 
-    usual = PreferredPorts()
     preferred = PreferredPorts(
-        usual.gateway if gateway_port is None else 0,
-        usual.discovery if discovery_port is None else 0,
-        usual.first_instance,
+        GATEWAY_PORT if gateway_port is None else 0,
+        DISCOVERY_PORT if discovery_port is None else 0,
+        INSTANCE_PORT,
     )
     given = _parse_ports(ports)
     cluster = LocalCluster(
@@ -71,7 +74,11 @@ def serve(
         default_user,
         preferred=preferred,
     )
-    return asyncio.run(_Foreground(cluster, tell=_tell_json if json else _tell_person).run())
+    wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}
+    wanted |= {f"i{number + 1}": INSTANCE_PORT + number for number in range(len(given), 64)}
+    show = _as_json if json else functools.partial(_for_person, wanted=wanted, user=default_user)
+    # A person sees the addresses first; a program finds everything in the log.
+    return asyncio.run(_Foreground(cluster, show, log_the_start=json).run())
 
 
 def _parse_ports(text: str) -> tuple[int, ...]:
@@ -84,9 +91,12 @@ def _parse_ports(text: str) -> tuple[int, ...]:
 class _Foreground:
     """A cluster between its start and the signal that ends it."""
 
-    def __init__(self, cluster: LocalCluster, tell: Callable[[EnvironmentInfo], None]) -> None:
+    def __init__(
+        self, cluster: LocalCluster, show: Callable[[EnvironmentInfo], str], *, log_the_start: bool
+    ) -> None:
         self._cluster = cluster
-        self._tell = tell
+        self._show = show
+        self._logging = log_the_start
         self._signalled = False
 
     async def run(self) -> int:
@@ -103,7 +113,8 @@ class _Foreground:
             self._on_signals(task)
             try:
                 async with self._cluster:
-                    self._tell(self._cluster.describe())
+                    typer.echo(self._show(self._cluster.describe()))
+                    self._logging = True
                     await broken
             except asyncio.CancelledError:
                 if not self._signalled:
@@ -117,7 +128,7 @@ class _Foreground:
     ) -> None:
         async for event in events:
             match event:
-                case LogLine(source, text):
+                case LogLine(source, text) if self._logging:
                     log.write(f"{source:<9} | {text}")
                 case PartChanged(part) if part.state == "dead" and not broken.done():
                     broken.set_exception(
@@ -140,7 +151,7 @@ class _Foreground:
         on_stop_signals(stop)
 
 
-def _tell_json(info: EnvironmentInfo) -> None:
+def _as_json(info: EnvironmentInfo) -> str:
     parts = {part.name: part.url for part in info.parts}
     line = {
         "gateway": info.gateway_url,
@@ -148,18 +159,27 @@ def _tell_json(info: EnvironmentInfo) -> None:
         "broker": parts["broker"],
         "instances": [{"id": each.id, "url": each.push_url, "pid": each.pid} for each in info.instances],
     }
-    typer.echo(msgspec.json.encode(line).decode())
+    return msgspec.json.encode(line).decode()
 
 
-def _tell_person(info: EnvironmentInfo) -> None:
-    rows = [("page", f"{info.gateway_url}/110000.html", "Connect, Send, and see what arrives")]
-    rows.append(("gateway", info.gateway_url, info.websocket_url.partition("?")[0]))
-    rows += [(each.id, each.push_url, f"pid {each.pid}") for each in info.instances]
-    rows += [(part.name, part.url, f"pid {part.pid}") for part in info.parts if part.name != "gateway"]
+def _for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str) -> str:
+    def note(name: str, url: str, text: str) -> tuple[str, str, str]:
+        port = wanted.get(name, 0)
+        taken = f"; {port} was taken" if port and port != urlsplit(url).port else ""
+        return name, url, text + taken
+
+    rows = [("page", f"{info.gateway_url}/110000.html", "open it and press Connect")]
+    rows.append(note("gateway", info.gateway_url, info.websocket_url.partition("?")[0]))
+    rows += [note(each.id, each.push_url, f"pid {each.pid}") for each in info.instances]
+    rows += [
+        note(part.name, part.url, f"pid {part.pid}" if part.pid else "not ours")
+        for part in info.parts
+        if part.name != "gateway"
+    ]
     wide = max(len(url) for _, url, _ in rows)
-    lines = [f"{len(info.instances)} instances are ready (strategy {info.strategy}):", ""]
-    lines += [f"  {name:<10} {url:<{wide}}  {note}" for name, url, note in rows]
-    lines += ["", "Open the page and connect, then push to it through any instance:", ""]
-    lines += [f"  curl '{each.push_url}/test?username=lijian'" for each in info.instances]
+    lines = [f"{len(info.instances)} instances are ready, strategy {info.strategy}:", ""]
+    lines += [f"  {name:<10} {url:<{wide}}  {text}" for name, url, text in rows]
+    lines += ["", "Push to the page through any instance:", ""]
+    lines += [f"  curl '{each.push_url}/test?username={quote(user, safe='')}'" for each in info.instances]
     lines += ["", "Ctrl-C stops all of it. What the processes log follows.", ""]
-    typer.echo("\n".join(lines))
+    return "\n".join(lines)

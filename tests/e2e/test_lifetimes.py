@@ -150,6 +150,26 @@ def test_a_given_port_that_is_taken(option: str) -> None:
     assert f"port {port} on 127.0.0.1 is taken" in done.stderr
 
 
+def test_without_its_broker_it_gives_up_and_says_why() -> None:
+    process = subprocess.Popen(
+        self_command("serve", "--json", "--gateway-port", "0", "--discovery-port", "0"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        served = Served(process)
+        broker = next(pid for pid in served.children if "broker" in psutil.Process(pid).cmdline())
+        os.kill(broker, signal.SIGKILL)
+        assert process.stderr is not None
+        words = process.stderr.read()
+        assert process.wait(30) == 1
+        assert "the broker died" in words
+        assert "broker was ended by SIGKILL" in words
+        assert served.all_gone()
+
+
 def test_given_ports_are_used() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         ports = [one.getsockname()[1], two.getsockname()[1]]
