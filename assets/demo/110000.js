@@ -46,6 +46,7 @@ let state = "off";
 let connection = null;
 let leaving = false;
 let ready = false;
+let who = "";
 let count = 0;
 let describeError = null; // a function of the texts, so that an error changes its language too
 let describeSent = null;
@@ -59,7 +60,7 @@ function show() {
   for (const node of document.querySelectorAll("[data-text]")) node.textContent = texts[node.dataset.text];
   page.language.textContent = language === "zh" ? "English" : "中文";
   page.language.lang = language === "zh" ? "en" : "zh-CN";
-  page.state.textContent = state === "on" ? texts.on(page.user.value) : texts[state];
+  page.state.textContent = state === "on" ? texts.on(who) : texts[state];
   document.title = `${state === "on" ? "● " : ""}${page.user.value} – Pushscope`;
   const open = state === "on" || state === "connecting";
   page.user.disabled = page.connect.disabled = open;
@@ -82,7 +83,7 @@ function showEmpty(texts) {
     return;
   }
   const link = document.createElement("a");
-  link.href = `${BASE}/test?username=${encodeURIComponent(page.user.value)}`;
+  link.href = `${BASE}/test?username=${encodeURIComponent(who)}`;
   link.target = "_blank";
   link.rel = "noreferrer";
   link.textContent = decodeURI(link.href);
@@ -108,6 +109,7 @@ function connect() {
     connected(headers) {
       page.instance.textContent = headers.instance ?? "–";
       page.session.textContent = headers.session ?? "–";
+      who = headers["user-name"] ?? page.user.value; // the server decides who we are
       connection.subscribe("sub-0", DESTINATION, "subscribed");
     },
     receipt(id) {
