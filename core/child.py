@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -155,9 +156,10 @@ class Child:
 
     def _send(self, number: int) -> None:
         if self.returncode is None:
-            # It may have ended without the loop having noticed yet.
+            # It may have ended without the loop having noticed yet. Not by the transport: Popen looks
+            # whether the process has ended, and so takes its exit code away from the loop.
             with contextlib.suppress(ProcessLookupError):
-                self._transport.send_signal(number)
+                os.kill(self.pid, number)
 
     async def _pump(self, stream: asyncio.StreamReader) -> None:
         """Split what the child writes into lines, whatever their length."""
