@@ -16,6 +16,8 @@ _LISTED = 10
 def result_lines(result: Result) -> Iterator[str]:
     """The compact result; the reason is not part of it, it is the last line of the program."""
     summary = result.summary
+    if not summary.attempted:
+        return
     reach = "" if summary.reach is None else f" (reach {_short(summary.reach, 3)} %)"
     yield (
         f"pushes    {summary.attempted} attempted, {summary.refused} refused, "

@@ -354,7 +354,7 @@ class Engine:
     def _on_report(self, worker: int, report: Report) -> None:
         match report:
             case Delta():
-                self._board.add(worker, report, running=self._run is not None and self._run.open)
+                self._board.add(worker, report, running=self._run is not None and self._run.counts(worker))
             case Settled(lost):
                 if self._run is not None:
                     self._run.settled(worker, lost)

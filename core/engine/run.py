@@ -50,7 +50,6 @@ class Run:
         markers: What happened, for the report.
         started_ns: When the first push is due; 0 until that is known.
         failure: What makes the run worthless, or nearly so.
-        open: Whether the books of the workers are those of this run.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Run:
         self.markers: list[Marker] = []
         self.started_ns = 0
         self.failure: tuple[ExitCode, str] | None = None
-        self.open = False
+        self._open = False
         self._cluster = cluster
         self._pool = pool
         self._board = board
@@ -101,6 +100,10 @@ class Run:
         self._stop.set()
         self._force.set()
         self._all_settled.set()
+
+    def counts(self, worker: int) -> bool:
+        """Whether what this worker reports now is about this run: its books are open."""
+        return self._open and worker not in self._settled
 
     def settled(self, worker: int, lost: list[LostRow]) -> None:
         """A worker has closed its books."""
@@ -185,7 +188,7 @@ class Run:
         assert self._info is not None
         scenario = self.scenario
         self._board.begin_run()
-        self.open = True
+        self._open = True
         self.started_ns = now_ns() + round(_LEAD * 1e9)
         self._started_at = time.time() + _LEAD
         for index in range(self._pool.size):

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 from ..load.orders import LostRow
+from ..metrics import NOWHERE
 
 #: How far a push came, least first; a stage with a count (``resolved:2``) ranks by its name.
 ORDER: Final = (
@@ -78,7 +79,7 @@ def stage_in_words(row: LostRow, stage: str | None, dead: Mapping[str, float], t
         died = f"instance {row.on} died"
         return f"{stage}; {died}" if stage else died
     if stage is not None:
-        return f"{stage}; {row.user} was not connected" if row.on == "-" else stage
+        return f"{stage}; the user was not connected" if row.on == NOWHERE else stage
     if row.via in dead:
         return f"accepted; instance {row.via} died"
     return "not known to any instance"
