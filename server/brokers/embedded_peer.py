@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pushscope.broker")
 
 _SERVER_NAME: Final = "Pushscope/0.1"
+#: As with RabbitMQ the peer decides how often, down to a second (rabbitmq.md §4).
+_HEARTBEAT: Final = (1000, 1000)
 _VERSIONS: Final = {"version": "1.0,1.1,1.2"}
 _TYPES: Final = ("/topic/", "/queue/")
 
@@ -58,6 +60,7 @@ class Peer(asyncio.Protocol):
         self._session = ServerSession(
             session_id=broker.new_session_id(),
             server_name=_SERVER_NAME,
+            heartbeat=_HEARTBEAT,
             limits=BROKER_LIMITS,
             wording=RABBITMQ_WORDING,
         )
