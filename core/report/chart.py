@@ -63,11 +63,7 @@ class Scale:
         exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         values = [factor * 10.0**exponent for exponent in exponents for factor in (1, 2, 5)]
         fitting = [value for value in values if self.low <= value * 1.0001 and value <= self.high * 1.0001]
-        return (
-            fitting
-            if len(fitting) <= 10
-            else [value for value in fitting if f"{value:g}"[0] == "1" or value < 0.1]
-        )
+        return fitting if len(fitting) <= 9 else [value for value in fitting if _is_power(value)]
 
 
 def scale_for(lines: list[Line]) -> Scale:
@@ -88,6 +84,10 @@ def nice_step(span: float, parts: int) -> float:
     rough = max(span, 1e-9) / parts
     power = 10 ** math.floor(math.log10(rough))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+
+
+def _is_power(value: float) -> bool:
+    return abs(math.log10(value) - round(math.log10(value))) < 1e-6
 
 
 def _nice_above(value: float) -> float:
