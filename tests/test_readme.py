@@ -52,10 +52,3 @@ def test_exit_codes_are_all_told(name: str) -> None:
 def test_links_lead_somewhere(name: str) -> None:
     local = [target for target in LINK.findall(text_of(name)) if "://" not in target]
     assert not [target for target in local if not (ROOT / target).exists()]
-
-
-def test_both_show_the_same_pictures() -> None:
-    first, second = (
-        {t for t in LINK.findall(text_of(name)) if t.startswith("assets/")} for name in README_FILES
-    )
-    assert first == second
