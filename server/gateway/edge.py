@@ -90,6 +90,7 @@ class Edge:
         self.balancer = balancer
         self.counters = Counters()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.scratch = memoryview(bytearray(64 * 1024))
         try:
             trusted = re.compile(settings.trusted_proxies) if settings.trusted_proxies else None
         except re.error as error:

@@ -14,29 +14,28 @@ from typing import Any, cast
 LINGER_S = 10.0
 
 
-class Splice(asyncio.Protocol):
-    """One end of a joined pair.
+class _End:
+    """What both kinds of end have in common."""
 
-    ``data_received`` is the other transport's ``write`` itself: a message costs no frame of ours.
-    """
-
-    # The slot hides the method of the same name in asyncio.Protocol.
-    __slots__ = ("_other", "_over", "_own", "data_received")
-
-    data_received: Callable[[bytes], None]  # pyright: ignore[reportIncompatibleMethodOverride]
+    __slots__ = ("_other", "_over", "_own")
 
     def __init__(
-        self, own: asyncio.Transport, other: asyncio.Transport, over: Callable[[Splice], None]
+        self, own: asyncio.Transport, other: asyncio.Transport, over: Callable[[_End], None]
     ) -> None:
         self._own = own
         self._other = other
         self._over = over
-        self.data_received = other.write
 
     @property
     def transport(self) -> asyncio.Transport:
         """This end's transport (what cuts a server's connections asks for it)."""
         return self._own
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Never called: ends take over connections that stand."""
+
+    def eof_received(self) -> None:
+        """Half a WebSocket is none: the transport closes itself."""
 
     def pause_writing(self) -> None:
         """This end does not keep up: read no more from the other."""
@@ -57,6 +56,50 @@ class Splice(asyncio.Protocol):
         close_soon(self._other)
 
 
+class DirectEnd(_End):
+    """An end whose ``data_received`` is the other transport's ``write``: no frame of ours at all.
+
+    For uvloop, which reads into a buffer of its own.
+    """
+
+    __slots__ = ("data_received",)
+
+    def __init__(
+        self, own: asyncio.Transport, other: asyncio.Transport, over: Callable[[_End], None]
+    ) -> None:
+        super().__init__(own, other, over)
+        self.data_received = other.write
+
+
+class BufferedEnd(_End, asyncio.BufferedProtocol):
+    """An end that reads into a buffer that all connections share.
+
+    asyncio would otherwise allocate 256 KiB for every read and give most of it back, which
+    costs several times what the read itself does.
+    """
+
+    __slots__ = ("_scratch", "_write")
+
+    def __init__(
+        self,
+        own: asyncio.Transport,
+        other: asyncio.Transport,
+        over: Callable[[_End], None],
+        scratch: memoryview,
+    ) -> None:
+        super().__init__(own, other, over)
+        self._scratch = scratch
+        self._write = other.write
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to read to; used up before anybody else reads."""
+        return self._scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So much has been read. Copied, because a transport may keep what it cannot send yet."""
+        self._write(bytes(self._scratch[:nbytes]))
+
+
 def close_soon(transport: asyncio.Transport) -> None:
     """Close after the write buffer is empty, or after LINGER_S with whatever is left."""
     if transport.is_closing():
@@ -71,21 +114,28 @@ def join(
     upstream: asyncio.Transport,
     connections: MutableSet[Any],
     on_over: Callable[[], None],
+    scratch: memoryview,
 ) -> None:
     """Join two transports; ``on_over`` is called once, when the client's end is gone.
 
-    ``connections`` is the server's set of what it must shut down.
+    ``connections`` is the server's set of what it must shut down; ``scratch`` a buffer that all
+    joined pairs of one event loop may share.
     """
 
-    def client_over(end: Splice) -> None:
+    def client_over(end: _End) -> None:
         connections.discard(end)
         on_over()
 
-    end = Splice(client, upstream, client_over)
+    def make(own: asyncio.Transport, other: asyncio.Transport, over: Callable[[_End], None]) -> _End:
+        if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+            return BufferedEnd(own, other, over, scratch)
+        return DirectEnd(own, other, over)
+
+    end = make(client, upstream, client_over)
     connections.add(end)
     client.set_protocol(cast("asyncio.BaseProtocol", end))
-    upstream.set_protocol(cast("asyncio.BaseProtocol", Splice(upstream, client, _nothing)))
+    upstream.set_protocol(cast("asyncio.BaseProtocol", make(upstream, client, _nothing)))
 
 
-def _nothing(end: Splice) -> None:
+def _nothing(end: _End) -> None:
     pass

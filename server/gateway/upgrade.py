@@ -139,7 +139,7 @@ class Upgrade(asyncio.Protocol):
         self._release()
         self._upstream = None
         self._edge.tunnel_opened()
-        join(client, upstream, self._connections, self._edge.tunnel_over)
+        join(client, upstream, self._connections, self._edge.tunnel_over, self._edge.scratch)
         client.write(data)
         if self._early:
             upstream.write(self._early)
