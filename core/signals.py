@@ -24,8 +24,8 @@ def on_stop_signals(stop: Callable[[], None]) -> None:
 
     for name in _STOPPING:
         number = getattr(signal, name, None)
-        if number is None:
-            continue
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            continue  # nohup: whoever started us wants us to outlive the terminal
         try:
             loop.add_signal_handler(number, stop)
         except NotImplementedError:  # Windows

@@ -25,7 +25,7 @@ from .feed import EventFeed
 from .launcher import Launcher, ProcessLauncher
 from .member import Member
 from .plan import SERVICE, Plan, PreferredPorts, check_ports
-from .progress import step, together
+from .progress import step, to_the_end, together
 from .readiness import check_broker, wait_for_gateway, wait_for_mesh
 
 #: Seconds for an orderly stop: first whoever has clients, then what those lean on. The sum is below
@@ -166,7 +166,7 @@ class LocalCluster:
         for key in _STEPS:
             progress(StartStep(key, "waiting"))
         try:
-            await self._start(progress)
+            await self._until_stop(self._start(progress), "the cluster")
         except BaseException:
             await self.stop()
             raise
@@ -221,12 +221,7 @@ class LocalCluster:
         """Stop everything, in at most about four seconds; may be called at any time, also twice."""
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(), name="stop cluster")
-        try:
-            await asyncio.shield(self._stopping)
-        except asyncio.CancelledError:
-            # Whoever waits may give up; the processes are ended all the same before we return.
-            await asyncio.wait((self._stopping,))
-            raise
+        await to_the_end(self._stopping)
 
     async def _stop(self) -> None:
         self._ready = False
@@ -273,28 +268,36 @@ class LocalCluster:
 
     async def _add(self) -> str:
         member = self._new_instance()
+        await self._until_stop(self._start_added(member), member.name)
+        return member.name
 
-        async def start() -> None:
-            try:
-                await member.start()
-                ready = [each for each in self._instances.values() if each.state == "ready"]
-                await wait_for_mesh({each.name: each.url for each in ready})
-                await wait_for_gateway(self._parts["gateway"].url, SERVICE, (member.name,))
-            except BaseException:
-                await member.stop(0)
-                self._instances.pop(member.name, None)
-                raise
+    async def _start_added(self, member: Member) -> None:
+        try:
+            await member.start()
+            ready = [each for each in self._instances.values() if each.state == "ready"]
+            await wait_for_mesh({each.name: each.url for each in ready})
+            await wait_for_gateway(self._parts["gateway"].url, SERVICE, (member.name,))
+        except BaseException:
+            await member.stop(0)
+            self._instances.pop(member.name, None)
+            raise
 
-        task = self._spawn(start(), f"add {member.name}")
+    async def _until_stop(self, starting: Coroutine[None, None, None], what: str) -> None:
+        """Await something that a stop of the cluster cancels, as well as whoever awaits it.
+
+        Raises:
+            ClusterStartError: the cluster was stopped meanwhile.
+        """
+        task = self._spawn(starting, f"start {what}")
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
+            asked = not task.cancelled()
             task.cancel()
-            await asyncio.wait((task,))
-            if self._stopping is not None:
-                raise ClusterStartError(f"{member.name} was not started: the cluster stops") from None
-            raise
-        return member.name
+            await to_the_end(task)
+            if asked:
+                raise
+            raise ClusterStartError(f"{what} was not started: the cluster was stopped") from None
 
     def _find(self, action: Action, instance: str | None) -> Member:
         if instance is None:

@@ -137,6 +137,7 @@ class RunningTask:
             raise
         except Exception as error:
             if self._ready.done():
+                on_line(f"{type(error).__name__}: {error}")
                 raise
             self._ready.set_exception(error)
         finally:

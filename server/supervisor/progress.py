@@ -1,4 +1,4 @@
-"""The steps of a start, told to whoever shows a checklist."""
+"""The steps of a start, told to whoever shows a checklist, and how they run together."""
 
 from __future__ import annotations
 
@@ -62,6 +62,24 @@ async def together(*steps: Coroutine[None, None, None]) -> None:
                 group.create_task(each)
     except* Exception as failed:
         raise _first(failed) from None
+
+
+async def to_the_end(task: asyncio.Task[None]) -> None:
+    """Wait until the task has ended, however often the caller is cancelled meanwhile.
+
+    Whoever waits may give up; what the task undoes is undone all the same before this returns.
+
+    Raises:
+        CancelledError: the caller was cancelled; raised at the end.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _first(failed: ExceptionGroup[Exception]) -> Exception:

@@ -199,6 +199,22 @@ async def test_cancel_during_the_start_leaves_nothing(moment: tuple[str, str]) -
     assert descendants() == before
 
 
+async def test_stop_during_the_start_leaves_nothing() -> None:
+    cluster = LocalCluster(instances=2)
+    begun = asyncio.Event()
+
+    def progress(step: StartStep) -> None:
+        if (step.key, step.state) == ("instances", "running"):
+            begun.set()
+
+    starting = asyncio.ensure_future(cluster.start(progress))
+    await begun.wait()
+    await cluster.stop()
+    with pytest.raises(ClusterStartError, match="the cluster was not started"):
+        await starting
+    assert {each.state for each in cluster.describe().instances} == {"stopped"}
+
+
 async def test_stop_while_an_instance_is_added() -> None:
     cluster = LocalCluster(instances=1)
     async with cluster:
