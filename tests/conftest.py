@@ -6,6 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, and as much time as a busy machine takes for one; for new ones:
+# pytest --hypothesis-profile=explore tests/properties tests/fuzz
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 #: pytest-qt's settings in pyproject.toml; unknown to pytest where that plugin is not loaded.
 _QT_SETTINGS = ("qt_api", "qt_log_level_fail")

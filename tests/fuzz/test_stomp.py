@@ -10,7 +10,7 @@ import random
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import RemoteProtocolError
@@ -90,7 +90,6 @@ def test_damaged_frames(seed: int) -> None:
 
 
 @given(st.binary(max_size=400) | broken_streams())
-@settings(max_examples=500)
 def test_random_bytes(wire: bytes) -> None:
     parser = StompParser(Limits(max_frame=200, max_body=100, max_header_line=50, max_headers=5))
     events = parser.feed(wire)
@@ -103,7 +102,6 @@ def test_random_bytes(wire: bytes) -> None:
 
 
 @given(st.binary(max_size=200) | broken_streams())
-@settings(max_examples=300)
 def test_a_violation_always_has_an_answer_that_is_one_error_frame(wire: bytes) -> None:
     session = ServerSession(session_id="s", server_name="Pushscope")
     for event in session.receive(CONNECT + wire, 0.0):
@@ -159,7 +157,6 @@ def test_a_head_at_its_limits_does_not_multiply_in_memory() -> None:
 
 
 @given(st.text(max_size=60) | st.text(st.sampled_from('a[]",\\u0d8{}c:1h'), max_size=30))
-@settings(max_examples=500)
 def test_sockjs_texts(text: str) -> None:
     try:
         messages = sockjs.decode_messages(text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import LocalProtocolError
@@ -45,7 +45,6 @@ def parse(chunks: list[bytes], limits: Limits, *, lenient: bool = False) -> list
 
 
 @given(st.data(), streams() | broken_streams(), st.sampled_from([Limits(), TIGHT]), st.booleans())
-@settings(max_examples=600)
 def test_any_split_gives_the_same_events(
     data: st.DataObject, wire: bytes, limits: Limits, lenient: bool
 ) -> None:
@@ -55,13 +54,11 @@ def test_any_split_gives_the_same_events(
 
 
 @given(st.lists(frames(), max_size=5))
-@settings(max_examples=300)
 def test_encode_then_parse_is_the_identity(written: list[Frame]) -> None:
     assert parse([b"".join(map(encode_frame, written))], Limits()) == written
 
 
 @given(frames())
-@settings(max_examples=300)
 def test_the_fast_way_and_the_exact_reader_agree(frame: Frame) -> None:
     wire = encode_frame(frame)
     reader = FrameReader(Limits())
@@ -102,7 +99,6 @@ def test_escapes_are_read_from_left_to_right(text: str) -> None:
     st.lists(st.tuples(st.text(max_size=8), st.text(max_size=8)), max_size=4),
     bodies,
 )
-@settings(max_examples=300)
 def test_whatever_is_encoded_is_one_frame_or_refused(
     command: str, pairs: list[tuple[str, str]], body: bytes
 ) -> None:
