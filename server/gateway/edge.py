@@ -24,6 +24,8 @@ access_log = logging.getLogger("pushscope.gateway.access")
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 100
 
+_MOST_KNOWN_HOSTS = 64
+
 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """A gateway's settings.
@@ -98,15 +100,20 @@ class Edge:
         self.forwarded = ForwardedPolicy(trusted)
         self._any_host = "*" in settings.allowed_hosts or not is_loopback(settings.host)
         self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
+        self._good: set[bytes] = set()
 
     def refuse_host(self, hosts: Iterable[bytes]) -> str:
         """Why these Host headers are refused, or ""."""
         if self._any_host:
             return ""
         for authority in hosts:
+            if authority in self._good:
+                continue
             name = host_of(authority.decode("latin-1"))
             if not is_loopback(name) and name not in self._hosts:
                 return f"the Host header {authority.decode('latin-1')!r} is not this gateway (allowed_hosts)"
+            if len(self._good) < _MOST_KNOWN_HOSTS:  # every user comes with the same few
+                self._good.add(authority)
         return ""
 
     def tunnel_opened(self) -> None:
