@@ -17,6 +17,9 @@ ORDER: Final = (
     "from-broker", "queued", "cut", "written",
 )  # fmt: skip
 
+#: What is known of a push whose API takes no id and gives none.
+NO_IDS: Final = "not known: the push API has no ids"
+
 _BATCH: Final = 500
 _WITHIN: Final = 3.0
 
