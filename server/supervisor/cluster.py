@@ -208,7 +208,10 @@ class LocalCluster:
 
             members = tuple(self._instances.values())
             await together(*(start_one(member) for member in members))
-            await wait_for_mesh({member.name: member.url for member in members})
+            await wait_for_mesh(self._ready_urls)
+            for member in members:
+                if not member.alive:
+                    raise ClusterStartError(f"{member.name} died as soon as it was up", log=tuple(member.log))
 
     async def _start_gateway(self, gateway: Member, progress: Callable[[StartStep], None]) -> None:
         # Instances and gateway start side by side; the last step is done when it knows them all.
@@ -274,8 +277,7 @@ class LocalCluster:
     async def _start_added(self, member: Member) -> None:
         try:
             await member.start()
-            ready = [each for each in self._instances.values() if each.state == "ready"]
-            await wait_for_mesh({each.name: each.url for each in ready})
+            await wait_for_mesh(self._ready_urls)
             await wait_for_gateway(self._parts["gateway"].url, SERVICE, (member.name,))
         except BaseException:
             await member.stop(0)
@@ -308,6 +310,9 @@ class LocalCluster:
         if instance not in self._instances:
             raise UsageError(f"no instance {instance!r}", tried=action, hint=f"one of {self._names()}")
         return self._instances[instance]
+
+    def _ready_urls(self) -> dict[str, str]:
+        return {each.name: each.url for each in self._instances.values() if each.state == "ready"}
 
     def _names(self) -> str:
         return ", ".join([*self._instances, *self._parts]) or "none"

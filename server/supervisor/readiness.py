@@ -42,23 +42,25 @@ async def check_broker(url: str) -> None:
     writer.transport.abort()
 
 
-async def wait_for_mesh(urls: Mapping[str, str], *, within: float = _MESH_WITHIN) -> None:
-    """Wait until each of these instances has its broker and knows all the others.
+async def wait_for_mesh(ready: Callable[[], Mapping[str, str]], *, within: float = _MESH_WITHIN) -> None:
+    """Wait until each ready instance has its broker and knows all the others.
 
     Before that, a push to one of them might not find a user on another.
 
     Args:
-        urls: Base URLs by instance id.
+        ready: Says which instances are ready now, base URLs by id; one that dies meanwhile is no
+            longer waited for.
         within: Longest wait in seconds.
 
     Raises:
         ClusterStartError: it did not come to that; says which instance lacks what.
     """
     deadline = time.monotonic() + within
-    for name, url in urls.items():
+    for name in tuple(ready()):
 
-        async def lacks(name: str = name, url: str = url) -> str:
-            return await _instance_lacks(url, urls.keys() - {name})
+        async def lacks(name: str = name) -> str:
+            urls = ready()
+            return await _instance_lacks(urls[name], urls.keys() - {name}) if name in urls else ""
 
         await _until_nothing(name, lacks, deadline)
 

@@ -71,7 +71,7 @@ async def test_ready_when_broker_and_peers_are_known() -> None:
             )
         ) as second,
     ):
-        await wait_for_mesh({"i1": first, "i2": second})
+        await wait_for_mesh(lambda: {"i1": first, "i2": second})
     assert next(answers, None) is None
 
 
@@ -91,7 +91,7 @@ async def test_ready_when_broker_and_peers_are_known() -> None:
 async def test_what_is_missing_is_named(document: object, named: str) -> None:
     async with _serving(lambda: _ok(document)) as url:
         with pytest.raises(ClusterStartError, match=named):
-            await wait_for_mesh({"i1": url, "i2": url}, within=0)
+            await wait_for_mesh(lambda: {"i1": url, "i2": url}, within=0)
 
 
 async def test_a_broker_that_is_not_there() -> None:
@@ -102,6 +102,18 @@ async def test_a_broker_that_is_not_there() -> None:
     with pytest.raises(ClusterStartError, match="no broker at") as caught:
         await check_broker(broker)
     assert "secret" not in caught.value.tried
+
+
+async def test_nobody_waits_for_an_instance_that_died() -> None:
+    ready: dict[str, str] = {}
+
+    def answer() -> bytes:
+        ready.pop("i2", None)
+        return _ok({"broker": {"available": True}, "strategy": "relay", "peers": []})
+
+    async with _serving(answer) as url:
+        ready |= {"i1": url, "i2": "http://127.0.0.1:1"}
+        await wait_for_mesh(lambda: ready)
 
 
 async def test_a_gateway_that_knows_everybody() -> None:
