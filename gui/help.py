@@ -9,54 +9,56 @@ from core.version import VERSION
 
 from .widgets.blocks import label, wrapping
 
+#: Under this name lupdate finds the texts.
+translate = QCoreApplication.translate
+
 
 def _rows() -> list[tuple[str, list[tuple[str, str]]]]:
-    tr = QCoreApplication.translate
     return [
         (
-            tr("Keys", "Everywhere"),
+            translate("Keys", "Everywhere"),
             [
-                ("F5", tr("Keys", "start")),
-                ("Shift+F5", tr("Keys", "stop, again: stop now")),
-                ("Space", tr("Keys", "pause or resume the charts")),
-                ("Ctrl+0 … 5", tr("Keys", "switch views")),
-                ("F11", tr("Keys", "full screen")),
-                ("Ctrl+Q", tr("Keys", "quit")),
+                ("F5", translate("Keys", "start")),
+                ("Shift+F5", translate("Keys", "stop, again: stop now")),
+                ("Space", translate("Keys", "pause or resume the charts")),
+                ("Ctrl+0 … 5", translate("Keys", "switch views")),
+                ("F11", translate("Keys", "full screen")),
+                ("Ctrl+Q", translate("Keys", "quit")),
             ],
         ),
         (
-            tr("Keys", "Cluster"),
+            translate("Keys", "Cluster"),
             [
-                ("S  X", tr("Keys", "start, stop the run")),
-                ("K", tr("Keys", "kill the chosen instance")),
-                ("P", tr("Keys", "pause or resume it")),
-                ("+", tr("Keys", "add an instance")),
-                ("L", tr("Keys", "to the log")),
+                ("S  X", translate("Keys", "start, stop the run")),
+                ("K", translate("Keys", "kill the chosen instance")),
+                ("P", translate("Keys", "pause or resume it")),
+                ("+", translate("Keys", "add an instance")),
+                ("L", translate("Keys", "to the log")),
             ],
         ),
         (
-            tr("Keys", "Users"),
+            translate("Keys", "Users"),
             [
-                ("A", tr("Keys", "add users")),
-                ("D  R", tr("Keys", "disconnect, reconnect the chosen ones")),
+                ("A", translate("Keys", "add users")),
+                ("D  R", translate("Keys", "disconnect, reconnect the chosen ones")),
             ],
         ),
-        (tr("Keys", "Push"), [("Ctrl+Enter", tr("Keys", "send once"))]),
+        (translate("Keys", "Push"), [("Ctrl+Enter", translate("Keys", "send once"))]),
         (
-            tr("Keys", "Latency"),
+            translate("Keys", "Latency"),
             [
-                ("G  W  O", tr("Keys", "grouping, window, linear or logarithmic")),
-                ("T", tr("Keys", "chart or table")),
-                ("0", tr("Keys", "back to the live edge")),
+                ("G  W  O", translate("Keys", "grouping, window, linear or logarithmic")),
+                ("T", translate("Keys", "chart or table")),
+                ("0", translate("Keys", "back to the live edge")),
             ],
         ),
-        (tr("Keys", "Matrix"), [("V", tr("Keys", "next figure"))]),
+        (translate("Keys", "Matrix"), [("V", translate("Keys", "next figure"))]),
     ]
 
 
 def show_keys(parent: QWidget) -> QDialog:
     """Open the list of keys."""
-    dialog = _dialog(parent, QCoreApplication.translate("Keys", "Keys"))
+    dialog = _dialog(parent, translate("Keys", "Keys"))
     grid = QGridLayout()
     grid.setHorizontalSpacing(20)
     grid.setVerticalSpacing(6)
@@ -75,7 +77,7 @@ def show_keys(parent: QWidget) -> QDialog:
 
 def about_text() -> str:
     """What the program is, and its version."""
-    text = QCoreApplication.translate(
+    text = translate(
         "About",
         "Pushscope {version}\n\nA bench for systems that push messages over WebSocket from several "
         "instances. Apache License 2.0.",

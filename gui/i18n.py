@@ -40,7 +40,7 @@ class Languages(QObject):
         if self.current != "en":
             qt_folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
             self._install(f"qtbase_{self.current}", qt_folder)
-            self._install(f"pushscope_{self.current}", str(TRANSLATIONS))
+        self._install(f"pushscope_{self.current}", str(TRANSLATIONS))  # English: its plurals
         self.changed.emit()
 
     def _install(self, name: str, folder: str) -> None:

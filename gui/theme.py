@@ -118,7 +118,9 @@ def ink_on(colour: str) -> str:
 
     at = QColor(colour)
     luminance = 0.2126 * linear(at.red()) + 0.7152 * linear(at.green()) + 0.0722 * linear(at.blue())
-    return "#1C2026" if luminance > 0.179 else "#FFFFFF"
+    if luminance > 0.35:
+        return LIGHT.text
+    return "#000000" if luminance > 0.179 else "#FFFFFF"
 
 
 def dash(index: int) -> tuple[float, ...] | None:

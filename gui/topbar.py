@@ -24,7 +24,7 @@ from .format import integer
 from .models.run import NextAction
 from .session import STRATEGIES, Strategy
 from .theme import ASSETS
-from .widgets.blocks import button, label, wrapping
+from .widgets.blocks import button, label, number_box, wrapping
 
 
 class Field(QToolButton):
@@ -51,9 +51,7 @@ class Field(QToolButton):
 
     def add_number(self, low: int, high: int, value: int, changed: Callable[[int], None]) -> QSpinBox:
         """A number in the form; ``changed`` is called with every new value."""
-        box = QSpinBox()
-        box.setRange(low, high)
-        box.setValue(value)
+        box = number_box(low, high, value)
         box.setMinimumWidth(110)
         box.valueChanged.connect(changed)
         return box
@@ -136,6 +134,11 @@ class TopBar(QWidget):
         line.addWidget(self.action)
         line.addWidget(self.menu_button)
 
+    @property
+    def environment_text(self) -> str:
+        """What the environment field says."""
+        return self._environment.text()
+
     def set_narrow(self, narrow: bool) -> None:
         """Without captions where the window is narrow."""
         for caption in self._captions.values():
@@ -186,7 +189,7 @@ class TopBar(QWidget):
         }
         self.action.setText(texts[action])
         self.action.setEnabled(action != "wait")
-        self.action.setToolTip(self.tr("F5") if action == "start" else self.tr("Shift+F5"))
+        self.action.setToolTip("F5" if action == "start" else "Shift+F5")
         paused = self._context.paused_at is not None
         self.pause.setChecked(paused)
         self.pause.setText(self.tr("Resume charts") if paused else self.tr("Pause charts"))

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
-_CONTEXT = "Words"
+#: Under this name lupdate finds the texts.
+translate = QCoreApplication.translate
 
 _STATES = {
     "idle": QT_TRANSLATE_NOOP("Words", "Idle"),
@@ -91,7 +92,7 @@ _STRATEGIES = {
 
 def _say(table: Mapping[str, object], code: str) -> str:
     text = table.get(code)
-    return code if text is None else QCoreApplication.translate(_CONTEXT, str(text))
+    return code if text is None else translate("Words", str(text))
 
 
 def state(code: str) -> str:
@@ -118,17 +119,16 @@ def stage(text: str) -> str:
 
 
 def _stage_part(part: str) -> str:
-    tr = QCoreApplication.translate
     if died := re.fullmatch(r"instance (\S+) died", part):
-        return tr(_CONTEXT, "{id} died").format(id=died[1])
+        return translate("Words", "{id} died").format(id=died[1])
     if gone := re.fullmatch(r"(\S+) was not connected", part):
-        return tr(_CONTEXT, "{user} was not connected").format(user=gone[1])
+        return translate("Words", "{user} was not connected").format(user=gone[1])
     name, _, place = part.partition(" on ")
     if name.startswith("resolved:"):
-        said = tr(_CONTEXT, "resolved to {count}").format(count=name.partition(":")[2])
+        said = translate("Words", "resolved to {count}").format(count=name.partition(":")[2])
     else:
         said = _say(_STAGES, name)
-    return tr(_CONTEXT, "{stage} on {id}").format(stage=said, id=place) if place else said
+    return translate("Words", "{stage} on {id}").format(stage=said, id=place) if place else said
 
 
 def marker(kind: str, target: str) -> str:

@@ -51,7 +51,7 @@ class ClusterModel(QObject):
     def apply_lines(self, lines: list[LogLine]) -> None:
         """Take over log lines, in order."""
         by_source: dict[str, list[str]] = {}
-        for line in lines:
+        for line in lines:  # by source, and all together in the order they came
             by_source.setdefault(line.source, []).append(line.text)
             by_source.setdefault(ALL, []).append(f"{line.source:<10} {line.text}")
         for source, texts in by_source.items():

@@ -125,7 +125,7 @@ def _via() -> str:
 
 
 def _status() -> str:
-    return QCoreApplication.translate("PushesModel", "HTTP")
+    return "HTTP"
 
 
 def _sessions() -> str:

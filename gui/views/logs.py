@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QComboBox, QPlainTextEdit
 
 from .. import words
@@ -34,7 +35,9 @@ class LogCard(Card):
         self.text.setTabChangesFocus(True)
         self.body.addLayout(row(self._title, self.source, 1))
         self.body.addWidget(self.text, 1)
-        self.source.currentIndexChanged.connect(self._reload)
+        self._following = True
+        self.text.verticalScrollBar().actionTriggered.connect(self._on_scroll)
+        self.source.currentIndexChanged.connect(self._on_source)
         self._cluster.members_changed.connect(self._fill)
         self._cluster.logged.connect(self._on_lines)
         self.retranslate()
@@ -76,6 +79,10 @@ class LogCard(Card):
         self.source.blockSignals(False)
         self._reload()
 
+    def _on_source(self) -> None:
+        self._following = True
+        self._reload()
+
     def _reload(self) -> None:
         lines = self._cluster.logs.get(self.current, ())
         self.text.setPlainText("\n".join(line[:_MAX_LINE] for line in lines))
@@ -86,12 +93,20 @@ class LogCard(Card):
             if source != ALL and self.source.findData(source) < 0:
                 self._fill()
             return
-        bar = self.text.verticalScrollBar()
-        following = bar.value() >= bar.maximum() - 2
         self.text.appendPlainText("\n".join(line[:_MAX_LINE] for line in lines))
-        if following:
-            self._to_end()
+        self._to_end()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The end is in sight again."""
+        super().showEvent(event)
+        self._to_end()
+
+    def _on_scroll(self) -> None:
+        """Scrolled by hand: follow only from the end."""
+        bar = self.text.verticalScrollBar()
+        self._following = bar.sliderPosition() >= bar.maximum() - 2
 
     def _to_end(self) -> None:
-        bar = self.text.verticalScrollBar()
-        bar.setValue(bar.maximum())
+        if self._following:
+            bar = self.text.verticalScrollBar()
+            bar.setValue(bar.maximum())

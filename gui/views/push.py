@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QSpinBox,
     QStackedLayout,
     QWidget,
 )
@@ -20,7 +19,7 @@ from ..context import Context
 from ..format import rate
 from ..models.pushes import SentPush
 from ..theme import mono_font
-from ..widgets.blocks import Card, button, column, label, row, wrapping
+from ..widgets.blocks import Card, button, column, label, number_box, row, wrapping
 from ..widgets.table import Table
 from .view import View
 
@@ -99,10 +98,7 @@ class PushView(View):
     def _build_rate(self) -> Card:
         card = Card(spacing=10)
         self._rate_title, self._rate_now = label("title"), label("muted")
-        self.rate = QSpinBox()
-        self.rate.setRange(0, 20_000)
-        self.rate.setValue(self.context.settings.rate)
-        self.rate.setAccelerated(True)
+        self.rate = number_box(0, 20_000, self.context.settings.rate)
         self.apply_rate, self.stop_rate = button(), button()
         self.apply_rate.clicked.connect(lambda: self.session.set_rate(float(self.rate.value())))
         self.stop_rate.clicked.connect(lambda: self.session.set_rate(0.0))
@@ -176,7 +172,7 @@ class PushView(View):
         ):
             widget.setAccessibleName(texts[key])
         self.send.setText(self.tr("Send once"))
-        self.send.setToolTip(self.tr("Ctrl+Enter"))
+        self.send.setToolTip("Ctrl+Enter")
         self._rate_title.setText(self.tr("Automatic pushes"))
         self.rate.setSuffix(" " + self.tr("/s"))
         self.rate.setAccessibleName(self.tr("Pushes per second"))

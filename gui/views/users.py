@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QSpinBox, QStackedLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedLayout, QWidget
 
 from core.engine.messages import UserRow
 
@@ -11,7 +11,7 @@ from .. import words
 from ..context import Context
 from ..format import integer
 from ..widgets.bars import InstanceBars
-from ..widgets.blocks import Card, button, label, row, wrapping
+from ..widgets.blocks import Card, button, label, number_box, row, wrapping
 from ..widgets.table import Table
 from .view import View
 
@@ -56,9 +56,7 @@ class UsersView(View):
         self.filter.setClearButtonEnabled(True)
         self.filter.setFixedWidth(260)
         self.filter.textChanged.connect(self._on_filter)
-        self.count = QSpinBox()
-        self.count.setRange(1, 5000)
-        self.count.setValue(10)
+        self.count = number_box(1, 5000, 10)
         self.add, self.disconnect_button, self.reconnect = button("primary"), button(), button()
         self.add.clicked.connect(self.add_users)
         self.disconnect_button.clicked.connect(self.disconnect_selected)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLayout,
     QPushButton,
     QSizePolicy,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -47,6 +48,16 @@ def button(kind: str = "", *, small: bool = False) -> QPushButton:
         made.setProperty("kind", "small")
     if small and kind:
         made.setProperty("compact", True)
+    return made
+
+
+def number_box(low: int, high: int, value: int) -> QSpinBox:
+    """A box for a whole number; its text stands as far from the edge as a text field's."""
+    made = QSpinBox()
+    made.setRange(low, high)
+    made.setValue(value)
+    made.setAccelerated(True)
+    made.lineEdit().setTextMargins(7, 0, 0, 0)
     return made
 
 

@@ -165,6 +165,10 @@ class TimeChart(QWidget):
         self._strip.setYRange(0, top, padding=0)
         self._strip_y.setTicks([[(top / 2, text)]])
 
+    def move_to(self, start: float, end: float) -> None:
+        """Show a span as if it had been moved there by hand."""
+        self._main.setXRange(start, end, padding=0)
+
     @property
     def x_range(self) -> tuple[float, float]:
         """The visible span of time."""

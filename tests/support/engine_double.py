@@ -303,8 +303,9 @@ def main() -> None:
     closed = threading.Event()
 
     def read() -> None:
-        for line in sys.stdin.buffer:
-            waiting.append(line)
+        # Unbuffered: a buffered reader's lock, held by this thread, would abort the exit.
+        with open(0, "rb", buffering=0, closefd=False) as pipe:
+            waiting.extend(iter(pipe.readline, b""))
         closed.set()
 
     threading.Thread(target=read, daemon=True).start()
