@@ -13,6 +13,11 @@ from core.protocol import encode, server_frame
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _CONNECTED = server_frame(encode("CONNECTED", {"version": "1.2", "session": "s", "instance": "i1"}))
 _RECEIPT = server_frame(encode("RECEIPT", {"receipt-id": "subscribed"}))
+_ANSWER = b'{"id":"run1.i1.user-1.1","instance":"i1","sessions":1}'
+_ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\ncontent-type: application/json\r\n\r\n%b" % (
+    len(_ANSWER),
+    _ANSWER,
+)
 
 
 def message_frame(size: int = 180) -> bytes:
@@ -68,6 +73,28 @@ async def listen(peers: list[CannedPeer]) -> tuple[asyncio.Server, str]:
     """Serve on a free port; returns the server and its URL."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: CannedPeer(peers), "127.0.0.1", 0, backlog=4096)
+    return server, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
+
+
+class CannedHttp(asyncio.Protocol):
+    """Answers every chunk that ends a request with 202."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """A request came: the pusher's are short enough to come in one piece."""
+        if self.transport is not None:
+            self.transport.write(_ACCEPTED)
+
+
+async def listen_http() -> tuple[asyncio.Server, str]:
+    """Answer pushes on a free port; returns the server and a URL of it."""
+    server = await asyncio.get_running_loop().create_server(CannedHttp, "127.0.0.1", 0)
     return server, f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
 
 
