@@ -10,15 +10,23 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 from urllib.parse import urlsplit
 
+import aiohttp
+import msgspec
+
 from .clock import now
 from .environment import Action, EnvironmentEvent, EnvironmentInfo, InstanceInfo, StartStep
 from .errors import TargetUnreachable, UsageError
 
 _BRACES: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_NAME: Final = re.compile(r"[\w-]{1,40}")  # no dots: ids are split at them
 _REACH_WITHIN: Final = 5.0
 
 #: Where the article's gateway has its WebSocket endpoint.
 _USUAL_PATH: Final = "/web-socket/ws"
+
+
+class _Info(msgspec.Struct):
+    id: str = ""
 
 
 def expand_braces(template: str) -> list[str]:
@@ -95,7 +103,8 @@ class AttachedEnvironment:
         for at, instance in enumerate(self._instances):
             progress(StartStep("instances", "running", now() - begun, at, total))
             await _reach(instance.push_url)
-            self._instances[at] = InstanceInfo(instance.id, "ready", instance.push_url)
+            name = await _own_name(instance.push_url) or instance.id
+            self._instances[at] = InstanceInfo(name, "ready", instance.push_url)
         progress(StartStep("instances", "done", now() - begun, total, total))
 
     async def stop(self) -> None:
@@ -133,6 +142,17 @@ def _instance_name(host: str, port: int | None, taken: set[str]) -> str:
     """The port names an instance; with its host where ports repeat. No dots: ids are split at them."""
     plain = str(port or host).replace(".", "-")
     return plain if plain not in taken else f"{host.replace('.', '-')}-{port or ''}"
+
+
+async def _own_name(url: str) -> str:
+    """What an instance calls itself in ``/info``, if it is one of ours: users see the same name."""
+    timeout = aiohttp.ClientTimeout(total=_REACH_WITHIN)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(f"{url}/info") as response:
+            said = msgspec.json.decode(await response.read(), type=_Info).id
+    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
+        return ""
+    return said if _NAME.fullmatch(said) else ""
 
 
 async def _reach(url: str) -> None:
