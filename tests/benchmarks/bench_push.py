@@ -119,7 +119,9 @@ async def _cluster(stack: AsyncExitStack) -> Path:
     loop = asyncio.get_running_loop()
     arrivals = Arrivals()
     place = urlsplit(b)
-    _, receiver = await loop.create_connection(lambda: Receiver(arrivals), place.hostname, place.port)
+    _, receiver = await loop.create_connection(
+        lambda: Receiver(arrivals), place.hostname or "", place.port or 0
+    )
     handshake = (
         f"GET /ws?user={USER} HTTP/1.1\r\nHost: {place.netloc}\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -131,7 +133,7 @@ async def _cluster(stack: AsyncExitStack) -> Path:
     await receiver.ask(masked(subscribe), b"RECEIPT")
     place = urlsplit(a)
     answers = Crowd()
-    sender, _ = await loop.create_connection(lambda: Pusher(answers), place.hostname, place.port)
+    sender, _ = await loop.create_connection(lambda: Pusher(answers), place.hostname or "", place.port or 0)
     request = _request(place.netloc)
     return Path([a_pid, broker_pid, b_pid], sender, answers, arrivals, request)
 
