@@ -61,7 +61,7 @@ class Listener:
         **options: Any,
     ) -> None:
         self.host = host
-        self._asked_port = port
+        self._port = port if sock is None else int(sock.getsockname()[1])
         self._socket = sock
         settings: dict[str, Any] = {
             "http": "httptools",
@@ -82,9 +82,7 @@ class Listener:
     @property
     def port(self) -> int:
         """The port that is listened on (known after entering)."""
-        if self._socket is None:
-            return self._asked_port
-        return int(self._socket.getsockname()[1])
+        return self._port
 
     @property
     def url(self) -> str:
@@ -94,8 +92,8 @@ class Listener:
 
     async def __aenter__(self) -> Self:
         if self._socket is None:
-            self._socket = bind_socket(self.host, self._asked_port)
-        port = self.port
+            self._socket = bind_socket(self.host, self._port)
+            self._port = int(self._socket.getsockname()[1])
         try:
             self._config.load()
             self._server = server = _Server(self._config)
@@ -104,8 +102,7 @@ class Listener:
         except BaseException:
             self._socket.close()
             raise
-        self._asked_port = port
-        self._loop_task = asyncio.create_task(server.main_loop(), name=f"listener:{port}")
+        self._loop_task = asyncio.create_task(server.main_loop(), name=f"listener:{self.port}")
         return self
 
     def abort(self) -> None:
@@ -130,5 +127,5 @@ class Listener:
             return
         server.leave.set()
         await task
-        self._socket = None  # closed by shutdown; the port stays readable
+        self._socket = None  # shutdown closes it
         await server.shutdown(sockets=[sock])

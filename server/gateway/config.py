@@ -34,7 +34,7 @@ class GatewayFile(msgspec.Struct, frozen=True):
         routes: As written, in order.
         port: ``server.port``, if it is there.
         name: ``spring.application.name``, if it is there.
-        warnings: For people: what was ignored, what is never reached.
+        warnings: For people: what was ignored. (What is never reached, the gateway says itself.)
     """
 
     routes: tuple[RouteSpec, ...]
@@ -104,8 +104,8 @@ class _SpringReader:
     def result(self) -> GatewayFile:
         found = [self._routes[key] for key in _ROUTES if key in self._routes]
         routes = found[-1] if found else ()  # the newer key wins (spec A1)
-        table = RouteTable(routes)
-        return GatewayFile(routes, self._port, self._name, (*self._warnings, *table.warnings))
+        RouteTable(routes)  # a wrong route is an error of the file
+        return GatewayFile(routes, self._port, self._name, tuple(self._warnings))
 
     def _read_routes(self, node: Node) -> Iterator[RouteSpec]:
         if not isinstance(node, SequenceNode):
@@ -226,9 +226,9 @@ def parse_toml(text: str, source: str = "gateway.toml") -> GatewayFile:
     for number, item in enumerate(cast("list[dict[str, Any]]", data.get("routes", []))):
         line = lines[number] if number < len(lines) else None
         routes.append(_toml_route(item, number, source, line))
-    table = RouteTable(routes)
+    RouteTable(routes)  # a wrong route is an error of the file
     port = data.get("port")
-    return GatewayFile(tuple(routes), port if isinstance(port, int) else None, warnings=table.warnings)
+    return GatewayFile(tuple(routes), port if isinstance(port, int) else None)
 
 
 class _TomlRoute(msgspec.Struct, forbid_unknown_fields=True):

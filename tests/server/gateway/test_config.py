@@ -46,17 +46,18 @@ def test_the_articles_configuration_is_read_unchanged() -> None:
     read = parse_spring_yaml(ARTICLE)
     assert (read.name, read.port) == ("gateway", 7000)
     assert [route.id for route in read.routes] == ["web-socket", "websocket_sockjs_route", "websocket_route"]
-    route = RouteTable(read.routes).find("/web-socket/ws")
+    table = RouteTable(read.routes)
+    route = table.find("/web-socket/ws")
     assert route is not None
     assert (route.id, route.rewrite("/web-socket/ws")) == ("web-socket", "/ws")
-    assert [warning.partition(" ")[0] for warning in read.warnings] == [
+    assert [warning.partition(" ")[0] for warning in (*read.warnings, *table.warnings)] == [
         "application.yml:6:",  # server.compression.enabled
         "application.yml:7:",
         "application.yml:21:",  # both other routes are shadowed by the first
         "application.yml:26:",
     ]
     assert "server.compression.enabled has no meaning here" in read.warnings[0]
-    assert "route 'websocket_route' is never reached: 'web-socket' before it" in read.warnings[3]
+    assert "route 'websocket_route' is never reached: 'web-socket' before it" in table.warnings[1]
 
 
 def test_the_newer_key_wins_and_dotted_keys_are_the_same() -> None:
@@ -159,7 +160,8 @@ def test_toml() -> None:
     assert read.port == 7000
     assert [route.id for route in read.routes] == ["a", "route-1"]
     assert RouteTable(read.routes).routes[0].rewrite("/a/x") == "/x"
-    assert read.warnings[0].startswith("gateway.toml:10: route 'route-1' is never reached")
+    warning = RouteTable(read.routes).warnings[0]
+    assert warning.startswith("gateway.toml:10: route 'route-1' is never reached")
 
 
 @pytest.mark.parametrize(
