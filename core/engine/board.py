@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
+import msgspec
+
 from ..load.orders import Delta, LostRow, UserNow
 from ..metrics import SLOT_NS, Counts, Histogram, SeriesBook, SlotSummary, Sum
 from .messages import Cell, LostPush, Percentiles, Point, SeriesSum, Totals, UserRow
@@ -37,9 +39,10 @@ class Board:
         self._cells: dict[tuple[str, str], tuple[tuple[int, int, int], Cell]] = {}
 
     def forget_users(self) -> None:
-        """Nobody is connected any more."""
+        """Nobody is connected any more; told once more of each user, and then of none."""
+        for name, row in self._users.items():
+            self._changed_users[name] = msgspec.structs.replace(row, state="disconnected", on="")
         self._users.clear()
-        self._changed_users.clear()
         self._newest.clear()
 
     def seconds(self, stamp_ns: int) -> float:

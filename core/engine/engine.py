@@ -216,6 +216,7 @@ class Engine:
         self._enter(cluster="stopping")
         await self._dismiss()
         await self._cluster.stop()
+        self._feed.put(self._snapshots.take(self._run_state, None))
         self._enter(cluster="stopped")
 
     async def _end_work(self) -> None:

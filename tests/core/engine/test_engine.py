@@ -69,6 +69,7 @@ async def test_snapshots_tell_everything_while_it_runs() -> None:
     async with WatchedEngine() as watched:
         await watched.tell(StartRun(ENDLESS, TWO))
         busy = await watched.snapshot(lambda each: each.totals.delivered > 50)
+        rows = {row.user: row for each in watched.of(Snapshot) for row in each.users}
         await watched.tell(StopRun())
         finished = await watched.finished()
     assert (busy.run, busy.users_connected, busy.users_total) == ("running", 4, 4)
@@ -79,7 +80,6 @@ async def test_snapshots_tell_everything_while_it_runs() -> None:
     assert {series for series, _ in points} == {"via:i1", "via:i2", "on:i1", "on:i2"}
     delivered = sum(point.count for (series, _), point in points.items() if series.startswith("on:"))
     assert 0 < delivered <= finished.summary["delivered"]
-    rows = {row.user: row for each in watched.of(Snapshot) for row in each.users}
     assert {row.state for row in rows.values()} == {"connected"}
     assert sum(row.received for row in rows.values()) <= finished.summary["delivered"]
 
@@ -156,7 +156,8 @@ async def test_faults_happen_at_their_times_and_are_marked() -> None:
         finished = await watched.finished()
     marks = {(each.kind, each.target): each.t for each in watched.of(Marker)}
     assert set(marks) == {("run-start", ""), ("kill", "i2"), ("add", "i3"), ("run-stop", "")}
-    assert marks["kill", "i2"] - marks["run-start", ""] == pytest.approx(0.5, abs=0.4)
+    assert marks["kill", "i2"] - marks["run-start", ""] >= 0.5
+    assert marks["add", "i3"] > marks["kill", "i2"]
     assert {cell["via"] for cell in finished.summary["matrix"]} == {"i1", "i2", "i3"}
     states = {each["id"]: each["state"] for each in finished.summary["environment"]["instances"]}
     assert states == {"i1": "ready", "i2": "dead", "i3": "ready"}
