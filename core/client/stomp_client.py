@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -10,28 +9,10 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
-from ..clock import now
-from ..errors import (
-    ConnectionClosed,
-    HeartbeatLost,
-    LocalProtocolError,
-    PushscopeError,
-    ServerError,
-    TargetUnreachable,
-)
-from ..protocol import (
-    BROKER_LIMITS,
-    ClientEvent,
-    ClientSession,
-    Connected,
-    ErrorReceived,
-    Limits,
-    Malformed,
-    Message,
-    ReceiptReceived,
-)
-from ..transport import Carrier, CloseInfo, Connect, connect_websocket
-from .receipts import Receipts
+from ..errors import LocalProtocolError, PushscopeError
+from ..protocol import BROKER_LIMITS, ClientSession, Connected, Limits, Message
+from ..transport import CloseInfo, Connect, connect_websocket
+from .link import StompLink
 from .subscription import Subscription, WhenFull
 
 _NO_HEADERS: Final[Mapping[str, str]] = {}
@@ -83,7 +64,6 @@ class StompClient:
     ) -> None:
         if user is not None:
             url += f"{'&' if urlsplit(url).query else '?'}user={quote(user, safe='')}"
-        self.url = url
         self._hello = functools.partial(
             ClientSession.connect,
             host=host or urlsplit(url).hostname or "localhost",
@@ -92,43 +72,22 @@ class StompClient:
             headers=headers,
             heartbeat=heartbeat,
         )
-        self._within = within
-        self._connect = connect
+        self._link = StompLink(
+            url,
+            within=within,
+            limits=limits,
+            connect=connect,
+            on_message=self._deliver,
+            on_end=self._ended,
+        )
         self._on_close = on_close
-        self._session = ClientSession(limits=limits)
-        self._carrier: Carrier | None = None
-        self._connected: Connected | None = None
-        self._opening: asyncio.Future[None] | None = None
-        self._ended: CloseInfo | None = None
-        self._error: PushscopeError | None = None
-        self._finished = asyncio.Event()
-        self._receipts = Receipts()
         self._subscriptions: dict[str, Subscription] = {}
-        self._full: set[str] = set()
         self._count = 0
-        self._timer: asyncio.TimerHandle | None = None
 
     # ---- life -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        if self._opening is not None:
-            raise LocalProtocolError("a StompClient connects once; make another one")
-        self._opening = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(self._within):
-                self._carrier = await self._connect(self.url, on_data=self._data, on_close=self._closed)
-                self._carrier.send(self._hello(self._session))
-                await self._opening
-        except TimeoutError:
-            self._abort()
-            raise TargetUnreachable(
-                f"{self.url} did not answer CONNECT within {self._within:g} s",
-                tried="send CONNECT and wait for CONNECTED",
-                hint="is it a STOMP endpoint, and is its broker up?",
-            ) from None
-        except BaseException:
-            self._abort()
-            raise
+        await self._link.open(self._hello)
         return self
 
     async def __aexit__(
@@ -137,23 +96,17 @@ class StompClient:
         await self.close()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Say DISCONNECT, wait for its receipt, and close; never raises because of the peer."""
-        carrier = self._carrier
-        if carrier is None or self._ended is not None:
-            return
-        self._full.clear()
-        carrier.set_reading(True)
+        """Say DISCONNECT, wait for its receipt, and close; never raises because of the peer.
+
+        Subscriptions end at once.
+        """
         for subscription in self._subscriptions.values():
             subscription.end()
-        with contextlib.suppress(PushscopeError):
-            await self._confirmed(self._session.disconnect)
-        carrier.close(code, reason)
-        await self._finished.wait()
+        await self._link.close(code, reason)
 
     async def wait_closed(self) -> CloseInfo:
         """Return when the connection has ended, and how."""
-        await self._finished.wait()
-        return self._ended or CloseInfo(1006, error="never connected")
+        return await self._link.finished()
 
     @property
     def connected(self) -> Connected:
@@ -162,9 +115,9 @@ class StompClient:
         Raises:
             LocalProtocolError: It has not come.
         """
-        if self._connected is None:
+        if self._link.connected is None:
             raise LocalProtocolError("not connected: use `async with` first")
-        return self._connected
+        return self._link.connected
 
     @property
     def instance(self) -> str:
@@ -174,12 +127,12 @@ class StompClient:
     @property
     def opened(self) -> bool:
         """Whether a connection was ever attempted."""
-        return self._opening is not None
+        return self._link.used
 
     @property
     def alive(self) -> bool:
         """Whether the connection stands."""
-        return self._connected is not None and self._ended is None
+        return self._link.alive
 
     # ---- commands ---------------------------------------------------------------------------
 
@@ -219,7 +172,7 @@ class StompClient:
         subscription.attach(self)
         self._subscriptions[subscription.id] = subscription
         command = functools.partial(
-            self._session.subscribe,
+            self._link.session.subscribe,
             subscription.id,
             subscription.destination,
             subscription.ack,
@@ -228,19 +181,19 @@ class StompClient:
         try:
             await self._do(command, receipt)
         except BaseException:
-            self._subscriptions.pop(subscription.id, None)
+            self._forget(subscription)
             raise
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """Give a subscription up; returns when the server has confirmed."""
         self.set_reading(subscription, True)
+        session = self._link.session
         try:
-            if self.alive and subscription.id in self._session.subscriptions:
-                await self._confirmed(functools.partial(self._session.unsubscribe, subscription.id))
+            if self.alive and subscription.id in session.subscriptions:
+                await self._link.confirm(functools.partial(session.unsubscribe, subscription.id))
         finally:
             subscription.end()
-            self._subscriptions.pop(subscription.id, None)
-            self.set_reading(subscription, True)
+            self._forget(subscription)
 
     async def send(
         self,
@@ -257,44 +210,39 @@ class StompClient:
             ServerError, TargetUnreachable, ConnectionClosed: as :meth:`subscribe`.
         """
         data = body.encode() if isinstance(body, str) else body
-        command = functools.partial(self._session.send, destination, data, headers, transaction=transaction)
+        command = functools.partial(
+            self._link.session.send, destination, data, headers, transaction=transaction
+        )
         await self._do(command, receipt)
-        if self._carrier is not None:
-            await self._carrier.drain()
+        await self._link.drain()
 
     async def ack(self, message: Message, *, transaction: str | None = None, receipt: bool = False) -> None:
         """Acknowledge a message of a subscription that does not do it by itself."""
-        await self._do(functools.partial(self._session.ack, message, transaction), receipt)
+        await self._do(functools.partial(self._link.session.ack, message, transaction), receipt)
 
     async def nack(self, message: Message, *, transaction: str | None = None, receipt: bool = False) -> None:
         """Refuse a message."""
-        await self._do(functools.partial(self._session.nack, message, transaction), receipt)
+        await self._do(functools.partial(self._link.session.nack, message, transaction), receipt)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncGenerator[str]:
         """A transaction: its id, for ``send``, ``ack`` and ``nack``. Committed, with a receipt, at the
         end of the block; rolled back if the block raises."""
         name = self._next_id("tx")
-        await self._do(functools.partial(self._session.begin, name), False)
+        await self._do(functools.partial(self._link.session.begin, name), False)
         try:
             yield name
         except BaseException:
-            if self.alive:
-                await self._do(functools.partial(self._session.abort, name), False)
+            with contextlib.suppress(PushscopeError):  # the first failure is the one to be told
+                await self._do(functools.partial(self._link.session.abort, name), False)
             raise
-        await self._do(functools.partial(self._session.commit, name), True)
+        await self._do(functools.partial(self._link.session.commit, name), True)
 
     def set_reading(self, subscription: Subscription, on: bool) -> None:
-        """Stop reading while any subscription is full."""
-        before = bool(self._full)
-        if on:
-            self._full.discard(subscription.id)
-        else:
-            self._full.add(subscription.id)
-        if self._carrier is not None and bool(self._full) != before:
-            self._carrier.set_reading(not self._full)
+        """Read nothing while any subscription does not want more."""
+        self._link.pause(subscription.id, not on)
 
-    # ---- inside: sending --------------------------------------------------------------------
+    # ---- inside -----------------------------------------------------------------------------
 
     def _next_id(self, kind: str) -> str:
         self._count += 1
@@ -302,119 +250,30 @@ class StompClient:
 
     async def _do(self, command: Callable[..., bytes], receipt: bool) -> None:
         if receipt:
-            await self._confirmed(command)
+            await self._link.confirm(command)
         else:
-            self._check()
-            self._write(command())
+            self._link.write(command)
 
-    async def _confirmed(self, command: Callable[..., bytes]) -> None:
-        """Send with a receipt header and wait for the RECEIPT."""
-        self._check()
-        name = self._next_id("receipt")
-        data = command(receipt=name)
-        with self._receipts.expect(name) as arrived:
-            self._write(data)
-            try:
-                async with asyncio.timeout(self._within):
-                    await arrived
-            except TimeoutError:
-                raise self._no_receipt(data) from None
+    def _forget(self, subscription: Subscription) -> None:
+        """No longer deliver; and if the server may think otherwise, tell it."""
+        self._subscriptions.pop(subscription.id, None)
+        self.set_reading(subscription, True)
+        session = self._link.session
+        if self.alive and subscription.id in session.subscriptions:
+            with contextlib.suppress(PushscopeError):
+                self._link.write(functools.partial(session.unsubscribe, subscription.id))
 
-    def _no_receipt(self, data: bytes) -> TargetUnreachable:
-        command = data.split(b"\n", 1)[0].decode()
-        hint = "some destinations get none (a Spring application destination): ask without a receipt"
-        if self._full:
-            hint = f"reading is paused by full subscriptions: {', '.join(sorted(self._full))}"
-        return TargetUnreachable(
-            f"no RECEIPT for {command} within {self._within:g} s", tried=command, hint=hint
-        )
+    def _deliver(self, message: Message) -> None:
+        subscription = self._subscriptions.get(message.subscription)
+        if subscription is not None:
+            subscription.offer(message)
+        elif not message.subscription:  # STOMP 1.0 names only the destination
+            for each in self._subscriptions.values():
+                if each.destination == message.destination:
+                    each.offer(message)
 
-    def _check(self) -> None:
-        """Say why nothing can be sent any more, rather than that it cannot."""
-        if self._error is not None:
-            raise self._error
-
-    def _write(self, data: bytes) -> None:
-        if self._carrier is None:
-            raise LocalProtocolError("not connected: use `async with` first")
-        self._carrier.send(data)
-        self._session.sent(now())
-
-    # ---- inside: what comes -----------------------------------------------------------------
-
-    def _data(self, data: bytes) -> None:
-        for event in self._session.receive(data, now()):
-            if isinstance(event, Message):
-                subscription = self._subscriptions.get(event.subscription)
-                if subscription is not None:
-                    subscription.offer(event)
-            else:
-                self._event(event)
-
-    def _event(self, event: ClientEvent) -> None:
-        match event:
-            case ReceiptReceived(receipt_id=name):
-                self._receipts.arrived(name)
-            case Connected():
-                self._connected = event
-                if self._opening is not None and not self._opening.done():
-                    self._opening.set_result(None)
-                self._arm()
-            case ErrorReceived(message=message, body=body):
-                self._error = ServerError(message or "ERROR without a message", body=body)
-                self._receipts.failed(self._error, event.receipt_id)
-                if self._opening is not None and not self._opening.done():
-                    self._opening.set_exception(self._error)
-            case Malformed(error=error):
-                self._error = error
-                if self._carrier is not None:
-                    self._carrier.close(error.close_code)
-            case _:
-                pass
-
-    def _closed(self, info: CloseInfo) -> None:
-        self._ended = info
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._error is None:
-            self._error = ConnectionClosed(
-                f"the connection to {self.url} ended: {info}", code=info.code, reason=info.reason
-            )
-        self._receipts.failed(self._error)
-        if self._opening is not None and not self._opening.done():
-            self._opening.set_exception(self._error)
+    def _ended(self, info: CloseInfo, error: PushscopeError) -> None:
         for subscription in self._subscriptions.values():
-            subscription.lost(self._error)
-        self._finished.set()
-        if self._on_close is not None and self._connected is not None:
+            subscription.lost(error)
+        if self._on_close is not None:
             self._on_close(info)
-
-    def _abort(self) -> None:
-        """Give an attempt up."""
-        if self._opening is not None:
-            self._opening.cancel()
-        if self._carrier is not None:
-            self._carrier.abort()
-
-    # ---- inside: heart-beats ----------------------------------------------------------------
-
-    def _arm(self) -> None:
-        deadline = self._session.next_deadline()
-        if deadline is not None and self._ended is None:
-            self._timer = asyncio.get_running_loop().call_later(max(0.0, deadline - now()), self._beat)
-
-    def _beat(self) -> None:
-        if self._full:  # silent because we do not listen
-            self._session.beats.last_received = now()
-        try:
-            due = self._session.tick(now())
-            if due:
-                self._write(due)
-        except HeartbeatLost as error:
-            self._error = error
-            if self._carrier is not None:
-                self._carrier.abort()
-            return
-        except ConnectionClosed:
-            return
-        self._arm()

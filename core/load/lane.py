@@ -213,7 +213,8 @@ class Lane:
                     lambda: Connection(self), address.host, address.port, ssl=address.ssl
                 )
         except OSError as error:
-            what = error.strerror or str(error) or f"no connection within {within:g} s"
+            late = isinstance(error, TimeoutError) and not error.errno
+            what = f"no connection within {within:g} s" if late else error.strerror or repr(error)
             self._refuse_all(f"not sent: cannot connect to {address.host}:{address.port}: {what}")
         finally:
             self._connecting = False

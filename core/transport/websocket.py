@@ -8,6 +8,7 @@ asyncio's and uvloop's transports.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl as tls
 from collections.abc import Iterable, Sequence
 from typing import cast
@@ -312,8 +313,13 @@ def _unreachable(url: str, error: OSError, timeout: float, opening: Handshake) -
             tried=tried,
             hint="the server is overloaded, paused, or a firewall drops the packets",
         )
-    if isinstance(error, tls.SSLError):
+    what = error.strerror or str(error) or type(error).__name__
+    if isinstance(error, tls.SSLError) or (url.startswith("wss:") and not isinstance(error, _NOBODY)):
         hint = "give a context that trusts the server's certificate, or check that the port speaks TLS"
     else:
         hint = "check that the server runs and that host and port are right"
-    return TargetUnreachable(f"cannot connect to {url}: {error.strerror or error}", tried=tried, hint=hint)
+    return TargetUnreachable(f"cannot connect to {url}: {what}", tried=tried, hint=hint)
+
+
+#: Failures from before TLS: no such name, or nobody listens.
+_NOBODY = (ConnectionRefusedError, socket.gaierror)

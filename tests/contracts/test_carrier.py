@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -168,9 +169,12 @@ async def websocket(max_backlog: int) -> AsyncGenerator[Setting]:
         yield setting
 
 
+_BACKLOG = 256 * 1024
+
+
 @pytest.fixture(params=[memory, websocket])
 async def setting(request: pytest.FixtureRequest) -> AsyncGenerator[Setting]:
-    async with request.param(256 * 1024) as made:
+    async with request.param(_BACKLOG) as made:
         yield made
 
 
@@ -312,3 +316,19 @@ async def test_nobody_there(setting: Setting) -> None:
         await setting.connect_nowhere(recorder)
     assert caught.value.tried
     assert recorder.log == []
+
+
+_SCENES = [scene for name, scene in list(globals().items()) if name.startswith("test_")]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not exist on Windows")
+@pytest.mark.parametrize("scene", _SCENES)
+def test_on_uvloop(scene: Callable[[Setting], Coroutine[None, None, None]]) -> None:
+    import uvloop
+
+    async def run() -> None:
+        async with websocket(_BACKLOG) as setting:
+            await scene(setting)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())

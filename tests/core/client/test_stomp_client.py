@@ -61,6 +61,16 @@ async def test_messages_of_a_subscription_in_order() -> None:
             await greetings.get()
 
 
+async def test_a_stomp_10_server_names_only_the_destination() -> None:
+    network, server = memory_server()
+    async with client_of(network) as client:
+        topic = await client.subscribe("/topic/a")
+        other = await client.subscribe("/topic/b")
+        server.peers[0].wire.send(b"MESSAGE\ndestination:/topic/a\nmessage-id:1\n\nold\0")
+        assert (await topic.get(5)).body == b"old"
+        assert other.waiting == 0
+
+
 async def test_sending_with_and_without_receipt() -> None:
     network, server = memory_server()
     async with client_of(network) as client:
@@ -135,6 +145,7 @@ async def test_no_receipt() -> None:
         server.give_receipts = False
         with pytest.raises(TargetUnreachable, match="no RECEIPT for SUBSCRIBE"):
             await client.subscribe("/app/feed")
+        await server.until(lambda: isinstance(server.peers[0].events[-1], Unsubscribe))
         await client.subscribe("/app/feed", receipt=False)
         server.give_receipts = True
 
