@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
@@ -78,6 +79,14 @@ class Counters:
         self.answers[status] = self.answers.get(status, 0) + 1
 
 
+class Waiting(Protocol):
+    """An upgrade that upstream has not answered yet."""
+
+    def registry_changed(self, edge: Edge) -> None:
+        """Ask somebody else if who was asked is gone."""
+        ...
+
+
 class Edge:
     """The shared part of a gateway.
 
@@ -92,6 +101,7 @@ class Edge:
         self.balancer = balancer
         self.counters = Counters()
         self.tasks: set[asyncio.Task[None]] = set()
+        self.waiting: set[Waiting] = set()
         self.scratch = memoryview(bytearray(64 * 1024))
         try:
             trusted = re.compile(settings.trusted_proxies) if settings.trusted_proxies else None
@@ -115,6 +125,11 @@ class Edge:
             if len(self._good) < _MOST_KNOWN_HOSTS:  # every user comes with the same few
                 self._good.add(authority)
         return ""
+
+    def registry_changed(self) -> None:
+        """Let those who wait for an instance see whether it is still there."""
+        for upgrade in tuple(self.waiting):
+            upgrade.registry_changed(self)
 
     def tunnel_opened(self) -> None:
         """Count an upgrade that succeeded."""

@@ -95,6 +95,7 @@ class Gateway:
         await self._stack.aclose()
 
     def _on_change(self, snapshot: Snapshot) -> None:
+        self.edge.registry_changed()
         listed = [f"{x.service}/{x.id}" for x in snapshot.instances if x.service != GATEWAY_SERVICE]
         logger.info("registry %d: %s", snapshot.version, ", ".join(listed) or "empty")
 

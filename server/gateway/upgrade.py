@@ -47,7 +47,10 @@ class Upgrade(asyncio.Protocol):
         self._plan = plan
         self._early = early
         self._started = time.perf_counter()
+        self._left = list(reversed(plan.targets))
+        self._tried: list[str] = []
         self._target: Target | None = None
+        self._answer: _Answer | None = None
         self._upstream: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._dialling: asyncio.Task[None] | None = None
@@ -65,13 +68,12 @@ class Upgrade(asyncio.Protocol):
     def begin(self) -> None:
         """Take the client's connection over and dial."""
         self._connections.add(self)
+        self._edge.waiting.add(self)
         self._client.pause_reading()
         self._client.set_protocol(self)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._edge.settings.handshake_timeout_s, self._too_late)
-        self._dialling = task = loop.create_task(self._dial())
-        self._edge.tasks.add(task)
-        task.add_done_callback(self._edge.tasks.discard)
+        self._start_dialling()
 
     # What the client's transport says
 
@@ -93,12 +95,33 @@ class Upgrade(asyncio.Protocol):
         """The server stops."""
         self.fail(503, "the gateway is stopping")
 
+    def registry_changed(self, edge: Edge) -> None:
+        """The registry is another: if who we wait for is no longer in it, the next one is asked.
+
+        It has been asked for an upgrade, which changes nothing, and has not answered (a paused
+        process accepts connections, but answers none).
+        """
+        target, answer = self._target, self._answer
+        if target is None or answer is None or answer.begun:
+            return
+        if target in edge.balancer.everybody(self._plan.route.upstream):
+            return
+        answer.abandon()
+        self._target = self._answer = self._upstream = None
+        self._tried.append(f"{target.id or 'upstream'} at {target.authority}: left before it answered")
+        self._start_dialling()
+
     # Dialling
+
+    def _start_dialling(self) -> None:
+        self._dialling = task = asyncio.get_running_loop().create_task(self._dial())
+        self._edge.tasks.add(task)
+        task.add_done_callback(self._edge.tasks.discard)
 
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
-        tried: list[str] = []
-        for target in self._plan.targets:
+        while self._left:
+            target = self._left.pop()
             answer = _Answer(self)
             try:
                 async with asyncio.timeout(self._edge.settings.connect_timeout_s):
@@ -109,15 +132,16 @@ class Upgrade(asyncio.Protocol):
                         ssl=True if target.secure else None,
                     )
             except OSError as error:  # TimeoutError is one
+                answer.abandon()
                 self._edge.counters.failed_dials += 1
                 words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-                tried.append(f"{target.id or 'upstream'} at {target.authority}: {words}")
+                self._tried.append(f"{target.id or 'upstream'} at {target.authority}: {words}")
                 continue
             self._dialling = None
             self._dialled(target, answer)
             return
         self._dialling = None
-        self.fail(502, f"no instance could be reached: {'; '.join(tried)}")
+        self.fail(502, f"no instance could be reached: {'; '.join(self._tried)}")
 
     def _dialled(self, target: Target, answer: _Answer) -> None:
         upstream = answer.transport
@@ -125,6 +149,7 @@ class Upgrade(asyncio.Protocol):
             self.fail(502, f"{target.id or 'upstream'} at {target.authority} closed the connection")
             return
         self._target = target
+        self._answer = answer
         self._upstream = upstream
         upstream.write(self._plan.head(target))
 
@@ -190,6 +215,7 @@ class Upgrade(asyncio.Protocol):
 
     def _release(self) -> None:
         self._connections.discard(self)
+        self._edge.waiting.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -212,6 +238,17 @@ class _Answer(asyncio.Protocol):
         self._buffer = b""
         self._parser: httptools.HttpResponseParser | None = None
         self._done = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been answered."""
+        return bool(self._buffer) or self._parser is not None or self._done
+
+    def abandon(self) -> None:
+        """Nobody wants this answer any more."""
+        self._done = True
+        if self.transport is not None:
+            self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Dialled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 import sys
@@ -10,12 +11,16 @@ from collections.abc import AsyncGenerator, Callable
 
 import aiohttp
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 from core.errors import PortTakenError, UsageError
 from server.access import TOKEN_VARIABLE
 from server.discovery import Discovery, DiscoveryClient, Registration
 from server.gateway import DEFAULT_ROUTES, Gateway, GatewaySettings, RouteError, route_spec
+from tests.support.processes import until
 from tests.support.registrant import registrant
+from tests.support.upstream import echo_upstream, say, scripted_upstream
 
 
 @pytest.fixture
@@ -50,6 +55,31 @@ async def test_a_killed_instance_is_out_of_the_gateways_list(
         took = (time.perf_counter() - killed) * 1000
     record_property("out_of_the_list_after_ms", round(took, 2))
     logging.getLogger("tests").info("out of the gateway's list %.1f ms after SIGKILL", took)
+
+
+async def test_a_user_who_waits_for_an_instance_that_is_dropped_gets_the_next(
+    http: aiohttp.ClientSession,
+) -> None:
+    # A paused process: its kernel accepts the connection, and nobody answers.
+    async with (
+        Discovery() as discovery,
+        Gateway(GatewaySettings(discovery_url=discovery.url)) as gateway,
+        scripted_upstream(say()) as paused,
+        echo_upstream() as echo,
+        registrant(discovery.url, "i1", lease_s=60, renew_s=20, port=paused.port) as first,
+        registrant(discovery.url, "i2", lease_s=60, renew_s=20, port=echo.port),
+    ):
+        await until_known(http, gateway, "i1", "i2")
+        url = f"ws://127.0.0.1:{gateway.port}/web-socket/ws"
+        protocols = [Subprotocol("v12.stomp")]
+        opening = asyncio.ensure_future(connect(url, proxy=None, subprotocols=protocols).__aenter__())
+        await until(lambda: bool(paused.heads), "the first instance has been asked")
+        first.kill()
+        client = await opening
+        await client.send("hello")
+        assert await client.recv() == "hello"
+        await client.close()
+        await paused.closed.wait()
 
 
 async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) -> None:
