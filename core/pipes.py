@@ -1,43 +1,49 @@
 """Lines through a pipe, in and out, without ever blocking the loop; the same on every system.
 
 A thread reads and a thread writes, because event loops cannot wait on a plain pipe everywhere
-(Windows), and because commands must be taken while data waits to go out.
+(Windows), and because commands must be taken while data waits to go out. Both use the file
+descriptor itself: Python's buffered streams have a lock, and an interpreter that ends while a
+thread holds it aborts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
-from typing import BinaryIO
+from typing import Final
+
+_CHUNK: Final = 1 << 16
 
 
-def read_lines(
-    stream: BinaryIO, on_line: Callable[[bytes], None], on_end: Callable[[], None]
-) -> threading.Thread:
+def read_lines(fd: int, on_line: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
     """Have ``on_line`` called in the running loop for each line, and ``on_end`` after the last one.
 
-    The thread is a daemon: it does not keep the process.
+    Lines come with their line feed. The thread is a daemon: it does not keep the process.
     """
     loop = asyncio.get_running_loop()
 
     def read() -> None:
-        try:
-            for line in stream:
-                loop.call_soon_threadsafe(on_line, line)
-        except (OSError, ValueError):
-            pass  # the pipe broke, or was closed under us: the end as well
-        loop.call_soon_threadsafe(on_end)
-
-    def quietly() -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
-            read()
+            for line in _lines(fd):
+                loop.call_soon_threadsafe(on_line, line)
+            loop.call_soon_threadsafe(on_end)
 
-    thread = threading.Thread(target=quietly, name="pushscope-lines-in", daemon=True)
-    thread.start()
-    return thread
+    threading.Thread(target=read, name="pushscope-lines-in", daemon=True).start()
+
+
+def _lines(fd: int) -> Iterator[bytes]:
+    rest = b""
+    with contextlib.suppress(OSError):  # the pipe broke, or was closed under us: the end as well
+        while chunk := os.read(fd, _CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+    if rest:
+        yield rest
 
 
 class LineWriter:
@@ -46,8 +52,8 @@ class LineWriter:
     Must be made in the loop in which :meth:`drained` is awaited.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._written = asyncio.Event()
@@ -73,12 +79,11 @@ class LineWriter:
     def _run(self) -> None:
         try:
             while (line := self._queue.get()) is not None:
-                self._stream.write(line)
-                if self._queue.empty():
-                    self._stream.flush()
+                rest = memoryview(line)
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]
                 self._tell()
-            self._stream.flush()
-        except (OSError, ValueError):
+        except OSError:
             self._broken = True  # nobody reads any more; our own control pipe will say so too
             self._tell()
 

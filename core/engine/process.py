@@ -44,7 +44,7 @@ def run_engine(environment_factory: EnvironmentFactory) -> int:
 
 async def _serve(environment_factory: EnvironmentFactory) -> None:
     commands: asyncio.Queue[Command | Problem] = asyncio.Queue()
-    writer = LineWriter(sys.stdout.buffer)
+    writer = LineWriter(sys.stdout.fileno())
 
     def on_line(line: bytes) -> None:
         try:
@@ -56,7 +56,7 @@ async def _serve(environment_factory: EnvironmentFactory) -> None:
         exit_within(_STOP_WITHIN)
         commands.put_nowait(Shutdown())
 
-    read_lines(sys.stdin.buffer, on_line, parent_gone)
+    read_lines(sys.stdin.fileno(), on_line, parent_gone)
     async with Engine(environment_factory) as engine:
         writing = asyncio.create_task(_write(engine, writer))
         following = asyncio.create_task(_follow(engine, commands, writer))

@@ -43,13 +43,13 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 async def _serve() -> None:
     orders: asyncio.Queue[Order] = asyncio.Queue()
-    writer = LineWriter(sys.stdout.buffer)
+    writer = LineWriter(sys.stdout.fileno())
 
     def parent_gone() -> None:
         exit_within(2.0)
         orders.put_nowait(Quit())
 
-    read_lines(sys.stdin.buffer, lambda line: orders.put_nowait(decode_order(line)), parent_gone)
+    read_lines(sys.stdin.fileno(), lambda line: orders.put_nowait(decode_order(line)), parent_gone)
     async with Worker(lambda report: writer.write(encode_line(report))) as worker:
         gc.freeze()
         while not isinstance(order := await orders.get(), Quit):
