@@ -117,6 +117,11 @@ class Connection(asyncio.BufferedProtocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def close(self) -> None:
+        """End it in order: nothing is under way."""
+        if self.transport is not None:
+            self.transport.close()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast(asyncio.Transport, transport)
@@ -224,7 +229,7 @@ class Lane:
         self._closed = why
         self._refuse_all(f"not sent: {why}")
         if self._current is None and self._connection is not None:
-            self._connection.abort(why)
+            self._connection.close()
 
     def close(self, why: str) -> None:
         """Refuse what waits and end the connection; what was sent is ``unknown``."""
@@ -244,7 +249,7 @@ class Lane:
                 connection.abort(f"no answer within {timeout_ns / 1e9:g} s")
             elif current is None and time_ns - self._idle_since > idle_ns:
                 self._connection = None
-                connection.abort("idle")
+                connection.close()
         while self._queue and time_ns - self._queue[0].queued_ns > timeout_ns:
             self._queue.popleft().finish(0, "refused", error=f"not sent within {timeout_ns / 1e9:g} s")
 
@@ -268,7 +273,7 @@ class Lane:
         self._idle_since = now_ns()
         if not keep_alive or current is None or self._closed:  # unasked: a server's own 408
             self._connection = None
-            connection.abort("done")
+            connection.close()
         if current is not None:
             current.finish(status, _verdict(status), body)
         self._next()

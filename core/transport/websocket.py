@@ -27,6 +27,11 @@ STOMP_SUBPROTOCOLS = ("v12.stomp", "v11.stomp", "v10.stomp")
 MAX_BACKLOG = 16 * 1024 * 1024
 
 
+#: Seconds for the server to end TCP once both close frames are through. Ending it is its business
+#: (RFC 6455 §7.1.1), but a proxy may leave it open, and a user behind it is not connected any more.
+_LINGER = 0.5
+
+
 class WebSocketCarrier(asyncio.BufferedProtocol):
     """A :class:`~core.transport.base.Carrier` over TCP or TLS; made by :func:`connect_websocket`."""
 
@@ -92,9 +97,10 @@ class WebSocketCarrier(asyncio.BufferedProtocol):
             self._receive(data)
 
     def _receive(self, data: bytes) -> None:
-        for message in self._reader.feed(data):
+        reader = self._reader
+        for message in reader.feed(data):
             self._on_data(message)
-        if self._reader.output:
+        if reader.output or reader.closing:
             self._answer()
 
     def eof_received(self) -> None:
@@ -201,8 +207,18 @@ class WebSocketCarrier(asyncio.BufferedProtocol):
         if reader.output:
             transport.write(reader.output)
             reader.output = b""
-        if reader.closing and self._close_timer is None:
-            self._close_timer = asyncio.get_running_loop().call_later(self._close_timeout, self._expire)
+        if reader.closing:
+            through = reader.close_code is not None
+            self._end_within(min(_LINGER, self._close_timeout) if through else self._close_timeout)
+
+    def _end_within(self, seconds: float) -> None:
+        """Abort after so many seconds, or sooner if that was said before."""
+        loop, timer = asyncio.get_running_loop(), self._close_timer
+        if timer is not None:
+            if timer.when() <= loop.time() + seconds:
+                return
+            timer.cancel()
+        self._close_timer = loop.call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         if self._transport is not None:

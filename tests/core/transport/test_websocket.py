@@ -267,3 +267,18 @@ async def test_a_server_that_never_closes_is_aborted() -> None:
         over.set()
     assert (info.code, info.asked) == (1006, True)
     assert "no close frame" in info.error
+
+
+async def test_a_proxy_that_keeps_tcp_open_after_the_close_frames() -> None:
+    over = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await accepted_head(reader) + b"\x88\x02\x03\xe9")
+        await over.wait()
+
+    recorder = Recorder()
+    async with raw_server(answer) as url:
+        await connect_websocket(url, on_data=recorder.on_data, on_close=recorder.on_close, close_timeout=3600)
+        info = await recorder.closed()
+        over.set()
+    assert (info.code, info.asked, info.error) == (1001, False, "")
