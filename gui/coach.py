@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject, Signal
 
 from core.engine.messages import Marker, UserRow
@@ -35,6 +37,8 @@ class Coach(QObject):
         self._told = False
         self._moved: set[str] = set()
         self._lost_before = 0
+        self._last: Callable[[], tuple[str, str]] | None = None
+        self._session.demo_started.connect(self.reset)
         context.beat.connect(self._on_beat)
         self._session.marked.connect(self._on_marker)
 
@@ -48,8 +52,32 @@ class Coach(QObject):
         self._context.settings.tip_dismissed = True
         self._silence()
 
+    def reset(self) -> None:
+        """A new run: what was said is over."""
+        self._suggested, self._killed = False, None
+        self._silence()
+
+    def repeat(self) -> None:
+        """Say the last again, in the language of now."""
+        if self._last is not None:
+            self.said.emit(*self._last())
+
+    @property
+    def speaking(self) -> bool:
+        """Whether there is something to show."""
+        return self._last is not None
+
+    def _say(self, words: Callable[[], tuple[str, str]]) -> None:
+        self._last = words
+        self.repeat()
+
+    def hush(self) -> None:
+        """What was said was read."""
+        self._last = None
+
     def _silence(self) -> None:
         self.target = ""
+        self._last = None
         self.quiet.emit()
 
     def _on_beat(self) -> None:
@@ -72,9 +100,8 @@ class Coach(QObject):
             return
         self._suggested = True
         self.target = "i2" if "i2" in ready else ready[-1]
-        self.said.emit(
-            self.tr("Try it: kill {id} and watch the matrix (K)").format(id=self.target), self.target
-        )
+        target = self.target
+        self._say(lambda: (self.tr("Try it: kill {id} and watch the matrix (K)").format(id=target), target))
 
     def _on_marker(self, marker: Marker) -> None:
         if marker.kind not in ("kill", "dead"):
@@ -96,12 +123,14 @@ class Coach(QObject):
         back = len(home) == len(moved)
         if since >= _SETTLED if back else since >= _GIVE_UP:
             self._killed = None
-            lost = integer(max(self._session.run.totals.lost - self._lost_before, 0))
-            text = self._recovery(kill, moved, home) + " " + self.tr("Messages lost: {n}.").format(n=lost)
-            self.said.emit(text, "")
+            lost = max(self._session.run.totals.lost - self._lost_before, 0)
+            self._say(lambda: (f"{self._recovery(kill, moved, home)} {self._losses(lost)}", ""))
         elif back and not self._told:
             self._told = True
-            self.said.emit(self._recovery(kill, moved, home), "")
+            self._say(lambda: (self._recovery(kill, moved, home), ""))
+
+    def _losses(self, lost: int) -> str:
+        return self.tr("Messages lost: {n}.").format(n=integer(lost))
 
     def _recovery(self, kill: Marker, moved: list[UserRow], home: list[UserRow]) -> str:
         if not moved:

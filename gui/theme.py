@@ -159,6 +159,7 @@ class Theme(QObject):
         self._app = app
         self._mode: ThemeMode = mode
         self.tokens = LIGHT
+        app.setStyle("Fusion")
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system)
         self.set_mode(mode)
 
@@ -190,7 +191,6 @@ class Theme(QObject):
 
     def _apply(self, tokens: Tokens) -> None:
         self.tokens = tokens
-        self._app.setStyle("Fusion")
         self._app.setFont(ui_font())
         self._app.setPalette(_palette(tokens))
         self._app.setStyleSheet(style_sheet(tokens))

@@ -179,6 +179,7 @@ class MainWindow(QMainWindow):
         self.rail.select(key)
         self.keys.set_view(key)
         self.strip.setVisible(key != "start")
+        self.tip.setVisible(key != "start" and self.coach.speaking)
         if key == "start" and self.isVisible():
             self.start.start.setFocus()
         else:
@@ -198,6 +199,7 @@ class MainWindow(QMainWindow):
             self.rail.button(key).setText(name)
         headline.retranslate(self.strip, self.session)
         self.actions_.retranslate()
+        self.coach.repeat()
         self._on_beat()
 
     # ---- notices -------------------------------------------------------------------------
@@ -238,8 +240,10 @@ class MainWindow(QMainWindow):
     def _on_coach(self, text: str, target: str) -> None:
         action = self.tr("Kill {id}").format(id=target) if target else ""
         self.tip.tell("info", text, action=action)
+        self.tip.setVisible(self.view != "start")
 
     def _on_tip_closed(self) -> None:
+        self.coach.hush()
         if self.coach.target:
             self.coach.dismiss()
 

@@ -699,7 +699,7 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <name>MatrixModel</name>
     <message>
         <source>via {id}</source>
-        <extracomment>What a cell is painted from, a :class:`Paint`. The column of users whose instance was unknown when the push was to be sent.</extracomment>
+        <extracomment>What a cell is painted from, a :class:`Paint`. With more columns than this their headers are the bare ids. The column of users whose instance was unknown when the push was to be sent.</extracomment>
         <translation>经由 {id}</translation>
     </message>
     <message>
@@ -1010,8 +1010,16 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>启动集群</translation>
     </message>
     <message>
+        <source>The demo is running</source>
+        <translation>演示正在运行</translation>
+    </message>
+    <message>
         <source>Start the demo</source>
         <translation>开始演示</translation>
+    </message>
+    <message>
+        <source>Show the graphs</source>
+        <translation>查看图表</translation>
     </message>
     <message>
         <source>Cancel</source>

@@ -21,6 +21,9 @@ METRICS: tuple[MatrixMetric, ...] = ("reach", "delivered", "lost", "p50", "p99")
 #: What a cell is painted from, a :class:`Paint`.
 PAINT_ROLE = int(Qt.ItemDataRole.UserRole) + 10
 
+#: With more columns than this their headers are the bare ids.
+_CROWDED = 8
+
 #: The column of users whose instance was unknown when the push was to be sent.
 OFFLINE = "-"
 
@@ -123,6 +126,8 @@ class MatrixModel(QAbstractTableModel):
                 return None
             return QCoreApplication.translate("MatrixModel", "via {id}").format(id=self._ids[section])
         if section < len(self._ids):
+            if len(self._ids) > _CROWDED:
+                return self._ids[section]
             return QCoreApplication.translate("MatrixModel", "on {id}").format(id=self._ids[section])
         return QCoreApplication.translate("MatrixModel", "offline")
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QStackedLayout, QW
 from core.environment import Action, InstanceInfo
 
 from ..context import Context
-from ..widgets.blocks import Card, button, column, label, row, wrapping
+from ..widgets.blocks import Card, Elided, button, column, label, row, wrapping
 from ..widgets.topology import Topology
 from .instance_card import CrowdCard, InstanceCard, PartCard
 from .logs import LogCard
@@ -66,8 +66,7 @@ class ClusterView(View):
 
     def _build_header(self) -> None:
         self._title = label("heading")
-        self._addresses = label("muted")
-        self._addresses.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._addresses = Elided("muted")
         self.add = button()
         self.add.clicked.connect(lambda: self.session.control("add"))
         self.stop = button()

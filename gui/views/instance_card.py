@@ -14,7 +14,7 @@ from ..context import Context
 from ..format import NONE, decimal, integer, mebibytes, rate, short_clock
 from ..models.cluster import port_of
 from ..models.series import BUCKET
-from ..widgets.blocks import Card, Dot, button, column, label, restyle, row
+from ..widgets.blocks import Card, Dot, Elided, button, column, label, restyle, row
 from ..widgets.swatch import Swatch
 
 _TONES = {
@@ -186,8 +186,7 @@ class PartCard(Card):
         self._context = context
         self._part: Part | None = None
         self._dot, self._state = Dot(), label("muted")
-        self._title, self._address = label("heading"), label("muted")
-        self._address.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._title, self._address = label("heading"), Elided("muted")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.body.addLayout(row(self._title, self._address, 1, self._dot, self._state, spacing=10))
 
@@ -224,7 +223,7 @@ class CrowdCard(Card):
         super().__init__(margin=14, spacing=6)
         self.body.setContentsMargins(14, 10, 14, 10)
         self._run = context.session.run
-        self._title, self._text = label("heading"), label("muted")
+        self._title, self._text = label("heading"), Elided("muted")
         self.body.addLayout(row(self._title, self._text, 1, spacing=10))
 
     def refresh(self) -> None:

@@ -14,7 +14,7 @@ from ..format import clock
 from ..models.legend import LegendModel
 from ..models.matrix import METRICS, MatrixMetric
 from ..models.series import Metric
-from ..widgets.blocks import Card, Segments, button, column, label, row, wrapping
+from ..widgets.blocks import Card, Elided, Segments, button, column, label, row, wrapping
 from ..widgets.matrix import MatrixView
 from ..widgets.plot import TimeChart
 from ..widgets.table import Table
@@ -63,10 +63,10 @@ class LatencyView(View):
 
     def _build_chart_card(self) -> QWidget:
         card = Card(spacing=8)
-        self._title = label("title")
+        self._title = Elided("title")
         self._live = button("primary")
         self._live.clicked.connect(self._back_to_live)
-        self._held = label("muted")
+        self._held = Elided("muted")
         card.body.addLayout(
             row(
                 self._title,
@@ -83,8 +83,9 @@ class LatencyView(View):
         self._legend_table = Table(self.legend, self.theme, self.session.cluster.index, many=False)
         self._legend_table.setSelectionMode(Table.SelectionMode.NoSelection)
         self._legend_table.setFixedWidth(318)
+        self._legend_table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._legend_table.clicked.connect(self._on_legend)
-        for place, wide in enumerate((98, 55, 55, 55, 55)):
+        for place, wide in enumerate((86, 53, 53, 53)):
             self._legend_table.setColumnWidth(place, wide)
         self._twin_model = QStandardItemModel(self)
         self._twin = Table(self._twin_model, self.theme, self.session.cluster.index)
@@ -113,7 +114,7 @@ class LatencyView(View):
     def _build_matrix_card(self) -> QWidget:
         card = Card(spacing=8)
         self._matrix_title = label("title")
-        self._matrix_hint = label("muted")
+        self._matrix_hint = Elided("muted")
         self.matrix_metric = Segments(METRICS, "reach")
         self.matrix_metric.chosen.connect(self._on_matrix_metric)
         self._matrix = MatrixView(self.session.small_matrix, self.theme, pixels=12)

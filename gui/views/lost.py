@@ -51,6 +51,7 @@ class LostCard(Card):
     def retranslate(self) -> None:
         """Set every text in the present language."""
         self._title.setText(self.tr("Lost messages"))
+        self._session.lost.retranslate()
         self.table.setAccessibleName(self._title.text())
 
     def changeEvent(self, event: QEvent) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QStackedLayout, QWidget
 from ..context import Context
 from ..format import integer, millis, percent
 from ..models.matrix import METRICS, OFFLINE, MatrixMetric
-from ..widgets.blocks import Card, Segments, button, column, label, row, wrapping
+from ..widgets.blocks import Card, Elided, Segments, button, column, label, row, wrapping
 from ..widgets.matrix import MatrixView as Grid
 from .lost import LostCard
 from .view import View
@@ -37,7 +37,7 @@ class MatrixView(View):
 
     def _build_grid(self) -> QWidget:
         card = Card(spacing=10)
-        self._title, self._hint = label("title"), label("muted")
+        self._title, self._hint = label("title"), Elided("muted")
         self.grid = Grid(self.session.matrix, self.theme, pixels=15)
         self.grid.selectionModel().currentChanged.connect(self._show_pair)
         self._empty = wrapping("lead")

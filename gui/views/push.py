@@ -78,7 +78,7 @@ class PushView(View):
         self.payload = QPlainTextEdit('{"text": "hello from Pushscope"}')
         self.payload.setFont(mono_font(12))
         self.payload.setTabChangesFocus(True)
-        self.payload.setMinimumHeight(90)
+        self.payload.setMinimumHeight(60)
         self.payload.textChanged.connect(self._check)
         self._names["payload"].setBuddy(self.payload)
         card.body.addWidget(self._names["payload"])

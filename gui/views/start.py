@@ -91,7 +91,7 @@ class StartView(View):
         self._demo_text = wrapping("lead")
         self.start = button("large")
         self.start.setDefault(True)
-        self.start.clicked.connect(self.session.start)
+        self.start.clicked.connect(self._on_start)
         self._hint = label("muted")
         words = QWidget()
         words_layout = QVBoxLayout(words)
@@ -163,7 +163,6 @@ class StartView(View):
             )
         )
         self.start_cluster.setText(self.tr("Start the cluster"))
-        self.start.setText(self.tr("Start the demo"))
         self.cancel.setText(self.tr("Cancel"))
         self._hint.setText(self.tr("Enter"))
         self.refresh()
@@ -188,15 +187,25 @@ class StartView(View):
                 "ports of this machine only."
             ).format(instances=settings.instances, users=settings.users, rate=settings.rate)
         )
-        self.start.setEnabled(run.next_action == "start")
+        live = run.is_live and not show_steps
+        if live:
+            self._demo_title.setText(self.tr("The demo is running"))
+        self.start.setText(self.tr("Show the graphs") if live else self.tr("Start the demo"))
+        self.start.setEnabled(live or run.next_action == "start")
         self.start_cluster.setEnabled(not run.cluster_alive)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter starts the demo."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.start.isEnabled():
-            self.session.start()
+            self._on_start()
             return
         super().keyPressEvent(event)
+
+    def _on_start(self) -> None:
+        if self.session.run.next_action == "start":
+            self.session.start()
+        else:
+            self.context.go_to.emit("latency")
 
     def _on_cancel(self) -> None:
         if self.session.run.cluster == "failed":

@@ -31,7 +31,7 @@ class Tile(QAbstractButton):
         self._figure = Figure("–")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(46)
-        self.setMinimumWidth(64)
+        self._least = 56
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setAttribute(Qt.WidgetAttribute.WA_Hover)
@@ -47,11 +47,24 @@ class Tile(QAbstractButton):
         if figure != self._figure:
             self._figure = figure
             self.setAccessibleDescription(f"{figure.text} {figure.unit}".strip())
+            self._grow()
             self.update()
 
     def sizeHint(self) -> QSize:
         """Wide enough for its number."""
-        return QSize(QFontMetrics(ui_font(20, bold=True)).horizontalAdvance("00:00:00") + 12, 46)
+        return QSize(max(self._least, 96), 46)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the widest number so far, so that nothing is cut and nothing jitters."""
+        return QSize(self._least, 46)
+
+    def _grow(self) -> None:
+        wide = QFontMetrics(ui_font(20, bold=True)).horizontalAdvance(self._figure.text)
+        if self._figure.unit:
+            wide += QFontMetrics(ui_font(12)).horizontalAdvance(self._figure.unit) + 5
+        if wide + 10 > self._least:
+            self._least = wide + 10
+            self.updateGeometry()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The name above, the number and its unit below, on shared baselines."""

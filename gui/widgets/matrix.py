@@ -63,7 +63,7 @@ class CellDelegate(QStyledItemDelegate):
             painter.setBrush(QBrush(QColor(tokens.mix(tokens.line, 0.7)), Qt.BrushStyle.BDiagPattern))
             painter.drawRoundedRect(rect, 6, 6)
         self._outline(painter, option, rect, paint)
-        painter.setFont(ui_font(self._pixels))
+        painter.setFont(ui_font(max(9, min(self._pixels, int(rect.width() / 3.6)))))
         painter.setPen(QColor(ink_on(fill) if not plain else tokens.muted))
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, paint.text)
         painter.restore()
@@ -93,7 +93,7 @@ class MatrixView(QTableView):
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectItems)
-        for header, least in ((self.horizontalHeader(), 44), (self.verticalHeader(), 24)):
+        for header, least in ((self.horizontalHeader(), 36), (self.verticalHeader(), 24)):
             header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
             header.setMinimumSectionSize(least)
             header.setHighlightSections(False)

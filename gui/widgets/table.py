@@ -96,7 +96,10 @@ class Table(QTableView):
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         header.setHighlightSections(False)
         header.setFixedHeight(28)
-        header.setStretchLastSection(True)
+        if model.columnCount():  # takes what is left, and no more
+            header.setSectionResizeMode(model.columnCount() - 1, QHeaderView.ResizeMode.Stretch)
+        else:
+            header.setStretchLastSection(True)
         if sortable:
             header.setSectionsClickable(True)
             header.setSortIndicatorShown(True)
@@ -107,8 +110,7 @@ class Table(QTableView):
         """Size columns for their headers and the first rows, not below ``least``."""
         model = self.model()
         metrics = QFontMetrics(self.font())
-        stretched = self.horizontalHeader().stretchLastSection()
-        for column in range(model.columnCount() - (1 if stretched else 0)):
+        for column in range(model.columnCount() - 1):
             texts = [str(model.headerData(column, Qt.Orientation.Horizontal) or "")]
             for row in range(min(model.rowCount(), _SAMPLE)):
                 texts.append(str(model.index(row, column).data() or ""))

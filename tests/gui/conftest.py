@@ -9,6 +9,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pytest
+import shiboken6
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
@@ -46,12 +47,15 @@ def languages(app: QApplication) -> Iterator[Languages]:
     made = Languages(app, "en")
     yield made
     made.set_language("en")
+    shiboken6.delete(made)
 
 
 @pytest.fixture
-def theme(app: QApplication) -> Theme:
+def theme(app: QApplication) -> Iterator[Theme]:
     """The light theme."""
-    return Theme(app, "light")
+    made = Theme(app, "light")
+    yield made
+    shiboken6.delete(made)
 
 
 @pytest.fixture
@@ -72,6 +76,7 @@ def context(session: Session, theme: Theme, settings: Settings) -> Iterator[Cont
     made = Context(session, theme, settings)
     yield made
     made.stop()
+    shiboken6.delete(made)
 
 
 @pytest.fixture
@@ -83,5 +88,4 @@ def window(context: Context, languages: Languages) -> Iterator[MainWindow]:
     yield made
     made.allow_close = True
     made.close()
-    made.deleteLater()
-    QApplication.processEvents()
+    shiboken6.delete(made)

@@ -291,7 +291,7 @@ def test_every_control_has_a_name(window: MainWindow, link: DoubleLink) -> None:
             if not child.isVisible() or not isinstance(child, QAbstractButton | QTableView):
                 continue
             interface = QAccessible.queryAccessibleInterface(child)
-            name = interface.text(QAccessible.Text.Name) if interface is not None else ""
+            name = interface.text(QAccessible.Text.Name)
             if not name and child.objectName() != "qt_toolbar_ext_button" and child.parent() is not None:
                 nameless.append(f"{key}: {type(child).__name__} in {type(child.parent()).__name__}")
     assert not [entry for entry in nameless if "QAbstractButton in" not in entry]
