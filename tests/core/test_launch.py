@@ -31,12 +31,14 @@ def test_from_the_wheel(tmp_path: Path) -> None:
     (package / "core" / "__init__.py").touch()
     (package / "core" / "launch.py").write_text(Path(launch.__file__).read_text())
     (package / "__main__.py").write_text(
-        "import importlib.util, sys\nprint(*sys.argv[1:], importlib.util.find_spec('core'))\n"
+        "import pathlib, sys\n"
+        "own = pathlib.Path(__file__).parent\n"
+        "print(*sys.argv[1:], own in map(pathlib.Path, sys.path))\n"
     )
     script = "from pushscope.core.launch import self_command; print(*self_command('a', 'b'), sep='\\n')"
     command = _run([sys.executable, "-P", "-c", script], tmp_path).splitlines()
     assert command[-2:] == ["a", "b"]
-    assert _run(command, tmp_path).split() == ["a", "b", "None"]
+    assert _run(command, tmp_path).split() == ["a", "b", "False"]
 
 
 def test_from_a_frozen_program(monkeypatch: pytest.MonkeyPatch) -> None:
