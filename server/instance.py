@@ -91,6 +91,7 @@ class Instance:
             self.broker: Broker = MemoryBroker()
         else:
             self.broker = broker or broker_for(settings.broker_url)
+        self._broker_given = broker is not None
         self._rule = AccessRule(settings.host)
         self._origins = Origins(settings.allowed_origins)
         self._stack = AsyncExitStack()
@@ -99,8 +100,10 @@ class Instance:
         self._started_at = time.monotonic()
         self._broker_up = asyncio.Event()
         self._listener: Listener | None = None
-        self._discovery: DiscoveryClient | None = None
-        self._sync: PeerSync | None = None
+        #: The connection to discovery, where there is one.
+        self.discovery: DiscoveryClient | None = None
+        #: What keeps the peers in step; the strategy ``relay`` only.
+        self.sync: PeerSync | None = None
         self._wired = False
         self._aborted = False
 
@@ -129,7 +132,7 @@ class Instance:
     def info(self) -> dict[str, Any]:
         """The content of ``/info``."""
         broker = {"url": self.broker.url, "available": self.broker.available, "reason": self.broker.reason}
-        peers = [] if self._sync is None else list(self._sync.peers.values())
+        peers = [] if self.sync is None else list(self.sync.peers.values())
         return {
             "id": self.settings.id,
             "service": self.settings.service,
@@ -193,8 +196,8 @@ class Instance:
         if settings.discovery_url is not None:
             await self._join_discovery(settings.discovery_url)
         await self._catch_up()
-        if self._discovery is not None:
-            await self._discovery.update(status="UP")
+        if self.discovery is not None:
+            await self.discovery.update(status="UP")
         logger.info("instance %s listens at %s", settings.id, self.url)
 
     def abort(self) -> None:
@@ -203,21 +206,21 @@ class Instance:
         Leaving the block is still needed. For clusters in one process.
         """
         self._aborted = True
-        if self._discovery is not None:
-            self._discovery.abort()
+        if self.discovery is not None:
+            self.discovery.abort()
         if self._listener is not None:
             self._listener.abort()
 
     async def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        if self._discovery is not None:
-            discovery, self._discovery = self._discovery, None
+        if self.discovery is not None:
+            discovery, self.discovery = self.discovery, None
             await discovery.__aexit__(None, None, None)
         if self._wired and not self._aborted:
             self.router.close_all()
-        if self._sync is not None and self.broker.available and not self._aborted:
-            self._sync.goodbye()
+        if self.sync is not None and self.broker.available and not self._aborted:
+            self.sync.goodbye()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -228,17 +231,20 @@ class Instance:
         registration = Registration(
             id=settings.id, service=settings.service, host=settings.host, port=self.port, status="STARTING"
         )
-        self._discovery = DiscoveryClient(url, registration, self._on_registry, token=self._rule.token)
-        await self._discovery.__aenter__()
+        self.discovery = DiscoveryClient(url, registration, self._on_registry, token=self._rule.token)
+        await self.discovery.__aenter__()
 
     async def _catch_up(self) -> None:
         """Learn the peers' users before anybody can push here."""
-        sync = self._sync
+        sync = self.sync
         if sync is None or not self.broker.available:
             return
-        if self._discovery is not None:
-            others = self._discovery.instances(self.settings.service)
+        if self.discovery is not None:
+            # Also those that are just starting: they answer as soon as they are listed.
+            others = self.discovery.snapshot.of(self.settings.service, status=None)
             sync.expect(frozenset(item.id for item in others))
+        elif self.settings.broker_url != "memory:" or self._broker_given:
+            sync.listen()
         caught_up = asyncio.Event()
         sync.when_in_step(caught_up.set)
         await caught_up.wait()
@@ -254,7 +260,7 @@ class Instance:
         local = LocalDelivery(settings, self.hub, registry, counters, stages)
         self._local = local
         if settings.strategy == "relay":
-            self._sync = PeerSync(settings, registry, self._tell_peers, loop.call_later, loop.time, counters)
+            self.sync = PeerSync(settings, registry, self._tell_peers, loop.call_later, loop.time, counters)
         self.strategy = self._make_strategy(local)
         topics = TopicRelay(self.hub, self.broker, guard, counters, stages)
         application = Application(
@@ -265,19 +271,19 @@ class Instance:
             self.hub,
             registry,
             self.strategy,
-            self._sync,
+            self.sync,
             counters,
             stages,
             loop.time,
             CLIENT_LIMITS,
         )
         self.router.outbox = outbox
-        self.router.subscriptions = ClientSubscriptions(settings, topics, outbox, guard, self._sync, counters)
+        self.router.subscriptions = ClientSubscriptions(settings, topics, outbox, guard, self.sync, counters)
         self.router.sends = ClientSends(
             settings, application, self.strategy, local, registry, self.broker, outbox, guard, counters
         )
         pushes = Pushes(
-            settings, self.strategy, self.broker, self.hub, self._sync, counters, stages, loop.time
+            settings, self.strategy, self.broker, self.hub, self.sync, counters, stages, loop.time
         )
         self._push_api = PushApi(pushes, self._rule)
         sockets = WebSocketEndpoint(self.router, self._origins)
@@ -308,14 +314,14 @@ class Instance:
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._sync is not None:
-            self._sync.tick()
+        if self.sync is not None:
+            self.sync.tick()
         self.router.wheel.turn(loop.time())
         self._timer = loop.call_later(TICK_S, self._tick)
 
     def _subscribe_internal(self) -> None:
         settings, subscribe = self.settings, self.broker.subscribe
-        sync = self._sync
+        sync = self.sync
         if sync is not None:
             subscribe(settings.peers_destination, lambda frame: sync.receive(frame.body))
             subscribe(settings.peer_destination(sync.epoch), lambda frame: sync.receive(frame.body))
@@ -332,8 +338,8 @@ class Instance:
         if error is not None:
             logger.error("the broker refuses what instances need: %s", error)
             return
-        if self._sync is not None:
-            self._sync.announce()
+        if self.sync is not None:
+            self.sync.announce()
         self._broker_up.set()
 
     def _on_availability(self, available: bool, reason: str) -> None:
@@ -341,8 +347,8 @@ class Instance:
             self.counters.broker_losses += 1
             if self._relay is not None:
                 self._relay.broker_lost()
-        elif self._broker_up.is_set() and self._sync is not None:
-            self._sync.announce()
+        elif self._broker_up.is_set() and self.sync is not None:
+            self.sync.announce()
 
     def _on_unresolved(self, frame: Frame) -> None:
         original = frame.headers.get("simpOrigDestination")
@@ -359,9 +365,9 @@ class Instance:
 
     def _on_registry(self, snapshot: Snapshot) -> None:
         """Discovery says who is there."""
-        if self._sync is not None:
+        if self.sync is not None:
             peers = snapshot.of(self.settings.service, status=None)
-            self._sync.listed(frozenset(item.id for item in peers))
+            self.sync.listed(frozenset(item.id for item in peers))
         gateways = snapshot.of(GATEWAY_SERVICE, status=None)
         self._origins.gateways = frozenset(place_of(item.host, item.port) for item in gateways)
 

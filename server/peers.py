@@ -53,6 +53,9 @@ _BATCH_S: Final = 0.005
 _GONE_S: Final = 1.0
 #: A state is asked for again after so long.
 _WANT_AGAIN_S: Final = 0.2
+#: How long we listen for peers at the start where there is no discovery.
+_LISTEN_S: Final = 0.15
+_ANYBODY: Final = "anybody"
 #: How long we wait for the peers' states when we have been away.
 _CATCH_UP_S: Final = 1.0
 
@@ -145,12 +148,26 @@ class PeerSync:
         self._send(self._settings.peers_destination, Bye(self._settings.id, self.epoch))
 
     def expect(self, ids: frozenset[str]) -> None:
-        """Wait, before :attr:`in_step`, for the states of these instances too."""
-        heard = {peer.id for peer in self.peers.values()}
-        missing = {f"id:{id}" for id in ids if id != self._settings.id and id not in heard}
+        """Before :attr:`in_step`, wait for the states of these instances too."""
+        told = {peer.id for peer in self.peers.values() if peer.seq >= 0}
+        missing = {f"id:{id}" for id in ids if id != self._settings.id and id not in told}
         if missing:
             self._awaited = (self._awaited or set()) | missing
             self._awaited_until = self._clock() + _CATCH_UP_S
+
+    def listen(self) -> None:
+        """Before :attr:`in_step`, give peers of whom nobody has told us time to speak up."""
+        self._awaited = (self._awaited or set()) | {_ANYBODY}
+        self._awaited_until = self._clock() + _CATCH_UP_S
+        self._later(_LISTEN_S, self._heard_enough)
+
+    def _heard_enough(self) -> None:
+        if self._awaited is not None:
+            self._awaited.discard(_ANYBODY)
+            # Who has spoken up is waited for until its state has come.
+            self._awaited |= {peer.epoch for peer in self.peers.values() if peer.seq < 0}
+            if not self._awaited:
+                self._caught_up()
 
     def in_step(self, now: float) -> bool:
         """Whether our picture of the peers' users can be trusted.

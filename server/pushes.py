@@ -187,6 +187,9 @@ class Pushes:
         if not _RESERVED.isdisjoint(headers):
             names = ", ".join(sorted(_RESERVED.intersection(headers)))
             raise BadPush(f"these headers cannot be set by a push: {names}", "headers")
+        for name, value in headers.items():
+            if not name or "\0" in name or "\0" in value:
+                raise BadPush(f"header {name!r} cannot be sent: it is empty or contains NUL", "headers")
         id = headers.get("ps-id")
         if id is None:
             self._count += 1

@@ -1,0 +1,236 @@
+"""One contract for all brokers: what ``server.brokers.base.Broker`` promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from core.errors import BrokerUnavailable
+from core.protocol import Frame
+from server.brokers.base import Broker
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.memory import MemoryBroker, MemoryExchange
+from server.brokers.stomp import StompBroker
+
+PATIENCE = 20.0
+
+
+class Ends:
+    """Two ends of one broker, as two instances have them."""
+
+    def __init__(self, one: Broker, two: Broker) -> None:
+        self.one = one
+        self.two = two
+
+
+class Inbox:
+    """Collects what is delivered."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Frame] = asyncio.Queue()
+
+    def __call__(self, frame: Frame) -> None:
+        self._queue.put_nowait(frame)
+
+    async def next(self) -> Frame:
+        async with asyncio.timeout(PATIENCE):
+            return await self._queue.get()
+
+    async def bodies(self, count: int) -> list[bytes]:
+        return [(await self.next()).body for _ in range(count)]
+
+    @property
+    def empty(self) -> bool:
+        return self._queue.empty()
+
+
+async def subscribed(broker: Broker, destination: str, deliver: Callable[[Frame], None]) -> int:
+    """Subscribe and wait until it is in place."""
+    ready: asyncio.Future[BrokerUnavailable | None] = asyncio.get_running_loop().create_future()
+    handle = broker.subscribe(destination, deliver, ready.set_result)
+    async with asyncio.timeout(PATIENCE):
+        error = await ready
+    if error is not None:
+        raise error
+    return handle
+
+
+async def published(
+    broker: Broker, destination: str, body: bytes, headers: dict[str, str] | None = None
+) -> None:
+    """Publish and wait until the broker has it."""
+    done: asyncio.Future[BrokerUnavailable | None] = asyncio.get_running_loop().create_future()
+    broker.publish(destination, headers or {}, body, done.set_result)
+    async with asyncio.timeout(PATIENCE):
+        assert await done is None
+
+
+async def _memory(stack: AsyncExitStack) -> Ends:
+    shared = MemoryExchange()
+    return Ends(await _started(stack, MemoryBroker(shared)), await _started(stack, MemoryBroker(shared)))
+
+
+async def _embedded(stack: AsyncExitStack) -> Ends:
+    broker = await stack.enter_async_context(EmbeddedBroker())
+    return Ends(
+        await _started(stack, StompBroker(broker.url)), await _started(stack, StompBroker(broker.url))
+    )
+
+
+async def _started(stack: AsyncExitStack, broker: Broker) -> Broker:
+    up = asyncio.Event()
+    await broker.start(lambda available, reason: up.set() if available else None)
+    stack.push_async_callback(broker.stop)
+    async with asyncio.timeout(PATIENCE):
+        await up.wait()
+    return broker
+
+
+@pytest.fixture(params=[_memory, _embedded], ids=["memory", "embedded"])
+async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
+    make: Callable[[AsyncExitStack], Awaitable[Ends]] = request.param
+    async with AsyncExitStack() as stack:
+        yield await make(stack)
+
+
+async def test_a_message_arrives_at_the_other_end_with_headers_and_body(ends: Ends) -> None:
+    inbox = Inbox()
+    await subscribed(ends.two, "/topic/greetings", inbox)
+    body = bytes(range(256))
+    ends.one.publish("/topic/greetings", {"content-type": "application/json", "a:b": "c\\d\ne"}, body)
+    frame = await inbox.next()
+    assert frame.headers["destination"] == "/topic/greetings"
+    assert frame.headers["content-type"] == "application/json"
+    assert frame.headers["a:b"] == "c\\d\ne"
+    assert frame.headers["message-id"]
+    assert frame.body == body
+
+
+async def test_connection_headers_of_a_sender_do_not_travel(ends: Ends) -> None:
+    inbox = Inbox()
+    await subscribed(ends.two, "/topic/a", inbox)
+    ends.one.publish(
+        "/topic/a", {"receipt": "x", "transaction": "t", "message-id": "forged", "keep": "1"}, b""
+    )
+    frame = await inbox.next()
+    assert frame.headers["keep"] == "1"
+    assert "receipt" not in frame.headers and "transaction" not in frame.headers
+    assert frame.headers["message-id"] != "forged"
+
+
+async def test_a_publisher_that_subscribes_hears_itself(ends: Ends) -> None:
+    inbox = Inbox()
+    await subscribed(ends.one, "/topic/a", inbox)
+    ends.one.publish("/topic/a", {}, b"me")
+    assert (await inbox.next()).body == b"me"
+
+
+async def test_every_topic_subscription_gets_a_copy(ends: Ends) -> None:
+    inboxes = [Inbox() for _ in range(3)]
+    await subscribed(ends.one, "/topic/a", inboxes[0])
+    await subscribed(ends.two, "/topic/a", inboxes[1])
+    await subscribed(ends.two, "/topic/a", inboxes[2])
+    ends.one.publish("/topic/a", {}, b"x")
+    for inbox in inboxes:
+        assert (await inbox.next()).body == b"x"
+
+
+async def test_order_holds_across_destinations(ends: Ends) -> None:
+    inbox = Inbox()
+    await subscribed(ends.two, "/topic/a", inbox)
+    await subscribed(ends.two, "/topic/b", inbox)
+    await subscribed(ends.two, "/queue/c", inbox)
+    bodies = [str(number).encode() for number in range(300)]
+    for number, body in enumerate(bodies):
+        ends.one.publish(("/topic/a", "/topic/b", "/queue/c")[number % 3], {}, body)
+        if number % 50 == 0:
+            await asyncio.sleep(0)  # several turns of the loop
+    assert await inbox.bodies(len(bodies)) == bodies
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("/topic/a.*", "/topic/a.b", True),
+        ("/topic/a.*", "/topic/a.b.c", False),
+        ("/topic/a.#", "/topic/a.b.c", True),
+        ("/topic/a.#", "/topic/a", True),
+        ("/topic/*.b", "/topic/a.b", True),
+        ("/topic/gr*", "/topic/greetings", False),
+    ],
+)
+async def test_wildcards_stand_for_words(ends: Ends, pattern: str, name: str, matches: bool) -> None:
+    inbox, everything = Inbox(), Inbox()
+    await subscribed(ends.two, pattern, inbox)
+    await subscribed(ends.two, name, everything)
+    await published(ends.one, name, b"x")
+    assert (await everything.next()).body == b"x"
+    if matches:
+        assert (await inbox.next()).headers["destination"] == name
+    assert inbox.empty
+
+
+async def test_consumers_of_a_queue_take_turns(ends: Ends) -> None:
+    one, two = Inbox(), Inbox()
+    await subscribed(ends.one, "/queue/work", one)
+    await subscribed(ends.two, "/queue/work", two)
+    for number in range(6):
+        ends.one.publish("/queue/work", {}, str(number).encode())
+    assert {*await one.bodies(3), *await two.bodies(3)} == {b"0", b"1", b"2", b"3", b"4", b"5"}
+
+
+async def test_a_queue_keeps_messages_until_somebody_consumes(ends: Ends) -> None:
+    await published(ends.one, "/queue/later", b"1")
+    await published(ends.one, "/queue/later", b"2")
+    inbox = Inbox()
+    await subscribed(ends.two, "/queue/later", inbox)
+    assert await inbox.bodies(2) == [b"1", b"2"]
+
+
+async def test_nothing_is_delivered_after_unsubscribe(ends: Ends) -> None:
+    gone, stays = Inbox(), Inbox()
+    handle = await subscribed(ends.two, "/topic/a", gone)
+    await subscribed(ends.two, "/topic/a", stays)
+    ends.two.unsubscribe(handle)
+    ends.two.unsubscribe(handle)  # unknown by now, ignored
+    ends.one.publish("/topic/a", {}, b"x")
+    assert (await stays.next()).body == b"x"
+    assert gone.empty
+
+
+async def test_callbacks_never_come_from_inside_the_call(ends: Ends) -> None:
+    inside = True
+    seen: list[bool] = []
+    arrived = asyncio.Event()
+
+    def deliver(frame: Frame) -> None:
+        seen.append(inside)
+        arrived.set()
+
+    ends.one.subscribe("/topic/a", deliver, lambda error: seen.append(inside))
+    ends.one.publish("/topic/a", {}, b"x", lambda error: seen.append(inside))
+    inside = False
+    async with asyncio.timeout(PATIENCE):
+        await arrived.wait()
+    await published(ends.one, "/topic/b", b"")
+    assert seen == [False, False, False]
+
+
+async def test_publishing_to_a_stopped_broker_is_refused(ends: Ends) -> None:
+    await ends.one.stop()
+    assert not ends.one.available
+    with pytest.raises(BrokerUnavailable):
+        ends.one.publish("/topic/a", {}, b"x")
+
+
+async def test_two_subscriptions_with_one_receiver_are_told_apart(ends: Ends) -> None:
+    inbox = Inbox()
+    first = await subscribed(ends.two, "/topic/a", inbox)
+    await subscribed(ends.two, "/topic/a", inbox)
+    ends.two.unsubscribe(first)
+    await published(ends.one, "/topic/a", b"once")
+    await published(ends.one, "/topic/a", b"twice")
+    assert await inbox.bodies(2) == [b"once", b"twice"]
