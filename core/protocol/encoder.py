@@ -58,7 +58,7 @@ def encode(command: str, headers: Headers = (), body: bytes = b"") -> bytes:
         values = _escaped(names, values)
     try:
         if command in WITH_BODY:
-            return (layout % values + f"{len(body)}\n\n").encode() + body + b"\0"
+            return b"%b%d\n\n%b\0" % ((layout % values).encode(), len(body), body)
         if body:
             raise LocalProtocolError(f"{command} must not have a body")
         return (layout % values).encode()

@@ -28,7 +28,7 @@ from core.protocol import (
 )
 
 from .measuring import Figures, interleave
-from .report import Row, at_least_times, at_most
+from .report import Row, at_least_times
 
 #: A MESSAGE as a user receives it: 180 bytes.
 HEADERS = {
@@ -77,7 +77,6 @@ def main(rounds: int, quick: bool) -> Iterator[Row]:
     ours = parse["ours"]
     yield at_least_times(section, "ours beside stomp.py, frame only", ours, "µs CPU", kind, 3)
     yield at_least_times(section, "ours beside stomp.py, as it works", ours, "µs CPU", whole, 3)
-    yield at_most(section, "ours", ours, "µs CPU", 2.5)
     for name in ("ours, 32 in a chunk", "ours, with escapes", "ours, in two chunks", "ours, session"):
         yield Row(section, name, parse[name], "µs CPU")
 
@@ -87,9 +86,8 @@ def main(rounds: int, quick: bool) -> Iterator[Row]:
     ours = written["ours"]
     yield at_least_times(section, "ours beside stomp.py, frame only", ours, "µs CPU", kind, 2)
     yield at_least_times(section, "ours beside stomp.py, as it works", ours, "µs CPU", whole, 2)
-    yield at_most(section, "ours", ours, "µs CPU", 1)
     yield Row(section, "ours, with escapes", written["ours, with escapes"], "µs CPU")
-    yield at_most(section, "fan-out: one more subscription", written["fan-out"], "µs CPU", 0.3)
+    yield Row(section, "fan-out: one more subscription", written["fan-out"], "µs CPU")
     yield Row(section, "the same as a WebSocket message", written["fan-out, websocket"], "µs CPU")
     yield Row(section, "WebSocket header and payload", written["websocket"], "µs CPU")
 
