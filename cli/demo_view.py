@@ -107,12 +107,14 @@ class DemoTable:
         self._live.stop()
 
     def _table(self, snapshot: Snapshot) -> Table:
+        from rich.box import SIMPLE_HEAD
         from rich.table import Table
 
-        caption = f"{status_line(snapshot)} · {self._title} · Ctrl-C stops"
-        table = Table(title=f"Pushscope demo, {snapshot.run_t:.0f} s", caption=caption, expand=False)
+        title = f"Pushscope demo, {self._title}, {snapshot.run_t:.0f} s (Ctrl-C stops)"
+        table = Table(title=title, caption=status_line(snapshot), box=SIMPLE_HEAD, title_justify="left")
+        table.caption_justify = "left"
         table.add_column("instance")
-        for name in ("state", "sessions", "on: p99 now", "p50", "p99", "lost", "via: p50", "p99"):
+        for name in ("state", "sessions", "p99 now", "on p50", "on p99", "lost", "via p50", "via p99"):
             table.add_column(name, justify="right" if name != "state" else "left")
         sums = {each.series: each for each in snapshot.series}
         for instance in snapshot.instances:
