@@ -11,17 +11,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import MutableSet
-from typing import Any, cast
+from typing import Any
 
-import httptools
-
+from .answer import UpstreamEnd
 from .balancer import Target
-from .edge import MAX_HEAD, Edge
-from .heads import UpgradeAnswer, end_to_end, error_response, parse_answer, response_head
+from .edge import Edge
+from .heads import UpgradeAnswer, end_to_end, error_response, response_head
 from .plan import Plan, UpgradeRequest
 from .splice import close_soon, join
-
-_END_OF_HEAD = b"\r\n\r\n"
 
 
 class Upgrade(asyncio.Protocol):
@@ -50,7 +47,7 @@ class Upgrade(asyncio.Protocol):
         self._left = list(reversed(plan.targets))
         self._tried: list[str] = []
         self._target: Target | None = None
-        self._answer: _Answer | None = None
+        self._answer: UpstreamEnd | None = None
         self._upstream: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._dialling: asyncio.Task[None] | None = None
@@ -59,11 +56,6 @@ class Upgrade(asyncio.Protocol):
     def transport(self) -> asyncio.Transport:
         """The client's transport (what cuts a server's connections asks for it)."""
         return self._client
-
-    @property
-    def accept(self) -> bytes:
-        """The accept key that upstream must show."""
-        return self._plan.accept
 
     def begin(self) -> None:
         """Take the client's connection over and dial."""
@@ -122,7 +114,7 @@ class Upgrade(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         while self._left:
             target = self._left.pop()
-            answer = _Answer(self)
+            answer = UpstreamEnd(self, self._plan.accept)
             try:
                 async with asyncio.timeout(self._edge.settings.connect_timeout_s):
                     await loop.create_connection(
@@ -143,7 +135,7 @@ class Upgrade(asyncio.Protocol):
         self._dialling = None
         self.fail(502, f"no instance could be reached: {'; '.join(self._tried)}")
 
-    def _dialled(self, target: Target, answer: _Answer) -> None:
+    def _dialled(self, target: Target, answer: UpstreamEnd) -> None:
         upstream = answer.transport
         if upstream is None or upstream.is_closing() or self._client.is_closing():
             self.fail(502, f"{target.id or 'upstream'} at {target.authority} closed the connection")
@@ -216,6 +208,7 @@ class Upgrade(asyncio.Protocol):
     def _release(self) -> None:
         self._connections.discard(self)
         self._edge.waiting.discard(self)
+        self._answer = None  # it refers back to us
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -227,100 +220,3 @@ class Upgrade(asyncio.Protocol):
         request, target = self._request, self._target
         where = f"{target.id}@{target.authority}" if target is not None else ""
         self._edge.log(request.client, "GET", request.target, status, self._started, where)
-
-
-class _Answer(asyncio.Protocol):
-    """Upstream's end until the answer is known: the protocol of the dialled connection."""
-
-    def __init__(self, upgrade: Upgrade) -> None:
-        self.transport: asyncio.Transport | None = None
-        self._upgrade = upgrade
-        self._buffer = b""
-        self._parser: httptools.HttpResponseParser | None = None
-        self._done = False
-
-    @property
-    def begun(self) -> bool:
-        """Whether anything has been answered."""
-        return bool(self._buffer) or self._parser is not None or self._done
-
-    def abandon(self) -> None:
-        """Nobody wants this answer any more."""
-        self._done = True
-        if self.transport is not None:
-            self.transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Dialled."""
-        # Not checked: uvloop's transports are none of asyncio's classes.
-        self.transport = cast("asyncio.Transport", transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Upstream is gone before there was a tunnel."""
-        if self._done:
-            return
-        self._done = True
-        if self._parser is not None:
-            self._upgrade.over()
-        elif self.transport is not None:
-            self._upgrade.no_answer("closed the connection without an answer to the upgrade")
-
-    def data_received(self, data: bytes) -> None:
-        """Collect the head, then decide."""
-        if self._done:
-            return
-        if self._parser is not None:
-            self._feed(data)
-            return
-        self._buffer += data
-        while not self._done and self._parser is None:
-            end = self._buffer.find(_END_OF_HEAD)
-            if end < 0 or end > MAX_HEAD:
-                if len(self._buffer) > MAX_HEAD:
-                    self._give_up(f"answered with a head of more than {MAX_HEAD} bytes")
-                return
-            self._decide(end)
-
-    def _decide(self, end: int) -> None:
-        try:
-            answer = parse_answer(self._buffer[:end])
-        except ValueError as error:
-            self._give_up(f"did not answer with HTTP: {error}")
-            return
-        if answer.status == 101:
-            if not answer.is_websocket(self._upgrade.accept):
-                self._give_up("answered 101 without proof that it speaks WebSocket")
-                return
-            self._done = True
-            self._upgrade.accepted(self._buffer)
-        elif answer.status < 200:
-            self._buffer = self._buffer[end + len(_END_OF_HEAD) :]  # 100 and 103 announce nothing here
-        else:
-            self._parser = httptools.HttpResponseParser(self)
-            self._upgrade.relay_head(answer)
-            self._feed(self._buffer)
-
-    def _feed(self, data: bytes) -> None:
-        assert self._parser is not None
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._finish()
-
-    def on_body(self, data: bytes) -> None:
-        """Called by the parser."""
-        if not self._done:
-            self._upgrade.relay_body(data)
-
-    def on_message_complete(self) -> None:
-        """Called by the parser."""
-        self._finish()
-
-    def _finish(self) -> None:
-        if not self._done:
-            self._done = True
-            self._upgrade.over()
-
-    def _give_up(self, message: str) -> None:
-        self._done = True
-        self._upgrade.no_answer(message)
