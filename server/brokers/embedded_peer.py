@@ -70,6 +70,7 @@ class Peer(asyncio.Protocol):
         self._pending: list[bytes] = []
         self._dirty = False
         self._paused = False
+        self._refused = False
         self._backlog = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -86,6 +87,8 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer."""
         for event in self._session.receive(data, self._loop.time()):
+            if self._refused:
+                return  # what was pipelined behind a refused frame, above all a refused CONNECT
             self._take(event)
 
     def pause_writing(self) -> None:
@@ -154,6 +157,7 @@ class Peer(asyncio.Protocol):
             self._act(event)
         except Refused as refused:
             receipt = None if isinstance(event, HeartbeatReceived | Malformed) else event.receipt
+            self._refused = True
             logger.warning("peer %s: %s: %s", self.name, refused.message, refused.detail.strip())
             self.write(
                 self._session.error(refused.message, refused.detail.encode(), receipt, headers=_VERSIONS)
