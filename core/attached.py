@@ -32,7 +32,9 @@ class _Info(msgspec.Struct):
 def expand_braces(template: str) -> list[str]:
     """``http://h:{8080,8081}/x`` as a shell expands it; ``{user}`` has no comma and stays."""
     pieces = _BRACES.split(template)
-    choices = [piece.split(",") if at % 2 else [piece] for at, piece in enumerate(pieces)]
+    choices = [
+        [word.strip() for word in piece.split(",")] if at % 2 else [piece] for at, piece in enumerate(pieces)
+    ]
     return ["".join(chosen).strip() for chosen in itertools.product(*choices)]
 
 
