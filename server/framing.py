@@ -44,10 +44,22 @@ def split_websocket_frames(data: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 def is_binary(content_type: str | None, body: bytes) -> bool:
-    """Whether a message goes out as a binary WebSocket message (spec 1.4)."""
-    if not content_type or not body:
+    """Whether a message goes out as a binary WebSocket message (spec 1.4).
+
+    A body that is not UTF-8 does so whatever its content-type: Spring would replace bytes of it, and
+    as it is it would make every receiver fail its connection (RFC 6455 §8.1).
+    """
+    if not body:
         return False
-    return content_type.partition(";")[0].strip().lower() in _BINARY_TYPES
+    if content_type and content_type.partition(";")[0].strip().lower() in _BINARY_TYPES:
+        return True
+    if body.isascii():
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 class OutgoingMessage:

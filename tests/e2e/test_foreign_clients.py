@@ -141,6 +141,7 @@ async def test_versions(cluster: LocalCluster, stompjs: StompJs, version: str, s
         ("plain", {"k": "v"}, b"text".hex()),
         ("empty", {}, ""),
         ("binary", {"content-type": "application/octet-stream"}, bytes(range(256)).hex()),
+        ("not UTF-8", {"content-type": "text/plain"}, b"\xff\xfe".hex()),
         ("nul", {}, b"a\0b\n\n\0".hex()),
         # stompjs escapes values, not names
         ("escapes", {"a": "b:c\\d\ne:\r", "ü": "größe 🎈", "empty": ""}, "größe".encode().hex()),
@@ -150,7 +151,7 @@ async def test_versions(cluster: LocalCluster, stompjs: StompJs, version: str, s
 async def test_any_message_arrives_as_it_was_sent(
     cluster: LocalCluster, stompjs: StompJs, topic: str, headers: dict[str, str], hex: str
 ) -> None:
-    destination = f"/topic/test.{topic}"
+    destination = f"/topic/test.{topic.replace(' ', '-')}"
     await stompjs.connect(place(cluster, "i1"))
     await stompjs.subscribe("sub-0", destination)
     async with StompJs() as sender:
