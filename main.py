@@ -13,6 +13,10 @@ def main() -> None:
         from server.roles.process import run_child
 
         sys.exit(run_child(sys.argv[1:]))
+    if sys.argv[1:] == ["worker"]:  # as above: a child of an engine, on the way to the first push
+        from core.load.worker_process import run_worker
+
+        sys.exit(run_worker())
     from cli.app import run
 
     run()

@@ -108,6 +108,7 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._gave_up = False
         self._ended = asyncio.Event()
+        self._ending = False
 
     async def __aenter__(self) -> Self:
         if self._given is not None:
@@ -231,8 +232,10 @@ class Engine:
         await asyncio.wait((work,))
 
     async def _shutdown(self) -> None:
-        if self._ended.is_set():
+        if self._ending:  # asked twice: by a command and by the end of the pipe
+            await self._ended.wait()
             return
+        self._ending = True
         if self._timer is not None:
             self._timer.cancel()
         try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import msgspec
 
 from ..load.orders import LostRow
 from ..metrics import NOWHERE
+
+if TYPE_CHECKING:
+    import aiohttp
 
 #: How far a push came, least first; a stage with a count (``resolved:2``) ranks by its name.
 ORDER: Final = (
@@ -38,6 +40,8 @@ async def ask_stages(rows: Iterable[LostRow], instances: Mapping[str, str]) -> d
     found: dict[str, tuple[int, str]] = {}
     if not ids:
         return {}
+    import aiohttp  # a third of a second, on the way to the first push; and mostly nothing is lost
+
     timeout = aiohttp.ClientTimeout(total=_WITHIN)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for name, url in instances.items():
@@ -50,12 +54,14 @@ async def ask_stages(rows: Iterable[LostRow], instances: Mapping[str, str]) -> d
 
 
 async def _ask(session: aiohttp.ClientSession, url: str, ids: list[str]) -> dict[str, str]:
+    from aiohttp import ClientError
+
     try:
         async with session.post(f"{url.rstrip('/')}/stages", json={"ids": ids}) as response:
             body = await response.read()
             if response.status != 200:
                 return {}
-    except (aiohttp.ClientError, TimeoutError, OSError):
+    except (ClientError, TimeoutError, OSError):
         return {}
     try:
         return msgspec.json.decode(body, type=_Answer).stages
