@@ -23,6 +23,7 @@ from core.launch import self_command
 from .bridge import EngineLink, EngineProcess
 from .context import Context
 from .crash import CrashReporter
+from .garbage import GarbageCollector
 from .i18n import Languages
 from .session import Session
 from .settings import Settings
@@ -57,11 +58,13 @@ class Desktop(QObject):
         self.session = Session(make_link, settings)
         self.context = Context(self.session, self.theme, settings)
         self.window = MainWindow(self.context, self.languages)
+        self._garbage = GarbageCollector(self)
         self._closing = asyncio.Event()
         self.window.close_asked.connect(self.close)
 
     def show(self) -> None:
         """Show the window and start the engine behind it, so that a click does not wait for it."""
+        self._garbage.start()
         self.window.show()
         self.session.open_engine()
 
@@ -76,6 +79,7 @@ class Desktop(QObject):
         in_time = await asyncio.to_thread(self.session.close_engine, SHUTDOWN_SECONDS)
         if not in_time:
             log.warning("the engine did not end within %g s and was killed", SHUTDOWN_SECONDS)
+        self._garbage.stop()
         self.window.allow_close = True
         self.window.close()
 

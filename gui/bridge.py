@@ -112,7 +112,6 @@ class EngineProcess(EngineLink):
         if process is None:
             return True
         self.send(Shutdown())
-        self._outgoing.put(None)  # nothing follows: the end of the pipe says so as well
         in_time = True
         try:
             process.wait(timeout)
@@ -120,6 +119,7 @@ class EngineProcess(EngineLink):
             in_time = False
             process.kill()
             process.wait(2)
+        self._outgoing.put(None)
         for thread in self._threads:
             thread.join(2)
         return in_time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,14 @@ from gui.settings import Settings
 from gui.theme import Theme
 from gui.window import MainWindow
 from tests.support.engine_link import DoubleLink
+
+
+@pytest.fixture(autouse=True)
+def collect_here_only() -> Iterator[None]:
+    """No cycle is collected by a thread of the bridge: Qt objects must not die there."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
