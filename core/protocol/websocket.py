@@ -38,9 +38,14 @@ def server_frame(payload: bytes, opcode: int = TEXT) -> bytes:
     return frame_header(len(payload), opcode) + payload
 
 
+def close_reason(text: str) -> str:
+    """As much of a text as fits into a close frame: 123 bytes, cut at a character (§5.5.1)."""
+    return text.encode("utf-8", "replace")[: _CONTROL_LIMIT - 2].decode("utf-8", "ignore")
+
+
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A server's close frame; the reason is cut to the 123 bytes that fit, at a character (§5.5.1)."""
-    text = reason.encode()[: _CONTROL_LIMIT - 2].decode("utf-8", "ignore").encode()
+    """A server's close frame; the reason is cut to what fits."""
+    text = close_reason(reason).encode()
     return bytes((CLOSE, len(text) + 2)) + code.to_bytes(2, "big") + text
 
 

@@ -14,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import InvalidState
 
 from core.errors import CloseCode
+from core.protocol.websocket import close_reason
 
 from ..router import Router
 from ..session import Session
@@ -21,8 +22,6 @@ from .websocket import TAKEOVER
 
 #: How long a client has to answer a close and to take what was written before it.
 _CLOSE_S: Final = 2.0
-#: Bytes of a close frame's reason (RFC 6455 §5.5).
-_LONGEST_REASON: Final = 123
 
 
 class FastWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -90,7 +89,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         self.close_sent = True
         try:
-            self.conn.send_close(code, reason.encode()[:_LONGEST_REASON].decode("utf-8", "ignore"))
+            self.conn.send_close(code, close_reason(reason))
         except InvalidState:
             self._finish()
             return

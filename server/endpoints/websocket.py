@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from core.errors import CloseCode
 from core.protocol import SUBPROTOCOLS
+from core.protocol.websocket import close_reason
 
 from ..framing import split_websocket_frames
 from ..origins import Origins
@@ -119,7 +120,7 @@ class AsgiCarrier:
                 self._size -= len(data)
             if self._close is not None:
                 code, reason = self._close
-                await send({"type": "websocket.close", "code": code, "reason": reason})
+                await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
                 return
             if self.session is not None and self.session.paused:
                 self._router.resume(self.session)

@@ -150,6 +150,7 @@ async def test_case_14_garbage_before_connect_is_answered_with_error_and_1002(
         b"SEND\ndestination:/topic/a\\x\n\nx\0",
         b"SEND\ndestination:/topic/a\nbroken\n\nx\0",
         b"NOSUCH\n\n\0",
+        b"SEND\n" + ("日" * 60).encode() + b":\\x\n\n\0",  # the reason is longer than a close frame
         b"MESSAGE\ndestination:/topic/a\n\nx\0",
         b"CONNECT\naccept-version:1.2\n\n\0",
         b"SEND\ndestination:/nowhere\n\nx\0",
