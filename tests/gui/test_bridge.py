@@ -1,3 +1,5 @@
+"""The bridge to an engine in a child process: order, end, deadline."""
+
 from __future__ import annotations
 
 import sys

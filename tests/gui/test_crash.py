@@ -1,3 +1,5 @@
+"""Errors that nobody caught."""
+
 from __future__ import annotations
 
 import asyncio

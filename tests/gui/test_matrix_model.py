@@ -1,3 +1,5 @@
+"""The matrix as a table model."""
+
 from __future__ import annotations
 
 from PySide6.QtCore import Qt

@@ -1,3 +1,5 @@
+"""Coalescing of what waits for the window."""
+
 from __future__ import annotations
 
 import msgspec

@@ -1,3 +1,5 @@
+"""Round numbers for axes."""
+
 from __future__ import annotations
 
 import math

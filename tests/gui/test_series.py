@@ -1,3 +1,5 @@
+"""Buckets over time, joined for a window."""
+
 from __future__ import annotations
 
 import math

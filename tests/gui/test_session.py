@@ -1,3 +1,5 @@
+"""The session on an engine double: commands out, models filled."""
+
 from __future__ import annotations
 
 from core.engine.messages import (

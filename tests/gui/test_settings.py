@@ -1,3 +1,5 @@
+"""What the window remembers."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The row models: users, lost messages, pushes by hand."""
+
 from __future__ import annotations
 
 from typing import Any

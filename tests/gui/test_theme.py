@@ -1,3 +1,5 @@
+"""Tokens, contrast, style sheet, series' looks."""
+
 from __future__ import annotations
 
 import pytest

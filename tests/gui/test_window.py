@@ -1,3 +1,5 @@
+"""The window on an engine double: clicks, keys, notices, looks."""
+
 from __future__ import annotations
 
 import pytest
