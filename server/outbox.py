@@ -84,11 +84,9 @@ class Outbox:
                 session.pending_ids.clear()
 
     def flush_one(self, session: Session) -> None:
-        """Write now what is pending for one session, such as before its close."""
+        """Write now what is pending for one session, before its close; not if it does not read."""
         pending = session.pending
-        if session.paused:
-            self._hold(session)
-        elif pending:
+        if pending and not session.paused:
             session.flushed_at = self._clock()
             session.write(b"".join(pending))
             pending.clear()

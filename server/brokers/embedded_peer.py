@@ -74,6 +74,11 @@ class Peer(asyncio.Protocol):
         self._backlog = 0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def deadline(self) -> float | None:
+        """When the peer is looked at next: its CONNECT is due, or a heart-beat (loop time)."""
+        return None if self._timer is None else self._timer.when()
+
     # asyncio.Protocol -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -7,7 +7,7 @@ without a queue, and framed bytes for the client go straight to the transport.
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from typing import Any, Final
+from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -18,10 +18,7 @@ from core.protocol.websocket import close_reason
 
 from ..router import Router
 from ..session import Session
-from .websocket import TAKEOVER
-
-#: How long a client has to answer a close and to take what was written before it.
-_CLOSE_S: Final = 2.0
+from .websocket import CLOSE_S, TAKEOVER
 
 
 class FastWebSocketProtocol(WebSocketsSansIOProtocol):
@@ -84,7 +81,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what was written; cut after :data:`_CLOSE_S`."""
+        """Close after what was written; cut after :data:`CLOSE_S`."""
         if self.close_sent or self.disconnected:
             return
         self.close_sent = True
@@ -94,7 +91,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             self._finish()
             return
         self.transport.write(b"".join(self.conn.data_to_send()))
-        self._last_timer = self.loop.call_later(_CLOSE_S, self.transport.abort)
+        self._last_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
 
     # what the transport and the parser report -----------------------------------------------
 
@@ -173,7 +170,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         """Close the connection, whether the client takes what was written or not."""
         if self._last_timer is not None:
             self._last_timer.cancel()
-        self._last_timer = self.loop.call_later(_CLOSE_S, self.transport.abort)
+        self._last_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
         self.transport.close()
 
 

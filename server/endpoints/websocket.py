@@ -29,6 +29,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 #: Where a protocol class that can be taken over puts itself in ``scope["extensions"]``.
 TAKEOVER: Final = "pushscope.takeover"
 _SUBPROTOCOLS: Final = frozenset(SUBPROTOCOLS.values())
+#: How long a client has to answer a close and to take what was written before it.
+CLOSE_S: Final = 2.0
 #: Bytes that may wait for ASGI ``send`` before the session counts as full.
 _HIGH_WATER: Final = 64 * 1024
 
@@ -70,7 +72,7 @@ class WebSocketEndpoint:
         session = self._router.open(carrier, user)
         carrier.session = session
         try:
-            async with asyncio.TaskGroup() as group:
+            async with asyncio.timeout(None) as carrier.limit, asyncio.TaskGroup() as group:
                 writer = group.create_task(carrier.run(send))
                 while True:
                     message = await receive()
@@ -79,6 +81,8 @@ class WebSocketEndpoint:
                     data = message.get("bytes")
                     self._router.receive(session, data if data is not None else message["text"].encode())
                 writer.cancel()
+        except TimeoutError:
+            pass  # closed by us, and the client took neither what was written nor the close
         finally:
             self._router.closed(session)
 
@@ -88,6 +92,8 @@ class AsgiCarrier:
 
     def __init__(self, router: Router) -> None:
         self.session: Session | None = None
+        #: Ends the connection's task when it expires.
+        self.limit = asyncio.timeout(None)
         self._router = router
         self._waiting: deque[bytes] = deque()
         self._size = 0
@@ -103,9 +109,11 @@ class AsgiCarrier:
             self._router.pause(self.session)
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what was written."""
-        self._close = (code, reason)
-        self._wake.set()
+        """Close after what was written; give up after :data:`CLOSE_S`."""
+        if self._close is None:
+            self._close = (code, reason)
+            self._wake.set()
+            self.limit.reschedule(asyncio.get_running_loop().time() + CLOSE_S)
 
     async def run(self, send: Send) -> None:
         """Send what is queued until the connection is closed; cancelled when it has ended."""

@@ -1,0 +1,333 @@
+"""The peers' protocol on a bus that delivers, delays and drops, with a clock that is turned by hand."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from core.errors import BrokerUnavailable
+from core.protocol import ServerSession
+from server.counters import Counters
+from server.peers import ALIVE_EVERY_S, FORGET_AFTER_S, SUSPECT_AFTER_S, PeerSync
+from server.session import Session
+from server.settings import InstanceSettings
+from server.users import UserRegistry
+
+
+class Wire:
+    """A carrier that swallows everything."""
+
+    def write(self, data: bytes) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class Node:
+    """One instance's registry and sync on a bus."""
+
+    def __init__(self, bus: Bus, id: str) -> None:
+        self.settings = InstanceSettings(id=id)
+        self.registry = UserRegistry()
+        self.counters = Counters()
+        self.up = True
+        self.deaf = False
+        self.sync = PeerSync(
+            self.settings, self.registry, self._publish, bus.later, lambda: bus.now, self.counters
+        )
+        self._bus = bus
+
+    def joins(self, user: str, session_id: str) -> Session:
+        """A user connects here."""
+        protocol = ServerSession(session_id=session_id, server_name="test/1")
+        session = Session(session_id, Wire(), protocol, now=0.0)
+        session.user = user
+        self.registry.add_local(session)
+        self.sync.joined(session)
+        return session
+
+    def leaves(self, session: Session) -> None:
+        """A user goes."""
+        self.registry.remove_local(session)
+        self.sync.left(session)
+
+    def sees(self, user: str) -> set[str]:
+        """The sessions of a user that are known here."""
+        return set(self.registry.places(user))
+
+    def hears(self, destination: str) -> bool:
+        """Whether a message there is for this node."""
+        own = self.settings.peer_destination(self.sync.epoch)
+        return not self.deaf and destination in (self.settings.peers_destination, own)
+
+    def _publish(self, destination: str, body: bytes) -> None:
+        if not self.up:
+            raise BrokerUnavailable("down")
+        self._bus.messages.append((destination, body))
+
+
+class Bus:
+    """A broker, a clock and timers."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.nodes: list[Node] = []
+        self.messages: deque[tuple[str, bytes]] = deque()
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+        self.log: list[str] = []
+
+    def later(self, delay: float, call: Callable[[], None]) -> None:
+        self.timers.append((self.now + delay, call))
+
+    def add(self, id: str) -> Node:
+        """Start an instance."""
+        node = Node(self, id)
+        self.nodes.append(node)
+        node.sync.announce()
+        self.run()
+        return node
+
+    def run(self, seconds: float = 0.0) -> None:
+        """Deliver everything, then let time pass in small steps, with ticks."""
+        end = self.now + seconds
+        while True:
+            self._deliver()
+            if self.now >= end:
+                return
+            self.now = min(end, self.now + 0.05)
+            for node in self.nodes:
+                node.sync.tick()
+
+    def _deliver(self) -> None:
+        busy = True
+        while busy:
+            busy = False
+            due = [timer for timer in self.timers if timer[0] <= self.now]
+            self.timers = [timer for timer in self.timers if timer[0] > self.now]
+            for _, call in due:
+                call()
+                busy = True
+            while self.messages:
+                busy = True
+                destination, body = self.messages.popleft()
+                self.log.append(body.decode())
+                for node in self.nodes:
+                    if node.hears(destination):
+                        node.sync.receive(body)
+
+    def count(self, kind: str) -> int:
+        """How many messages of a kind were sent."""
+        return sum(f'"type":"{kind}"' in message for message in self.log)
+
+
+def three() -> tuple[Bus, Node, Node, Node]:
+    bus = Bus()
+    nodes = bus.add("i1"), bus.add("i2"), bus.add("i3")
+    bus.run(1.0)
+    return bus, *nodes
+
+
+def test_everybody_learns_who_came_and_who_went() -> None:
+    bus, one, two, three_ = three()
+    session = one.joins("joe", "s1")
+    bus.run(0.1)
+    assert two.sees("joe") == three_.sees("joe") == {"s1"}
+    one.leaves(session)
+    bus.run(0.1)
+    assert two.sees("joe") == three_.sees("joe") == set()
+
+
+def test_the_callback_comes_when_all_have_it_and_not_before() -> None:
+    bus, one, two, three_ = three()
+    known: list[set[str]] = []
+    session = one.joins("joe", "s1")
+    one.sync.when_known(session.joined_seq, lambda: known.append(two.sees("joe") | three_.sees("joe")))
+    assert known == []
+    bus.run(0.1)
+    assert known == [{"s1"}]
+    one.sync.when_known(session.joined_seq, lambda: known.append(set()))
+    assert len(known) == 2  # at once, it is known by now
+
+
+def test_alone_nobody_is_waited_for() -> None:
+    bus = Bus()
+    one = bus.add("i1")
+    called: list[bool] = []
+    session = one.joins("joe", "s1")
+    one.sync.when_known(session.joined_seq, lambda: called.append(True))
+    bus.run(0.01)
+    assert called == [True]
+
+
+def test_a_peer_that_does_not_answer_is_waited_for_only_so_long() -> None:
+    bus, one, two, _ = three()
+    two.deaf = True
+    called: list[float] = []
+    session = one.joins("joe", "s1")
+    one.sync.when_known(session.joined_seq, lambda: called.append(bus.now))
+    begun = bus.now
+    bus.run(2.0)
+    assert len(called) == 1
+    assert 0.3 <= called[0] - begun <= 0.7
+
+
+def test_a_thousand_users_at_once_are_few_messages() -> None:
+    bus, one, two, _ = three()
+    before = bus.count("delta")
+    for number in range(1000):
+        one.joins(f"u{number}", f"s{number}")
+        if number % 100 == 0:
+            bus.run()
+    bus.run(0.1)
+    assert len(two.registry) == 1000
+    assert bus.count("delta") - before <= 15
+
+
+def test_what_was_missed_is_asked_for() -> None:
+    bus, one, two, _ = three()
+    two.deaf = True
+    one.joins("joe", "s1")
+    bus.run(0.1)
+    two.deaf = False
+    assert two.sees("joe") == set()
+    bus.run(ALIVE_EVERY_S * 2)  # the next sign of life shows the gap
+    assert two.sees("joe") == {"s1"}
+
+
+def test_a_gap_in_the_deltas_is_mended() -> None:
+    bus, one, two, _ = three()
+    two.deaf = True
+    gone = one.joins("joe", "s1")
+    bus.run(0.1)
+    two.deaf = False
+    one.leaves(gone)
+    one.joins("pete", "s2")
+    bus.run(0.3)
+    assert (two.sees("joe"), two.sees("pete")) == (set(), {"s2"})
+
+
+def test_a_newcomer_gets_everything_and_is_waited_for_from_then_on() -> None:
+    bus, one, two, three_ = three()
+    one.joins("joe", "s1")
+    two.joins("joe", "s2")
+    bus.run(0.1)
+    four = bus.add("i4")
+    bus.run(0.1)
+    assert four.sees("joe") == {"s1", "s2"}
+    four.deaf = True
+    called: list[bool] = []
+    session = three_.joins("pete", "s3")
+    three_.sync.when_known(session.joined_seq, lambda: called.append(True))
+    bus.run(0.2)
+    assert not called
+
+
+def test_goodbye_takes_the_users_along_at_once() -> None:
+    bus, one, two, _ = three()
+    two.joins("joe", "s1")
+    bus.run(0.1)
+    two.sync.goodbye()
+    two.deaf = True
+    bus.run()
+    assert one.sees("joe") == set()
+    assert len(one.sync.peers) == 1
+
+
+def test_what_discovery_drops_is_gone_and_its_last_words_are_not_heard() -> None:
+    bus, one, two, _ = three()
+    two.joins("joe", "s1")
+    bus.run(0.1)
+    one.sync.listed(frozenset({"i1", "i2", "i3"}))
+    two.joins("late", "s2")
+    one.sync.listed(frozenset({"i1", "i3"}))
+    assert one.sees("joe") == set()
+    bus.run(0.1)
+    assert one.sees("late") == set()
+    assert {peer.id for peer in one.sync.peers.values()} == {"i3"}
+
+
+def test_who_was_dropped_and_lives_comes_back() -> None:
+    bus, one, two, _ = three()
+    two.joins("joe", "s1")
+    bus.run(0.1)
+    one.sync.listed(frozenset({"i1", "i2", "i3"}))
+    one.sync.listed(frozenset({"i1", "i3"}))
+    one.sync.listed(frozenset({"i1", "i2", "i3"}))
+    bus.run(2.0)
+    assert one.sees("joe") == {"s1"}
+
+
+def test_a_restarted_instance_replaces_its_former_run() -> None:
+    bus, one, two, _ = three()
+    two.joins("joe", "s1")
+    bus.run(0.1)
+    bus.nodes.remove(two)
+    again = bus.add("i2")
+    again.joins("pete", "s2")
+    bus.run(0.1)
+    assert (one.sees("joe"), one.sees("pete")) == (set(), {"s2"})
+
+
+def test_silence_makes_suspect_and_then_forgotten() -> None:
+    bus, one, two, _ = three()
+    two.joins("joe", "s1")
+    bus.run(0.1)
+    bus.nodes.remove(two)
+    bus.run(SUSPECT_AFTER_S + 0.2)
+    peer = next(peer for peer in one.sync.peers.values() if peer.id == "i2")
+    assert peer.suspect
+    assert one.sees("joe") == {"s1"}
+    called: list[bool] = []
+    session = one.joins("pete", "s2")
+    one.sync.when_known(session.joined_seq, lambda: called.append(True))
+    bus.run(0.05)
+    assert called, "a suspect peer holds nobody up"
+    bus.run(FORGET_AFTER_S)
+    assert one.sees("joe") == set()
+
+
+def test_after_standing_still_an_instance_learns_first_what_it_missed() -> None:
+    bus, one, two, _ = three()
+    session = two.joins("joe", "s1")
+    bus.run(0.1)
+    bus.nodes.remove(one)  # paused: it hears nothing and its clock goes on
+    two.leaves(session)
+    bus.run(3.0)
+    bus.nodes.append(one)
+    assert not one.sync.in_step(bus.now)
+    one.sync.tick()
+    assert not one.sync.in_step(bus.now)
+    bus.run()
+    assert one.sync.in_step(bus.now)
+    assert one.sees("joe") == set()
+
+
+def test_a_broker_that_was_away_is_made_up_for() -> None:
+    bus, one, two, _ = three()
+    one.up = two.up = False
+    one.joins("joe", "s1")
+    bus.run(0.5)
+    assert two.sees("joe") == set()
+    one.up = two.up = True
+    one.sync.announce()
+    two.sync.announce()
+    bus.run(0.2)
+    assert two.sees("joe") == {"s1"}
+    assert one.sync.in_step(bus.now) and two.sync.in_step(bus.now)
+
+
+def test_expected_instances_are_waited_for_but_not_for_ever() -> None:
+    bus, one, _, _ = three()
+    one.sync.expect(frozenset({"i1", "i2", "i9"}))
+    caught_up: list[bool] = []
+    one.sync.when_in_step(lambda: caught_up.append(True))
+    bus.run(0.5)
+    assert not caught_up
+    bus.run(1.0)
+    assert caught_up
+
+
+def test_garbage_on_the_destination_is_ignored() -> None:
+    bus, one, _, _ = three()
+    for body in (b"", b"{}", b'{"type":"what"}', b"\xff", b'{"type":"delta","id":1}'):
+        one.sync.receive(body)
+    bus.run(0.1)
+    assert len(one.sync.peers) == 2
