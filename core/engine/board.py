@@ -32,6 +32,7 @@ class Board:
         self.book = SeriesBook()
         self.lag = Histogram()
         self.lost: list[LostPush] | None = None
+        self.stages: dict[str, str] = {}
         self._counts: dict[int, Counts] = {}
         self._missing: dict[int, list[LostRow]] = {}
         self._sent: dict[int, int] = {}
@@ -179,9 +180,12 @@ class Board:
         """What is missing so far, or lost once the run was settled."""
         if self.lost is not None:
             return tuple(self.lost[:_SHOWN_MISSING])
+        return tuple(self.lost_push(row, self.stages.get(row.id, "")) for row in self.missing_rows())
+
+    def missing_rows(self) -> list[LostRow]:
+        """What is missing so far as the workers report it: the oldest ones."""
         rows = [row for rows in self._missing.values() for row in rows]
-        rows.sort(key=lambda row: row.intended_ns)
-        return tuple(self.lost_push(row) for row in rows[:_SHOWN_MISSING])
+        return sorted(rows, key=lambda row: row.intended_ns)[:_SHOWN_MISSING]
 
     def lost_push(self, row: LostRow, stage: str = "") -> LostPush:
         """A lost push as an event shows it."""

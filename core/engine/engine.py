@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -26,11 +25,10 @@ from ..load.orders import (
     Trouble,
 )
 from ..load.scenario import Scenario, require_sense
-from ..metrics import Counts, Histogram, SeriesBook
 from ..report.result import Result
-from ..report.summary import Facts, judge
 from ..report.write import prepare_folder, write_report
 from .board import Board
+from .chores import Chores, problem_of
 from .cluster import ClusterKeeper, EnvironmentFactory
 from .crew import Crew
 from .feed import EventFeed
@@ -44,7 +42,6 @@ from .messages import (
     Event,
     Finished,
     Marker,
-    Percentiles,
     Problem,
     PushOnce,
     ReconnectUsers,
@@ -59,8 +56,6 @@ from .messages import (
 from .run import Run
 from .singles import Singles
 from .snapshots import SNAPSHOT_EVERY, Snapshots
-
-logger = logging.getLogger("pushscope.engine")
 
 _ACTIVE: Final = ("starting", "running", "draining", "stopping")
 
@@ -104,7 +99,7 @@ class Engine:
         self._targets: dict[str, str] = {}
         self._turn = 0
         self._work: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._chores = Chores(self._feed.put, lambda: self._enter(run="failed"))
         self._timer: asyncio.TimerHandle | None = None
         self._gave_up = False
         self._ended = asyncio.Event()
@@ -137,7 +132,7 @@ class Engine:
         try:
             self._follow(command)
         except PushscopeError as error:
-            self._problem(error)
+            self._feed.put(problem_of(error))
 
     def _follow(self, command: Command) -> None:
         match command:
@@ -148,11 +143,11 @@ class Engine:
             case StopRun():
                 self._stop_run(command)
             case StopCluster():
-                self._spawn(self._stop_cluster())
+                self._chores.spawn(self._stop_cluster())
             case Shutdown():
-                self._spawn(self._shutdown())
+                self._chores.spawn(self._shutdown())
             case Control(action, instance):
-                self._spawn(self._quietly(self._cluster.control(action, instance)))
+                self._chores.spawn(self._chores.quietly(self._cluster.control(action, instance)))
             case SetRate():
                 self._set_rate(command)
             case _:
@@ -161,13 +156,13 @@ class Engine:
     def _follow_about_users(self, command: AddUsers | DisconnectUsers | ReconnectUsers | PushOnce) -> None:
         match command:
             case AddUsers(count):
-                self._spawn(self._quietly(self._add_users(count)))
+                self._chores.spawn(self._chores.quietly(self._add_users(count)))
             case DisconnectUsers(users):
                 self._crew.disconnect(users)
             case ReconnectUsers(users):
                 self._crew.reconnect(users)
             case PushOnce():
-                self._spawn(self._quietly(self._push_once(command)))
+                self._chores.spawn(self._chores.quietly(self._push_once(command)))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do one of the long things; only one at a time.
@@ -178,7 +173,7 @@ class Engine:
         if self._work is not None and not self._work.done():
             work.close()
             raise UsageError("the engine is busy", hint="stop the run first")
-        self._work = self._spawn(work)
+        self._work = self._chores.spawn(work)
 
     # ---- cluster ------------------------------------------------------------------------------
 
@@ -186,7 +181,7 @@ class Engine:
         try:
             await self._have_cluster(spec)
         except PushscopeError as error:
-            self._problem(error)
+            self._feed.put(problem_of(error))
 
     async def _have_cluster(self, spec: ClusterSpec) -> None:
         """Start an environment unless there is one."""
@@ -196,7 +191,7 @@ class Engine:
             raise UsageError("no cluster, and nothing to make one with")
         self._enter(cluster="starting")
         # Workers start meanwhile: what they import takes as long as the cluster.
-        self._spawn(self._quietly(self._crew.pool()))
+        self._chores.spawn(self._chores.quietly(self._crew.pool()))
         try:
             await self._cluster.start(self._factory(spec), self._feed.put)
         except PushscopeError:
@@ -242,10 +237,7 @@ class Engine:
             await self._stop_cluster()
         finally:
             await self._crew.close()
-            others = [task for task in self._tasks if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
+            await self._chores.cancel_others()
             self._ended.set()
             self._feed.close()
 
@@ -284,19 +276,19 @@ class Engine:
             try:
                 result = await self._result_of(scenario, spec, Path(folder) if out else None)
             except PushscopeError as error:
-                self._problem(error)
-                result = result_without_pushes(scenario, error.exit_code, str(error))
+                self._feed.put(problem_of(error))
+                result = Result.without_pushes(scenario, error.exit_code, str(error))
             except asyncio.CancelledError:
                 if not self._gave_up:
                     self._enter(run="stopped")
                     raise
-                result = result_without_pushes(
+                result = Result.without_pushes(
                     scenario, ExitCode.INTERRUPTED, "stopped before the first push"
                 )
             finally:
                 self._run = None
             if out is not None:
-                await self._quietly(asyncio.to_thread(write_report, result, out))
+                await self._chores.quietly(asyncio.to_thread(write_report, result, out))
         self.result = result
         state: EngineState = "failed" if result.summary.result == "error" else "stopped"
         self._feed.put(self._snapshots.take(state, None))
@@ -389,11 +381,6 @@ class Engine:
             self._run.note(marker)
         self._feed.put(marker)
 
-    def _problem(self, error: PushscopeError) -> None:
-        log: tuple[str, ...] = getattr(error, "log", ())
-        detail = "\n".join((str(error), *log))
-        self._feed.put(Problem(type(error).__name__, detail, error.tried, error.hint))
-
     def _tick(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(SNAPSHOT_EVERY, self._tick)
         if self._run_state in _ACTIVE or self._cluster_state in ("running", "stopping"):
@@ -410,41 +397,3 @@ class Engine:
         if before != (self._run_state, self._cluster_state):
             t = self._board.seconds(now_ns())
             self._feed.put(StateChanged(t, self._run_state, self._cluster_state))
-
-    # ---- tasks --------------------------------------------------------------------------------
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("the engine failed", exc_info=error)
-            self._feed.put(Problem("internal", f"{type(error).__name__}: {error}", hint="please report this"))
-            self._enter(run="failed")
-
-    async def _quietly(self, work: Awaitable[object]) -> None:
-        """Await something whose failure is a :class:`Problem`."""
-        try:
-            await work
-        except PushscopeError as error:
-            self._problem(error)
-
-
-def result_without_pushes(scenario: Scenario, code: ExitCode, words: str) -> Result:
-    """The result of a run that never came to its first push."""
-    facts = Facts(
-        scenario=scenario,
-        environment=None,
-        counts=Counts(),
-        book=SeriesBook(),
-        matrix=(),
-        latency=Percentiles(),
-        lag=Histogram(),
-        failure=(code, words),
-    )
-    summary, code = judge(facts)
-    return Result(summary, code)

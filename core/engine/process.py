@@ -18,6 +18,7 @@ from ..files_limit import raise_files_limit
 from ..lifeline import bind_to_parent, exit_within
 from ..load.worker_process import loop_factory
 from ..pipes import LineWriter, read_lines
+from ..signals import on_stop_signals
 from .cluster import EnvironmentFactory
 from .engine import Engine
 from .messages import Command, Problem, Shutdown
@@ -56,6 +57,7 @@ async def _serve(environment_factory: EnvironmentFactory) -> None:
         exit_within(_STOP_WITHIN)
         commands.put_nowait(Shutdown())
 
+    on_stop_signals(lambda: commands.put_nowait(Shutdown()))
     read_lines(sys.stdin.fileno(), on_line, parent_gone)
     async with Engine(environment_factory) as engine:
         writing = asyncio.create_task(_write(engine, writer))

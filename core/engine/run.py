@@ -20,6 +20,7 @@ from ..report.summary import Facts, judge
 from .board import Board, percentiles, point_of
 from .cluster import ClusterKeeper
 from .messages import EngineState, Event, LostPush, Marker, Problem
+from .missing import watch_missing
 from .pool import WorkerPool
 from .stages import NO_IDS, ask_stages, stage_in_words
 
@@ -129,13 +130,15 @@ class Run:
         except RunStopped:
             return self._judge(())
         self._begin()
-        faults = [asyncio.create_task(self._fault(fault)) for fault in self.scenario.faults]
+        beside = [asyncio.create_task(self._fault(fault)) for fault in self.scenario.faults]
+        if self.scenario.push == "push":
+            beside.append(asyncio.create_task(watch_missing(self._board, self._cluster)))
         try:
             await self._push()
-        finally:  # those still to come do not happen
-            for task in faults:
+        finally:  # faults that are still to come do not happen
+            for task in beside:
                 task.cancel()
-            await asyncio.gather(*faults, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
         self._on_phase("draining")
         self._mark("run-stop")
         self._pool.broadcast(Cease())

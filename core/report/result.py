@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.messages import LostPush, Marker, Point, SeriesSum, UserRow
+from ..engine.messages import LostPush, Marker, Percentiles, Point, SeriesSum, UserRow
 from ..errors import ExitCode
-from .summary import Summary
+from ..load.scenario import Scenario
+from ..metrics import Counts, Histogram, SeriesBook
+from .summary import Facts, Summary, judge
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -40,6 +42,21 @@ class Result(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     epoch_ns: int = 0
     records: tuple[Path, ...] = ()
+
+    @classmethod
+    def without_pushes(cls, scenario: Scenario, code: ExitCode, words: str) -> Result:
+        """The result of a run that never came to its first push, and why it did not."""
+        facts = Facts(
+            scenario=scenario,
+            environment=None,
+            counts=Counts(),
+            book=SeriesBook(),
+            matrix=(),
+            latency=Percentiles(),
+            lag=Histogram(),
+            failure=(code, words),
+        )
+        return cls(*judge(facts))
 
     @property
     def passed(self) -> bool:

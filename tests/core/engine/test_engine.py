@@ -149,6 +149,22 @@ async def test_a_rate_starts_a_run_and_changes_it() -> None:
         assert (await watched.finished()).exit_code == ExitCode.PASS
 
 
+async def test_missing_pushes_name_their_place_while_the_run_is_on() -> None:
+    async with WatchedEngine() as watched:
+        await watched.tell(StartRun(ENDLESS, ClusterSpec(instances=2, strategy="none")))
+        named = await watched.snapshot(lambda each: any(push.stage for push in each.lost))
+        await watched.tell(StopRun(force=True))
+        finished = await watched.finished()
+    for push in named.lost:
+        assert push.via != push.on
+        assert push.stage in ("", f"no-session on {push.via}")
+    assert finished.exit_code == ExitCode.DELIVERY
+    assert watched.engine.result is not None
+    assert {push.stage for push in watched.engine.result.lost_pushes} <= {
+        "no-session on i1", "no-session on i2",
+    }  # fmt: skip
+
+
 async def test_faults_happen_at_their_times_and_are_marked() -> None:
     async with WatchedEngine() as watched:
         faults = (Fault(0.5, "kill", "i2"), Fault(0.9, "add"), Fault(60, "kill", "i1"))
