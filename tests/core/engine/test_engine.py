@@ -151,9 +151,10 @@ async def test_a_rate_starts_a_run_and_changes_it() -> None:
 
 async def test_missing_pushes_name_their_place_while_the_run_is_on() -> None:
     async with WatchedEngine() as watched:
-        await watched.tell(StartRun(ENDLESS, ClusterSpec(instances=2, strategy="none")))
+        scenario = Scenario(users=4, rate=100, drain=0.5)
+        await watched.tell(StartRun(scenario, ClusterSpec(instances=2, strategy="none")))
         named = await watched.snapshot(lambda each: any(push.stage for push in each.lost))
-        await watched.tell(StopRun(force=True))
+        await watched.tell(StopRun())
         finished = await watched.finished()
     for push in named.lost:
         assert push.via != push.on
