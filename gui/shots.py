@@ -107,7 +107,6 @@ class Photographer:
         path = self._out / f"{name}.png"
         self._window.grab().save(str(path))
         self.taken.append(path)
-        log.info("%s", path)
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:
         async with asyncio.timeout(seconds):

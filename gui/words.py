@@ -83,6 +83,11 @@ _PROBLEMS = {
     "saturated": QT_TRANSLATE_NOOP("Words", "The load generator is saturated; latencies are not trustworthy"),
 }
 
+_BROKERS = {
+    "embedded": QT_TRANSLATE_NOOP("Words", "embedded"),
+    "memory": QT_TRANSLATE_NOOP("Words", "in memory"),
+}
+
 _STRATEGIES = {
     "relay": QT_TRANSLATE_NOOP("Words", "Users are resolved across instances, the broker relays"),
     "broadcast": QT_TRANSLATE_NOOP("Words", "Every instance gets every push and checks its own sockets"),
@@ -140,6 +145,11 @@ def marker(kind: str, target: str) -> str:
 def problem(code: str) -> str:
     """A problem's headline; the engine's own sentence follows it."""
     return _say(_PROBLEMS, code)
+
+
+def broker(url: str) -> str:
+    """What kind of broker an address names."""
+    return _say(_BROKERS, url.partition(":")[0])
 
 
 def strategy(code: str) -> str:

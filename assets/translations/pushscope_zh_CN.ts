@@ -180,10 +180,6 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <source>strategy {strategy} · users connect to {url}</source>
         <translation>策略 {strategy} · 用户连接到 {url}</translation>
     </message>
-    <message>
-        <source>embedded</source>
-        <translation>内置</translation>
-    </message>
 </context>
 <context>
     <name>Coach</name>
@@ -778,6 +774,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>选择一个单元格查看它的数字。</translation>
     </message>
     <message>
+        <source>Most losses: via {via} to users between two connections, {lost}.</source>
+        <translation>丢失最多：经由 {via} 到两次连接之间的用户，{lost} 条。</translation>
+    </message>
+    <message>
         <source>Most losses: via {via} to users on {on}, {lost}.</source>
         <translation>丢失最多：经由 {via} 到在 {on} 的用户，{lost} 条。</translation>
     </message>
@@ -1054,7 +1054,7 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <name>StatusBar</name>
     <message>
         <source>sender lag {ms} ms</source>
-        <extracomment>Above these the engine is no longer a trustworthy stopwatch.</extracomment>
+        <extracomment>Above these the engine is no longer a trustworthy stopwatch. Snapshots come ten times a second; after this many seconds without one something is wrong.</extracomment>
         <translation>发送滞后 {ms} ms</translation>
     </message>
     <message>
@@ -1068,6 +1068,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>engine ready</source>
         <translation>引擎就绪</translation>
+    </message>
+    <message>
+        <source>engine silent for {s} s</source>
+        <translation>引擎已 {s} 秒没有响应</translation>
     </message>
     <message>
         <source>engine {cpu} % CPU, lag {lag} ms</source>
@@ -1493,6 +1497,14 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>The load generator is saturated; latencies are not trustworthy</source>
         <translation>负载发生器已饱和；延迟数据不可信</translation>
+    </message>
+    <message>
+        <source>embedded</source>
+        <translation>内置</translation>
+    </message>
+    <message>
+        <source>in memory</source>
+        <translation>内存</translation>
     </message>
     <message>
         <source>Users are resolved across instances, the broker relays</source>

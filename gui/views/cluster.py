@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QScrollArea, QSplitter, QStackedLayout, QW
 
 from core.environment import Action, InstanceInfo
 
+from .. import words
 from ..context import Context
 from ..widgets.blocks import Card, Elided, button, column, label, row, wrapping
 from ..widgets.topology import Topology
@@ -145,7 +146,7 @@ class ClusterView(View):
             part = next((item for item in cluster.parts if item.name == name), None)
             card.setVisible(part is not None)
             if part is not None:
-                note = self.tr("embedded") if name == "broker" and broker.startswith("embedded") else ""
+                note = words.broker(broker) if name == "broker" and broker else ""
                 card.show_part(part, note)
         self._fit()
 

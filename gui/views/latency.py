@@ -85,7 +85,7 @@ class LatencyView(View):
         self._legend_table.setFixedWidth(318)
         self._legend_table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._legend_table.clicked.connect(self._on_legend)
-        for place, wide in enumerate((86, 53, 53, 53)):
+        for place, wide in enumerate((86, 58, 58, 58)):
             self._legend_table.setColumnWidth(place, wide)
         self._twin_model = QStandardItemModel(self)
         self._twin = Table(self._twin_model, self.theme, self.session.cluster.index)

@@ -52,6 +52,7 @@ class LostCard(Card):
         """Set every text in the present language."""
         self._title.setText(self.tr("Lost messages"))
         self._session.lost.retranslate()
+        self._fitted = False
         self.table.setAccessibleName(self._title.text())
 
     def changeEvent(self, event: QEvent) -> None:

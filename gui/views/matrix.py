@@ -7,6 +7,8 @@ from typing import cast
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
+from core.engine.messages import Cell
+
 from ..context import Context
 from ..format import integer, millis, percent
 from ..models.matrix import METRICS, OFFLINE, MatrixMetric
@@ -114,11 +116,7 @@ class MatrixView(View):
             self._pair.setText(self._overall())
             worst = matrix.worst()
             self._verdict.setText(
-                self.tr("Choose a cell to see its figures.")
-                if worst is None
-                else self.tr("Most losses: via {via} to users on {on}, {lost}.").format(
-                    via=worst.via, on=self._place(worst.on), lost=integer(worst.lost)
-                )
+                self.tr("Choose a cell to see its figures.") if worst is None else self._worst(worst)
             )
             return
         via = matrix.ids[index.row()]
@@ -140,6 +138,13 @@ class MatrixView(View):
                 reach=percent(cell.delivered, cell.delivered + cell.lost),
             )
         )
+
+    def _worst(self, cell: Cell) -> str:
+        if cell.on == OFFLINE:
+            text = self.tr("Most losses: via {via} to users between two connections, {lost}.")
+        else:
+            text = self.tr("Most losses: via {via} to users on {on}, {lost}.")
+        return text.format(via=cell.via, on=cell.on, lost=integer(cell.lost))
 
     def _overall(self) -> str:
         totals = self.session.run.totals

@@ -20,7 +20,7 @@ from PySide6.QtGui import QColor, QMouseEvent, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from ..theme import Tokens, ui_font
-from .scales import Ticks
+from .scales import Ticks, plain
 
 pg: Any = pyqtgraph
 Floats = NDArray[np.float64]
@@ -161,9 +161,9 @@ class TimeChart(QWidget):
         self._place_labels()
 
     def set_strip(self, top: float, text: str) -> None:
-        """The strip's upper end and the words at its side."""
+        """The strip's upper end and the words at its side; the end is named near the top."""
         self._strip.setYRange(0, top, padding=0)
-        self._strip_y.setTicks([[(top / 2, text)]])
+        self._strip_y.setTicks([[(top * 0.2, text), (top * 0.82, plain(top))]])
 
     def move_to(self, start: float, end: float) -> None:
         """Show a span as if it had been moved there by hand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
+from .. import words
 from ..format import decimal, integer
 from ..models.cluster import ClusterModel
 from ..models.run import RunModel
@@ -14,6 +15,9 @@ from .blocks import Dot, label
 #: Above these the engine is no longer a trustworthy stopwatch.
 _LAG_WARN_MS = 20.0
 _CPU_WARN = 85.0
+
+#: Snapshots come ten times a second; after this many seconds without one something is wrong.
+_SILENT_AFTER = 3.0
 
 
 class StatusBar(QWidget):
@@ -73,6 +77,10 @@ class StatusBar(QWidget):
         if latest is None:
             self._show(0, "ok", self.tr("engine ready"))
             return
+        age = self._run.age
+        if self._run.is_live and age is not None and age > _SILENT_AFTER:
+            self._show(0, "danger", self.tr("engine silent for {s} s").format(s=decimal(age, 0)))
+            return
         busy = latest.engine_lag_ms > _LAG_WARN_MS or latest.engine_cpu_percent > _CPU_WARN
         text = self.tr("engine {cpu} % CPU, lag {lag} ms").format(
             cpu=decimal(latest.engine_cpu_percent, 0), lag=decimal(latest.engine_lag_ms)
@@ -90,12 +98,12 @@ class StatusBar(QWidget):
     def _show_broker(self) -> None:
         part = next((part for part in self._cluster.parts if part.name == "broker"), None)
         addresses = self._run.addresses
-        kind = (addresses.broker.partition(":")[0] if addresses is not None else "").strip()
+        kind = words.broker(addresses.broker) if addresses is not None else ""
         if part is None and not kind:
             self._show(2, "muted", self.tr("no broker"))
             return
         good = part is None or part.state == "ready"
-        self._show(2, "ok" if good else "danger", self.tr("broker {kind}").format(kind=kind or ""))
+        self._show(2, "ok" if good else "danger", self.tr("broker {kind}").format(kind=kind))
 
     def _show(self, place: int, tone: str, text: str) -> None:
         self._dots[place].set_colour(getattr(self._theme.tokens, tone))
