@@ -73,7 +73,7 @@ def scale_for(lines: list[Line]) -> Scale:
         return Scale(0.0, 1.0, log=False)
     worst, usual = values[-1], values[len(values) // 2]
     if worst / usual > _LOG_FROM:
-        low = 10 ** math.floor(math.log10(values[0]))
+        low = _nice_below(values[0])
         return Scale(low, max(_nice_above(worst), low * 10), log=True)
     step = nice_step(worst, 5)
     return Scale(0.0, step * math.ceil(worst / step + 1e-9), log=False)
@@ -88,6 +88,11 @@ def nice_step(span: float, parts: int) -> float:
 
 def _is_power(value: float) -> bool:
     return abs(math.log10(value) - round(math.log10(value))) < 1e-6
+
+
+def _nice_below(value: float) -> float:
+    power = 10 ** math.floor(math.log10(value))
+    return next(factor * power for factor in (5, 2, 1) if factor * power <= value * 1.001)
 
 
 def _nice_above(value: float) -> float:

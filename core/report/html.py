@@ -24,6 +24,9 @@ _ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "report"
 #: Lost pushes listed one by one; deliveries.csv has them all.
 _LISTED: Final = 200
 
+#: Columns of the matrix up to which something else fits beside it.
+_BESIDE: Final = 5
+
 _NONE: Final = "–"
 _VERDICT_CLASS: Final = {"pass": "pass", "fail": "fail", "error": "fail"}
 
@@ -40,7 +43,7 @@ def render_html(result: Result) -> str:
         _header(result, name),
         _numbers(summary),
         _latency(result, chart),
-        '<div class="pair">',
+        f'<div class="{"pair" if len({cell.on for cell in summary.matrix}) <= _BESIDE else "stack"}">',
         _matrix(summary),
         _thresholds(summary),
         "</div>",
@@ -221,7 +224,9 @@ def _matrix_table(cells: dict[tuple[str, str], Cell]) -> str:
     for via in rows:
         row = "".join(_cell(cells.get((via, on)), own=via == on) for on in columns)
         lines += f"<tr><th>via {escape(via)}</th>{row}</tr>"
-    return f'<table class="matrix"><thead><tr><th></th>{heads}</tr></thead><tbody>{lines}</tbody></table>'
+    width = 72 + 100 * len(columns)
+    head = f"<thead><tr><th></th>{heads}</tr></thead>"
+    return f'<table class="matrix" style="min-width:{width}px">{head}<tbody>{lines}</tbody></table>'
 
 
 def _cell(cell: Cell | None, *, own: bool) -> str:
