@@ -245,8 +245,11 @@ class Ledger:
         counts.late += received_ns - push.intended_ns > self._late_after_ns
         if on == NOWHERE:
             on = push.on
-        self._tally(push, push.on, expected=-1)
-        tally = self._tally(push, on, expected=1, delivered=1)
+        if on == push.on:
+            tally = self._tally(push, on, delivered=1)
+        else:
+            self._tally(push, push.on, expected=-1)
+            tally = self._tally(push, on, expected=1, delivered=1)
         tally.latency.record(received_ns - push.intended_ns)
         push.on = on
         push.fate = Fate.DELIVERED
