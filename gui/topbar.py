@@ -39,6 +39,7 @@ class Field(QToolButton):
         self.setIconSize(QSize(10, 10))
         self._menu = QMenu(self)
         body = QWidget()
+        body.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # not as the button
         self.form = QFormLayout(body)
         self.form.setContentsMargins(12, 10, 12, 10)
         self.form.setHorizontalSpacing(16)

@@ -695,7 +695,6 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <name>MatrixModel</name>
     <message>
         <source>via {id}</source>
-        <extracomment>What a cell is painted from, a :class:`Paint`. With more columns than this their headers are the bare ids. The column of users whose instance was unknown when the push was to be sent.</extracomment>
         <translation>经由 {id}</translation>
     </message>
     <message>
@@ -704,6 +703,7 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     </message>
     <message>
         <source>offline</source>
+        <extracomment>What a cell is painted from, a :class:`Paint`. With more columns than this their headers are the bare ids. The column of users whose instance was unknown when the push was to be sent.</extracomment>
         <translation>离线</translation>
     </message>
     <message>

@@ -119,6 +119,9 @@ class MatrixModel(QAbstractTableModel):
         """``via i1`` on the left, ``i1`` above."""
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignCenter
+        offline = QCoreApplication.translate("MatrixModel", "offline")
+        if role == Qt.ItemDataRole.ToolTipRole and section >= len(self._ids):
+            return offline
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         if orientation == Qt.Orientation.Vertical:
@@ -129,7 +132,7 @@ class MatrixModel(QAbstractTableModel):
             if len(self._ids) > _CROWDED:
                 return self._ids[section]
             return QCoreApplication.translate("MatrixModel", "on {id}").format(id=self._ids[section])
-        return QCoreApplication.translate("MatrixModel", "offline")
+        return NONE if len(self._ids) > _CROWDED else offline
 
     def data(self, index: Index, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
         """The number, how to paint it, and a sentence for the tip and the screen reader."""
@@ -178,7 +181,7 @@ class MatrixModel(QAbstractTableModel):
         )
         return text.format(
             via=cell.via,
-            on=self.headerData(column, Qt.Orientation.Horizontal) if cell.on == OFFLINE else cell.on,
+            on=QCoreApplication.translate("MatrixModel", "offline") if cell.on == OFFLINE else cell.on,
             pushed=integer(cell.pushed),
             delivered=integer(cell.delivered),
             lost=integer(cell.lost),

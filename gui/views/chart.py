@@ -135,9 +135,10 @@ class ChartDirector(QObject):
         shown_from, shown_to = (start, end) if self.following else self._chart.x_range
         group = self._step(shown_to - shown_from)
         now = self._now()
-        to = min(shown_to, now - _EDGE + BUCKET * (group - 1))
         # One step more on both sides, so that lines run to the edges.
-        span = (shown_from - BUCKET * group, max(to, shown_from))
+        step = BUCKET * group
+        to = min(shown_to + step, now - _EDGE + step - BUCKET)
+        span = (shown_from - step, max(to, shown_from))
         names = self.names()
         highest = self._draw_curves(names, span, group)
         self._draw_strip(names, span, group)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication, QResizeEvent, QStandardItem, QStandar
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from ..context import Context
-from ..format import clock
+from ..format import short_clock
 from ..models.legend import LegendModel
 from ..models.matrix import METRICS, MatrixMetric
 from ..models.series import Metric
@@ -24,6 +24,8 @@ from .view import View
 
 #: Seconds between two descriptions of the chart for assistive technology.
 _DESCRIBE_EVERY = 5.0
+
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
 class LatencyView(View):
@@ -89,6 +91,7 @@ class LatencyView(View):
             self._legend_table.setColumnWidth(place, wide)
         self._twin_model = QStandardItemModel(self)
         self._twin = Table(self._twin_model, self.theme, self.session.cluster.index)
+        self._twin.horizontalHeader().setDefaultAlignment(_RIGHT)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.chart)
         self._pages.addWidget(self._twin)
@@ -209,7 +212,7 @@ class LatencyView(View):
         self._live.setVisible(held)
         self._live.setText(self.tr("Resume") if paused is not None else self.tr("Back to live"))
         if paused is not None:
-            behind = clock(self.session.run.now - paused)
+            behind = short_clock(self.session.run.now - paused)
             self._held.setText(self.tr("Paused · {time} behind · still recording").format(time=behind))
         else:
             self._held.setText("" if not held else self.tr("Zoomed · still recording"))
@@ -250,7 +253,7 @@ class LatencyView(View):
                 item = cast(QStandardItem | None, self._twin_model.item(at, place))
                 if item is None:
                     item = QStandardItem()
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                    item.setTextAlignment(_RIGHT)
                     self._twin_model.setItem(at, place, item)
                 if item.text() != text:
                     item.setText(text)

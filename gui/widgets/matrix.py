@@ -63,7 +63,7 @@ class CellDelegate(QStyledItemDelegate):
             painter.setBrush(QBrush(QColor(tokens.mix(tokens.line, 0.7)), Qt.BrushStyle.BDiagPattern))
             painter.drawRoundedRect(rect, 6, 6)
         self._outline(painter, option, rect, paint)
-        painter.setFont(ui_font(max(9, min(self._pixels, int(rect.width() / 3.6)))))
+        painter.setFont(ui_font(max(10, min(self._pixels, int(rect.width() / 3.3)))))
         painter.setPen(QColor(ink_on(fill) if not plain else tokens.muted))
         painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, paint.text)
         painter.restore()

@@ -7,7 +7,6 @@ legend and no context menu (it would bring its own English).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,6 +26,9 @@ Floats = NDArray[np.float64]
 
 _AXIS_WIDTH = 54
 _STRIP_HEIGHT = 64
+
+#: Lines on which the labels of events hang.
+_LABEL_LINES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,19 +303,25 @@ class TimeChart(QWidget):
         return mark, line, strip, text
 
     def _place_labels(self) -> None:
-        """Labels hang at the top, each lower than one that is close to its left."""
+        """Labels hang at the top, each on the highest line where it covers no other."""
         start, end = self.x_range
-        span = max(end - start, 1e-9)
+        view = float(self._main.getViewBox().width())
+        per_second = view / max(end - start, 1e-9)
         height = self._top - self._bottom
-        level, previous = 0, -math.inf
+        taken: list[list[tuple[float, float]]] = [[] for _ in range(_LABEL_LINES)]
         for mark, _, _, text in self._marks:
-            close = (mark.t - previous) / span < 0.09
-            level = (level + 1) % 4 if close else 0
-            previous = mark.t
-            near_end = (end - mark.t) / span < 0.07
-            text.setAnchor((1, 0) if near_end else (0, 0))
-            text.setPos(mark.t, self._top - height * (0.02 + 0.075 * level))
+            x, wide = (mark.t - start) * per_second, float(text.boundingRect().width())
+            left = x + wide > view
+            span = (x - wide, x) if left else (x, x + wide)
+            line = next((k for k, spans in enumerate(taken) if _free(span, spans)), _LABEL_LINES - 1)
+            taken[line].append(span)
+            text.setAnchor((1, 0) if left else (0, 0))
+            text.setPos(mark.t, self._top - height * (0.02 + 0.075 * line))
             text.setVisible(start <= mark.t <= end)
+
+
+def _free(span: tuple[float, float], others: list[tuple[float, float]]) -> bool:
+    return all(span[1] <= low or span[0] >= high for low, high in others)
 
 
 def _isolated(y: Floats) -> NDArray[np.bool_]:
