@@ -254,6 +254,7 @@ class Session(QObject):
         new_run = event.run in ("starting", "running") and self.run.run not in ("starting", "running")
         if new_cluster:
             self.cluster.reset()
+            self.series.reset()  # perhaps with other instances than before
             self.users.clear_rows()
         if new_cluster or new_run:
             self.matrix.clear()

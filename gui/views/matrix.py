@@ -68,6 +68,11 @@ class MatrixView(View):
         card.body.addWidget(self._verdict)
         return card
 
+    @property
+    def pair_title(self) -> str:
+        """Which way is told about."""
+        return self._pair_title.text()
+
     def next_metric(self) -> None:
         """Show the following metric."""
         self.metric_choice.next()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -102,6 +102,14 @@ class MatrixView(QTableView):
         self.verticalHeader().setFixedWidth(56)
         self.setCornerButtonEnabled(False)
         theme.changed.connect(self.viewport().update)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape chooses nothing again."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.clearSelection()
+            self.setCurrentIndex(QModelIndex())
+            return
+        super().keyPressEvent(event)
 
     def sizeHint(self) -> QSize:
         """A comfortable size; it takes what it gets."""

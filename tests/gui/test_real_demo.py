@@ -12,6 +12,7 @@ import psutil
 import pytest
 from PySide6.QtWidgets import QApplication
 
+from core.engine.messages import Problem
 from gui.app import SHUTDOWN_SECONDS, Desktop, event_loop
 from gui.settings import Settings
 
@@ -41,8 +42,17 @@ def drive(app: QApplication, settings: Settings, loop: asyncio.AbstractEventLoop
         desktop.window.resize(1440, 900)
         desktop.show()
         children: list[psutil.Process] = []
+        problems: list[Problem] = []
+        desktop.session.problem.connect(problems.append)
         try:
             await scene(desktop)
+        except BaseException:
+            run = desktop.session.run
+            log.error("run %s, cluster %s, problems %s", run.run, run.cluster, problems)
+            log.error("steps %s", list(run.steps.values()))
+            log.error("log %s", "\n".join(desktop.session.cluster.logs.get("*", ())))
+            raise
+        else:
             children = psutil.Process().children(recursive=True)
             assert children, "the engine runs until the window is closed"
         finally:
@@ -91,8 +101,19 @@ def test_the_demo_from_the_click_to_the_end(
         await until(lambda: bool(window.banner.title), "the result of the run")
         assert session.run.totals.delivered > 0
         assert session.run.next_action == "start"
+        await run_again(desktop)
 
     drive(scene)
+
+
+async def run_again(desktop: Desktop) -> None:
+    """A second run on the cluster and with the users that are there."""
+    window, session = desktop.window, desktop.session
+    window.topbar.action.click()
+    await until(lambda: session.run.run == "running", "a second run")
+    await until(lambda: session.run.totals.delivered > 0, "deliveries of the second run")
+    await until(lambda: window.strip.tile("users").figure.text == "60 / 60", "the same users")
+    assert not session.lost.total
 
 
 async def kill_i2(desktop: Desktop) -> None:

@@ -190,8 +190,37 @@ def test_a_push_by_hand_shows_its_result(window: MainWindow, link: DoubleLink) -
     assert isinstance(command, PushOnce)
     assert (command.user, command.via, command.destination) == ("user-7", "i3", "/topic/greetings")
     assert push.table.model().index(0, 1).data() == "✓ delivered"
+    push.payload.setFocus()
+    press(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert window.session.pushes.rowCount() == 2
     push.destination.setText("greetings")
     assert not push.send.isEnabled()
+    press(window, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert window.session.pushes.rowCount() == 2
+
+
+def test_a_chosen_cell_is_told_in_words_until_escape(window: MainWindow, link: DoubleLink) -> None:
+    run_demo(window, link, 2.0)
+    window.go_to("matrix")
+    beat(window)
+    grid = window.matrix.grid
+    grid.setCurrentIndex(grid.model().index(0, 1))
+    assert window.matrix.pair_title == "Pushed via i1, user on i2"
+    grid.setFocus()
+    press(window, Qt.Key.Key_Escape)
+    assert window.matrix.pair_title == "All ways"
+
+
+def test_a_new_cluster_forgets_the_curves_of_the_old(window: MainWindow, link: DoubleLink) -> None:
+    window.context.settings.instances = 5
+    run_demo(window, link, 2.0)
+    assert len(window.latency.director.names()) == 5
+    window.context.settings.instances = 2
+    window.session.restart()
+    link.advance(1.0)
+    beat(window)
+    assert window.latency.director.names() == ["i1", "i2"]
+    assert window.session.matrix.ids == ["i1", "i2"]
 
 
 def test_user_actions_work_on_the_selected_rows(window: MainWindow, link: DoubleLink) -> None:
