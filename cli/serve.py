@@ -76,7 +76,7 @@ def serve(
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}
     wanted |= {f"i{number + 1}": INSTANCE_PORT + number for number in range(len(given), 64)}
-    show = _as_json if json else functools.partial(_for_person, wanted=wanted, user=default_user)
+    show = as_json if json else functools.partial(for_person, wanted=wanted, user=default_user)
     # A person sees the addresses first; a program finds everything in the log.
     return asyncio.run(_Foreground(cluster, show, log_the_start=json).run())
 
@@ -151,7 +151,8 @@ class _Foreground:
         on_stop_signals(stop)
 
 
-def _as_json(info: EnvironmentInfo) -> str:
+def as_json(info: EnvironmentInfo) -> str:
+    """The one line that programs read."""
     parts = {part.name: part.url for part in info.parts}
     line = {
         "gateway": info.gateway_url,
@@ -162,7 +163,15 @@ def _as_json(info: EnvironmentInfo) -> str:
     return msgspec.json.encode(line).decode()
 
 
-def _for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str) -> str:
+def for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str) -> str:
+    """Addresses, and what to try next.
+
+    Args:
+        info: The cluster.
+        wanted: Ports that were to be used, by name; another one is told as a replacement.
+        user: Whom the examples push to.
+    """
+
     def note(name: str, url: str, text: str) -> tuple[str, str, str]:
         port = wanted.get(name, 0)
         taken = f"; {port} was taken" if port and port != urlsplit(url).port else ""

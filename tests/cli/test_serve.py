@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
+from cli.serve import for_person
+from core.environment import EnvironmentInfo, InstanceInfo, Part
 from core.launch import self_command
+from tests.support.processes import unused_port
 
 
 def _serve(*words: str, read: Callable[[subprocess.Popen[str]], list[str]]) -> list[str]:
@@ -43,8 +45,7 @@ def _until_log(process: subprocess.Popen[str]) -> list[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_addresses_and_what_to_try_next() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     lines = _serve(
         *("--gateway-port", "0", "--discovery-port", "0", "--ports", f"{port},0", "--default-user", "a&b"),
         read=_until_log,
@@ -57,16 +58,20 @@ def test_addresses_and_what_to_try_next() -> None:
     assert "was taken" not in text
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_usual_port_that_is_taken_is_named() -> None:
-    try:
-        taken = socket.create_server(("127.0.0.1", 8080))
-    except OSError:
-        taken = None  # somebody else has it, which is as good
-    try:
-        lines = _serve(*("--instances", "1", "--gateway-port", "0", "--discovery-port", "0"), read=_until_log)
-    finally:
-        if taken is not None:
-            taken.close()
-    instance = next(line for line in lines if line.startswith("  i1 "))
-    assert instance.endswith("; 8080 was taken")
+def test_a_usual_port_that_was_taken_is_named() -> None:
+    info = EnvironmentInfo(
+        name="local cluster",
+        kind="local",
+        websocket_url="ws://127.0.0.1:7000/web-socket/ws?user={user}",
+        gateway_url="http://127.0.0.1:7000",
+        instances=(
+            InstanceInfo("i1", "ready", "http://127.0.0.1:40001", pid=1),
+            InstanceInfo("i2", "ready", "http://127.0.0.1:8081", pid=2),
+        ),
+        parts=(Part("broker", "ready", "stomp://127.0.0.1:61613"),),
+    )
+    text = for_person(info, wanted={"i1": 8080, "i2": 8081, "gateway": 7000}, user="lijian")
+    assert [line for line in text.splitlines() if "taken" in line] == [
+        "  i1         http://127.0.0.1:40001             pid 1; 8080 was taken"
+    ]
+    assert "stomp://127.0.0.1:61613            not ours" in text

@@ -8,27 +8,37 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import pytest
 
 from core.launch import self_command
-from tests.support.processes import is_gone, refuses, until
+from tests.support.processes import is_gone, refuses, until, unused_port
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
+
+
+#: Free ports only: others may test here at the same time.
+_SERVE = ("serve", "--json", "--gateway-port", "0", "--discovery-port", "0")
+_TWO = "0,0"
 
 
 class Served:
     """A ``serve --json`` that is ready."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: IO[str] | None = None) -> None:
         assert process.stdout is not None
         self.process = process
-        self.document: dict[str, Any] = json.loads(process.stdout.readline())
+        line = process.stdout.readline()
+        assert line, (
+            f"it ended with exit code {process.wait(30)} instead of its line: {_words(log or process.stderr)}"
+        )
+        self.document: dict[str, Any] = json.loads(line)
         self.children = [each.pid for each in psutil.Process(process.pid).children(recursive=True)]
 
     @property
@@ -44,21 +54,29 @@ class Served:
 
 
 @contextmanager
-def serving(*words: str, **environment: str) -> Generator[Served]:
+def serving(*words: str, ports: str = _TWO, **environment: str) -> Generator[Served]:
     """Run ``serve --json`` on free ports; whatever the test did, nothing is left afterwards."""
-    process = subprocess.Popen(
-        self_command("serve", "--json", "--gateway-port", "0", "--discovery-port", "0", *words),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    with process:
-        try:
-            yield Served(process)
-        finally:
-            process.kill()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            self_command(*_SERVE, "--ports", ports, *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        with process:
+            try:
+                yield Served(process, log)
+            finally:
+                process.kill()
+
+
+def _words(log: IO[str] | None) -> str:
+    assert log is not None
+    if log.seekable():
+        log.seek(0)
+    return log.read()[-4000:]
 
 
 def _get(url: str) -> Any:
@@ -85,7 +103,7 @@ def test_one_json_line_when_everything_answers() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_of_it(number: signal.Signals) -> None:
-    with serving("--instances", "3") as served:
+    with serving(ports="0,0,0") as served:
         assert len(served.children) == 6
         served.process.send_signal(number)
         assert served.process.wait(5) == 0
@@ -122,7 +140,7 @@ async def test_kill_of_the_parent_ends_all_of_it(paused: bool) -> None:
 
 def test_a_signal_during_the_start() -> None:
     process = subprocess.Popen(
-        self_command("serve", "--json", "--gateway-port", "0", "--discovery-port", "0"),
+        self_command(*_SERVE, "--ports", _TWO),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -156,7 +174,7 @@ def test_a_given_port_that_is_taken(option: str) -> None:
 
 def test_without_its_broker_it_gives_up_and_says_why() -> None:
     process = subprocess.Popen(
-        self_command("serve", "--json", "--gateway-port", "0", "--discovery-port", "0"),
+        self_command(*_SERVE, "--ports", _TWO),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -175,9 +193,8 @@ def test_without_its_broker_it_gives_up_and_says_why() -> None:
 
 
 def test_given_ports_are_used() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        ports = [one.getsockname()[1], two.getsockname()[1]]
-    with serving("--ports", ",".join(map(str, ports))) as served:
+    ports = [unused_port(), unused_port()]
+    with serving(ports=",".join(map(str, ports))) as served:
         urls = [each["url"] for each in served.document["instances"]]
         assert urls == [f"http://127.0.0.1:{port}" for port in ports]
 
@@ -185,7 +202,7 @@ def test_given_ports_are_used() -> None:
 def test_the_log_of_the_instances_is_on_stderr_and_nobody_has_to_read_it() -> None:
     """A pipe that nobody empties holds 64 KiB: the cluster must not stand still behind it."""
     process = subprocess.Popen(
-        self_command("serve", "--json", "--gateway-port", "0", "--discovery-port", "0"),
+        self_command(*_SERVE, "--ports", _TWO),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -201,9 +218,9 @@ def test_the_log_of_the_instances_is_on_stderr_and_nobody_has_to_read_it() -> No
 
 
 def test_the_broker_password_is_nowhere_to_be_read() -> None:
-    with serving("--instances", "1") as broker:
+    with serving(ports="0") as broker:
         url = broker.document["broker"].replace("stomp://", "stomp://somebody:h1dden@")
-        with serving("--instances", "1", PUSHSCOPE_BROKER_URL=url) as served:
+        with serving(ports="0", PUSHSCOPE_BROKER_URL=url) as served:
             assert "h1dden" not in json.dumps(served.document)
             for pid in (served.process.pid, *served.children):
                 assert "h1dden" not in " ".join(psutil.Process(pid).cmdline())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -34,6 +35,21 @@ def refuses(url: str) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+def unused_port() -> int:
+    """A port that nobody listens on, for tests that must name one.
+
+    It lies below those that systems give to port 0 and to outgoing connections, so that nobody
+    gets it by chance in the meantime.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        return port
 
 
 async def until(condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:

@@ -17,7 +17,7 @@ from server import LocalCluster
 from server.roles.options import Options
 from server.supervisor.launcher import ProcessLauncher, Running
 from server.supervisor.probe import get_json
-from tests.support.processes import PATIENCE, descendants, is_gone, refuses, until
+from tests.support.processes import PATIENCE, descendants, is_gone, refuses, until, unused_port
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -169,8 +169,7 @@ class _PortThief(ProcessLauncher):
 
 
 async def test_a_failure_undoes_what_was_begun() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     launcher = _PortThief()
     cluster = LocalCluster(gateway_port=port, launcher=launcher)
     steps: list[StartStep] = []
@@ -249,7 +248,6 @@ async def test_control_needs_a_running_cluster_and_a_known_instance() -> None:
 
 
 async def test_no_broker_where_one_should_be() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = unused_port()
     with pytest.raises(ClusterStartError, match=f"no broker at 127.0.0.1:{port}"):
         await LocalCluster(broker=f"stomp://u:secret@127.0.0.1:{port}").start(lambda step: None)
