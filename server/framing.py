@@ -66,14 +66,21 @@ class OutgoingMessage:
     """One MESSAGE for any number of subscriptions.
 
     Attributes:
-        template: Everything but the subscription, encoded.
+        tail: All that follows the subscription line, with the NUL.
         binary: Whether it is a binary WebSocket message.
         id: The push's id, for the stages; None if it has none.
     """
 
-    __slots__ = ("binary", "id", "template")
+    __slots__ = ("binary", "id", "tail")
 
     def __init__(self, headers: Mapping[str, str], body: bytes) -> None:
-        self.template = MessageTemplate(headers, body)
         self.binary = is_binary(headers.get("content-type"), body)
+        self.tail = MessageTemplate(headers, body).tail
         self.id = headers.get("ps-id")
+
+    @classmethod
+    def ready(cls, tail: bytes, id: str | None) -> OutgoingMessage:
+        """A text message that is encoded already."""
+        self = cls.__new__(cls)
+        self.tail, self.id, self.binary = tail, id, False
+        return self

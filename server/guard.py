@@ -9,8 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from core.protocol import Frame
-
+from .brokers.delivery import Delivery
 from .settings import InstanceSettings
 
 #: Headers that only we set: a client could forge where a message seems to come from (spec 4.3).
@@ -65,9 +64,10 @@ class Guard:
             return "it belongs to another session"
         return ""
 
-    def hides(self, frame: Frame) -> bool:
+    def hides(self, delivery: Delivery) -> bool:
         """Whether a message that came through a client's wildcard is not meant for it."""
-        return "simpOrigDestination" in frame.headers or self._is_internal(frame.headers["destination"])
+        headers = delivery.headers
+        return "simpOrigDestination" in headers or self._is_internal(headers["destination"])
 
     def _is_internal(self, destination: str) -> bool:
         return destination in self._internal or destination.startswith(self._peer_prefix)

@@ -100,9 +100,9 @@ class Hub:
         dirty = outbox.dirty
         count = 0
         session: Session | None = None
-        template, binary = message.template, message.binary
+        tail, binary = message.tail, message.binary
         for group in topic.groups.values():
-            wire = group.framing(template.frame(group.opening), binary)
+            wire = group.framing(group.opening + tail, binary)
             sessions = group.sessions
             for session in sessions:  # the hot loop: one append per receiver
                 session.pending.append(wire)
@@ -119,5 +119,5 @@ class Hub:
         """Queue a message for one subscription of one session."""
         if message.id is not None:
             session.pending_ids.append(message.id)
-        payload = message.template.frame(message_opening(subscription))
+        payload = message_opening(subscription) + message.tail
         self._outbox.put(session, payload, binary=message.binary)

@@ -12,11 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.errors import BrokerUnavailable
-from core.protocol import CLIENT_LIMITS, Frame
+from core.protocol import CLIENT_LIMITS
 
 from .access import AccessRule
 from .application import Application
 from .brokers.base import Broker
+from .brokers.delivery import Delivery
 from .brokers.memory import MemoryBroker
 from .brokers.urls import broker_for
 from .client_sends import ClientSends
@@ -323,8 +324,8 @@ class Instance:
         settings, subscribe = self.settings, self.broker.subscribe
         sync = self.sync
         if sync is not None:
-            subscribe(settings.peers_destination, lambda frame: sync.receive(frame.body))
-            subscribe(settings.peer_destination(sync.epoch), lambda frame: sync.receive(frame.body))
+            subscribe(settings.peers_destination, lambda delivery: sync.receive(delivery.body))
+            subscribe(settings.peer_destination(sync.epoch), lambda delivery: sync.receive(delivery.body))
         match settings.strategy:
             case "relay":
                 subscribe(settings.unresolved_destination, self._on_unresolved, self._on_subscribed)
@@ -350,18 +351,20 @@ class Instance:
         elif self._broker_up.is_set() and self.sync is not None:
             self.sync.announce()
 
-    def _on_unresolved(self, frame: Frame) -> None:
-        original = frame.headers.get("simpOrigDestination")
+    def _on_unresolved(self, delivery: Delivery) -> None:
+        headers = delivery.headers
+        original = headers.get("simpOrigDestination")
         if original is None:
             return  # a push to the destination itself, if both are the same (design 4.5)
-        self._local.from_broadcast(original, frame.headers, frame.body)
+        self._local.from_broadcast(original, headers, delivery.body)
         if self._relay is not None:
-            self._relay.came_back(frame.headers, original)
+            self._relay.came_back(headers, original)
 
-    def _on_broadcast(self, frame: Frame) -> None:
-        original = frame.headers.get("simpOrigDestination")
+    def _on_broadcast(self, delivery: Delivery) -> None:
+        headers = delivery.headers
+        original = headers.get("simpOrigDestination")
         if original is not None:
-            self._local.from_broadcast(original, frame.headers, frame.body)
+            self._local.from_broadcast(original, headers, delivery.body)
 
     def _on_registry(self, snapshot: Snapshot) -> None:
         """Discovery says who is there."""

@@ -6,28 +6,16 @@ consumer of its own, because consumers of a queue compete.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from core.errors import BrokerUnavailable
-from core.protocol import Frame, is_pattern
+from core.protocol import is_pattern
 
 from .brokers.base import Broker, Settled
+from .brokers.delivery import Delivery
 from .counters import Counters
-from .framing import OutgoingMessage
 from .guard import Guard
 from .hub import Hub, Topic
 from .session import Session
 from .stages import Stage, StageLog
-
-
-def message_for_clients(frame: Frame) -> OutgoingMessage:
-    """A broker's MESSAGE as clients get it: the user destination restored (spec 4.3)."""
-    headers = dict(frame.headers)
-    headers.pop("subscription", None)
-    original = headers.pop("simpOrigDestination", None)
-    if original is not None:
-        headers["destination"] = original
-    return OutgoingMessage(headers, frame.body)
 
 
 class _Entry:
@@ -43,9 +31,9 @@ class _Entry:
         #: Who waits for the broker's confirmation; None once it has come.
         self.waiting: list[Settled] | None = []
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, delivery: Delivery) -> None:
         """A message came from the broker."""
-        self._relay.deliver(self, frame)
+        self._relay.deliver(self, delivery)
 
     def ready(self, error: BrokerUnavailable | None) -> None:
         """The broker confirmed the subscription, or refused it."""
@@ -90,10 +78,10 @@ class TopicRelay:
     def consume(self, session: Session, subscription: str, destination: str, ready: Settled) -> int:
         """Make a client's queue subscription a consumer of its own; returns the broker's handle."""
 
-        def deliver(frame: Frame) -> None:
+        def deliver(delivery: Delivery) -> None:
             self._counters.from_broker += 1
             self._counters.delivered += 1
-            message = message_for_clients(frame)
+            message = delivery.outgoing()
             if message.id is not None:
                 self._stages.set(message.id, Stage.QUEUED)
             self._hub.deliver_one(session, subscription, message)
@@ -104,13 +92,13 @@ class TopicRelay:
         """End a queue subscription."""
         self._broker.unsubscribe(handle)
 
-    def deliver(self, entry: _Entry, frame: Frame) -> None:
+    def deliver(self, entry: _Entry, delivery: Delivery) -> None:
         """Fan a message of the broker out to the local subscribers of its topic."""
         counters = self._counters
         counters.from_broker += 1
-        if entry.filtered and self._guard.hides(frame):
+        if entry.filtered and self._guard.hides(delivery):
             return
-        message = message_for_clients(frame)
+        message = delivery.outgoing()
         count = self._hub.deliver(entry.topic, message)
         counters.delivered += count
         if message.id is not None:
@@ -122,6 +110,3 @@ class TopicRelay:
 #: Given to something that nobody waits for.
 def unheard(error: BrokerUnavailable | None) -> None:
     """Ignore an outcome: the client did not ask for a receipt."""
-
-
-Ready = Callable[[], None]

@@ -115,6 +115,11 @@ class ServerSession:
                     events.append(HEARTBEAT_RECEIVED)
         return events
 
+    @property
+    def between_frames(self) -> bool:
+        """Whether all that came so far was whole: nothing of a frame waits for its rest."""
+        return self._parser.buffered == 0 and not self._over
+
     # ---- bytes for the client ----------------------------------------------------------------
 
     def connected(self, extra: Mapping[str, str] | None = None) -> bytes:

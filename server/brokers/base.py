@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from core.errors import BrokerUnavailable
-from core.protocol import Frame
+
+from .delivery import Delivery
 
 #: Takes a MESSAGE: ``destination``, ``message-id``, the sender's headers, the body.
-Deliver = Callable[[Frame], None]
+Deliver = Callable[[Delivery], None]
 
 #: Takes the outcome of something asked for: None, or why it did not happen.
 Settled = Callable[[BrokerUnavailable | None], None]

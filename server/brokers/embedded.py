@@ -22,7 +22,7 @@ import msgspec
 from ..access import AccessRule, is_loopback
 from ..binding import bind_socket
 from .embedded_peer import Peer
-from .exchange import Exchange, ExchangeLimits, Message
+from .exchange import Exchange, ExchangeLimits, Message, RawMessage
 
 logger = logging.getLogger("pushscope.broker")
 
@@ -135,6 +135,11 @@ class EmbeddedBroker:
         """Hand a message to everybody who subscribes to its destination."""
         self._messages += 1
         self.exchange.publish(Message(destination, headers, body, f"m-{self._messages}"))
+
+    def publish_raw(self, destination: str, rest: bytes) -> None:
+        """The same for a topic's message whose bytes are passed on as they are."""
+        self._messages += 1
+        self.exchange.publish(RawMessage(destination, rest, f"m-{self._messages}"))
 
     def wake(self, peer: Peer) -> None:
         """Have the peer flushed at the end of this turn of the loop."""

@@ -27,6 +27,7 @@ from core.protocol import (
     message_opening,
 )
 
+from .delivery import pass_sends
 from .exchange import Message
 
 if TYPE_CHECKING:
@@ -91,6 +92,14 @@ class Peer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer."""
+        session = self._session
+        if session.connected_done and session.between_frames:
+            done = pass_sends(data, self._broker.publish_raw)
+            if done:
+                session.beats.last_received = self._loop.time()
+                if done == len(data):
+                    return
+                data = data[done:]
         for event in self._session.receive(data, self._loop.time()):
             if self._refused:
                 return  # what was pipelined behind a refused frame, above all a refused CONNECT

@@ -23,7 +23,7 @@ NOT_FORWARDED: Final = frozenset({"destination", "content-length", "receipt", "t
 class Message:
     """A message on its way from its sender to any number of consumers."""
 
-    __slots__ = ("_template", "body", "destination", "headers")
+    __slots__ = ("_tail", "body", "destination", "headers")
 
     def __init__(self, destination: str, headers: Mapping[str, str], body: bytes, id: str) -> None:
         self.destination = destination
@@ -33,14 +33,25 @@ class Message:
             if name not in NOT_FORWARDED:
                 self.headers[name] = value
         self.body = body
-        self._template: MessageTemplate | None = None
+        self._tail = b""
 
     def frame(self, opening: bytes) -> bytes:
         """The STOMP frame for a subscription; what is common to all is encoded once."""
-        template = self._template
-        if template is None:
-            template = self._template = MessageTemplate(self.headers, self.body)
-        return template.frame(opening)
+        tail = self._tail
+        if not tail:
+            tail = self._tail = MessageTemplate(self.headers, self.body).tail
+        return opening + tail
+
+
+class RawMessage(Message):
+    """A message that only passes through: its bytes are ready, nobody looks inside."""
+
+    __slots__ = ()
+
+    def __init__(self, destination: str, rest: bytes, id: str) -> None:
+        self.destination = destination
+        self.body = rest  # what a queue accounts for
+        self._tail = b"destination:%b\nmessage-id:%b%b" % (destination.encode(), id.encode(), rest)
 
 
 Consume = Callable[[Message], None]

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 
 from core.errors import BrokerUnavailable
-from core.protocol import Frame
 
 from .base import Availability, Deliver, Settled
+from .delivery import ParsedDelivery
 from .exchange import Exchange, Message
 
 
@@ -108,7 +108,7 @@ class MemoryBroker:
 
     def _deliver(self, handle: int, message: Message, deliver: Deliver) -> None:
         if handle in self._handles:
-            deliver(Frame("MESSAGE", message.headers, message.body))
+            deliver(ParsedDelivery(message.headers, message.body))
 
     def _soon(self, call: Callable[[], None]) -> None:
         self._todo.append(call)

@@ -25,6 +25,7 @@ from core.protocol import (
 
 from .addresses import parse_stomp_url
 from .base import Availability, Deliver, Settled
+from .delivery import Delivery, ParsedDelivery
 from .exchange import NOT_FORWARDED
 from .stomp_link import DEFAULT_BACKLOG_LIMIT, StompLink
 
@@ -159,7 +160,9 @@ class StompBroker:
         try:
             async with asyncio.timeout(self._times.connect_s):
                 _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: StompLink(lambda events: self._take(events, connected), self._lost),
+                    lambda: StompLink(
+                        self._deliver, lambda events: self._take(events, connected), self._lost
+                    ),
                     address.host,
                     address.port,
                 )
@@ -205,14 +208,16 @@ class StompBroker:
 
     # what the broker says -------------------------------------------------------------------
 
+    def _deliver(self, id: str, delivery: Delivery) -> None:
+        subscription = self._subscriptions.get(id)
+        if subscription is not None:
+            subscription.deliver(delivery)
+
     def _take(self, events: list[ClientEvent], connected: asyncio.Future[None]) -> None:
-        subscriptions = self._subscriptions
         for event in events:
             match event:
                 case Message():
-                    subscription = subscriptions.get(event.subscription)
-                    if subscription is not None:
-                        subscription.deliver(event.frame)
+                    self._deliver(event.subscription, ParsedDelivery.of(event.frame))
                 case Connected():
                     self._connected(event)
                     if not connected.done():

@@ -9,6 +9,8 @@ from typing import cast
 from core.errors import HeartbeatLost
 from core.protocol import BROKER_LIMITS, ClientEvent, ClientSession
 
+from .delivery import Delivery, pass_messages
+
 #: Bytes that may wait for a broker that does not read; over it publishing is refused.
 DEFAULT_BACKLOG_LIMIT = 16 * 1024 * 1024
 
@@ -17,15 +19,22 @@ class StompLink(asyncio.Protocol):
     """A connection from TCP connect to its end.
 
     Args:
-        on_events: Called with what the broker sent.
+        on_message: Called with subscription id and message for messages that were passed on raw.
+        on_events: Called with everything else that the broker sent.
         on_end: Called once with the reason when the connection has ended.
     """
 
-    def __init__(self, on_events: Callable[[list[ClientEvent]], None], on_end: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        on_message: Callable[[str, Delivery], None],
+        on_events: Callable[[list[ClientEvent]], None],
+        on_end: Callable[[str], None],
+    ) -> None:
         self.session = ClientSession(limits=BROKER_LIMITS)
         #: Bytes that wait because the broker does not read.
         self.backlog = 0
         self._loop = asyncio.get_running_loop()
+        self._on_message = on_message
         self._on_events = on_events
         self._on_end = on_end
         self._transport: asyncio.Transport | None = None
@@ -71,6 +80,13 @@ class StompLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the broker."""
+        if self.session.between_frames:
+            done = pass_messages(data, self._on_message)
+            if done:
+                self.session.beats.last_received = self._loop.time()
+                if done == len(data):
+                    return
+                data = data[done:]
         events = self.session.receive(data, self._loop.time())
         if events:
             self._on_events(events)

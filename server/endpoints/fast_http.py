@@ -33,6 +33,7 @@ class FastHttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, push_api: PushApi, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._push_api = push_api
+        self._http_parser: Any = self.parser  # uvicorn's attribute is None after the connection's end
         self._short = False
         self._in_head = True
         self._head_ended = False
@@ -58,6 +59,7 @@ class FastHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
+        self._http_parser = None  # it refers to us
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
@@ -89,7 +91,7 @@ class FastHttpProtocol(HttpToolsProtocol):
             path in PushApi.paths
             and not self._busy
             and not self.expect_100_continue
-            and not self._parser.should_upgrade()
+            and not self._http_parser.should_upgrade()
         )
         if self._short:
             self._path = path
@@ -123,14 +125,10 @@ class FastHttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         query = self.url.partition(b"?")[2]
-        method = self._parser.get_method()
+        method = self._http_parser.get_method()
         answer = self._push_api.answer(method, self._path, query, self.headers, body, self._answer)
         if answer is not None:
             self._answer(answer)
-
-    @property
-    def _parser(self) -> Any:
-        return self.parser
 
     @property
     def _busy(self) -> bool:
@@ -148,17 +146,14 @@ class FastHttpProtocol(HttpToolsProtocol):
     # answers --------------------------------------------------------------------------------
 
     def _answer(self, answer: Answer) -> None:
-        body = answer.body
-        parts = [_STATUS_LINES[answer.status], b"%d\r\n" % len(body)]
-        if body:
-            parts.append(b"content-type: application/json\r\n")
+        keep_alive = self._http_parser.should_keep_alive()
+        headers = b"" if keep_alive else b"connection: close\r\n"
         for name, value in answer.headers:
-            parts += (name, b": ", value, b"\r\n")
-        keep_alive = self._parser.should_keep_alive()
-        if not keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts += (b"\r\n", body)
-        self._answers.append(b"".join(parts))
+            headers += b"%b: %b\r\n" % (name, value)
+        body = answer.body
+        if body:
+            headers += b"content-type: application/json\r\n"
+        self._answers.append(b"%b%d\r\n%b\r\n%b" % (_STATUS_LINES[answer.status], len(body), headers, body))
         self.server_state.total_requests += 1
         if not self._scheduled:
             # At the end of this turn, behind the write to the broker: the push goes first.

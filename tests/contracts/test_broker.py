@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from core.errors import BrokerUnavailable
-from core.protocol import Frame
 from server.brokers.base import Broker
+from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
 from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.brokers.stomp import StompBroker
@@ -30,12 +30,12 @@ class Inbox:
     """Collects what is delivered."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Frame] = asyncio.Queue()
+        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
 
-    def __call__(self, frame: Frame) -> None:
+    def __call__(self, frame: Delivery) -> None:
         self._queue.put_nowait(frame)
 
-    async def next(self) -> Frame:
+    async def next(self) -> Delivery:
         async with asyncio.timeout(PATIENCE):
             return await self._queue.get()
 
@@ -47,7 +47,7 @@ class Inbox:
         return self._queue.empty()
 
 
-async def subscribed(broker: Broker, destination: str, deliver: Callable[[Frame], None]) -> int:
+async def subscribed(broker: Broker, destination: str, deliver: Callable[[Delivery], None]) -> int:
     """Subscribe and wait until it is in place."""
     ready: asyncio.Future[BrokerUnavailable | None] = asyncio.get_running_loop().create_future()
     handle = broker.subscribe(destination, deliver, ready.set_result)
@@ -206,7 +206,7 @@ async def test_callbacks_never_come_from_inside_the_call(ends: Ends) -> None:
     seen: list[bool] = []
     arrived = asyncio.Event()
 
-    def deliver(frame: Frame) -> None:
+    def deliver(frame: Delivery) -> None:
         seen.append(inside)
         arrived.set()
 

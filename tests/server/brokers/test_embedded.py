@@ -191,17 +191,21 @@ async def test_who_leaves_is_unsubscribed_and_others_go_on(broker: EmbeddedBroke
 
 
 async def test_a_peer_that_does_not_read_is_cut_and_others_are_served() -> None:
-    async with EmbeddedBroker(limits=BrokerLimits(peer_backlog=256 * 1024)) as broker:
-        async with tcp(broker) as deaf, tcp(broker) as quick, tcp(broker) as sender:
-            deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
-            for client in (deaf, quick):
-                client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/flood"})
-            quick.send("SUBSCRIBE", {"id": "2", "destination": "/topic/none", "receipt": "r"})
-            await quick.expect("RECEIPT")
-            async with asyncio.timeout(30):
-                while len(broker.peers) == 3:
-                    sender.send("SEND", {"destination": "/topic/flood"}, b"x" * 60_000)
-                    await quick.expect("MESSAGE")
+    async with (
+        EmbeddedBroker(limits=BrokerLimits(peer_backlog=256 * 1024)) as broker,
+        tcp(broker) as deaf,
+        tcp(broker) as quick,
+        tcp(broker) as sender,
+    ):
+        deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        for client in (deaf, quick):
+            client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/flood"})
+        quick.send("SUBSCRIBE", {"id": "2", "destination": "/topic/none", "receipt": "r"})
+        await quick.expect("RECEIPT")
+        async with asyncio.timeout(30):
+            while len(broker.peers) == 3:
+                sender.send("SEND", {"destination": "/topic/flood"}, b"x" * 60_000)
+                await quick.expect("MESSAGE")
 
 
 async def test_heart_beats_are_sent_and_a_silent_peer_is_cut() -> None:
@@ -211,9 +215,9 @@ async def test_heart_beats_are_sent_and_a_silent_peer_is_cut() -> None:
 
 
 async def test_who_never_connects_is_cut() -> None:
-    async with EmbeddedBroker(limits=BrokerLimits(connect_s=0.2)) as broker:
-        async with tcp(broker, connect=False) as client:
-            assert await client.frame() is None
+    limits = BrokerLimits(connect_s=0.2)
+    async with EmbeddedBroker(limits=limits) as broker, tcp(broker, connect=False) as client:
+        assert await client.frame() is None
 
 
 async def test_a_taken_port_is_named() -> None:

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from core.errors import BrokerUnavailable, UsageError
-from core.protocol import Connect, Disconnect, Frame, Send, ServerSession, Subscribe
+from core.protocol import Connect, Disconnect, Send, ServerSession, Subscribe
 from server.brokers.addresses import parse_stomp_url
+from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
 from server.brokers.memory import MemoryBroker
 from server.brokers.stomp import RelayTimes, StompBroker
@@ -80,7 +81,7 @@ async def test_subscriptions_are_made_again_when_the_broker_is_back() -> None:
         port = first.port
         async with watched(first.url) as relay:
             await relay.up()
-            got: asyncio.Queue[Frame] = asyncio.Queue()
+            got: asyncio.Queue[Delivery] = asyncio.Queue()
             gone = relay.broker.subscribe("/topic/gone", got.put_nowait)
             relay.broker.subscribe("/topic/a", got.put_nowait)
             relay.broker.unsubscribe(gone)
