@@ -57,6 +57,11 @@ class Coach(QObject):
         self._suggested, self._killed = False, None
         self._silence()
 
+    def finish(self) -> None:
+        """The run is over: its result speaks."""
+        self._killed = None
+        self._silence()
+
     def repeat(self) -> None:
         """Say the last again, in the language of now."""
         if self._last is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from PySide6.QtCore import QEvent, QSize, Qt
-from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -94,9 +94,8 @@ class TopBar(QWidget):
     def _build_fields(self) -> None:
         settings = self._settings
         self._brand_icon = label()
-        pixmap = QPixmap(QIcon(str(ASSETS / "icons" / "pushscope.svg")).pixmap(QSize(44, 44)))
-        pixmap.setDevicePixelRatio(2)
-        self._brand_icon.setPixmap(pixmap)
+        icon = QIcon(str(ASSETS / "icons" / "pushscope.svg"))
+        self._brand_icon.setPixmap(icon.pixmap(QSize(22, 22), self.devicePixelRatioF()))
         self._brand = label("brand", "Pushscope")
         self._environment, self._scenario = Field(), Field()
         self._instances = self._environment.add_number(1, 16, settings.instances, self._on_instances)

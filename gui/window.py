@@ -235,7 +235,9 @@ class MainWindow(QMainWindow):
             self.banner.tell("info", self.tr("The run passed"), text)
         else:
             reason = str(summary.get("reason", ""))
-            self.banner.tell("warn", self.tr("The run did not pass"), f"{text}\n{reason}", copyable=True)
+            detail = f"{text}\n{reason}".strip()
+            self.banner.tell("warn", self.tr("The run did not pass"), detail, copyable=True)
+        self.coach.finish()
 
     def _on_coach(self, text: str, target: str) -> None:
         action = self.tr("Kill {id}").format(id=target) if target else ""

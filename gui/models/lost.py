@@ -27,6 +27,11 @@ class LostModel(RowsModel[LostPush]):
             parent,
         )
 
+    def clear_rows(self) -> None:
+        """Drop everything."""
+        self._shown = ()
+        super().clear_rows()
+
     def apply(self, pushes: tuple[LostPush, ...]) -> None:
         """Take over what is missing now; one that arrived after all is no longer in it."""
         if pushes == self._shown:
