@@ -31,7 +31,7 @@ from core.engine.messages import (
 from core.environment import Action, ClusterSpec, EnvironmentEvent, EnvironmentInfo, StartStep
 from core.errors import ClusterStartError, ExitCode
 from core.load.scenario import Fault, Scenario
-from tests.support.engines import WatchedEngine
+from tests.support.engines import DELIVERED, WatchedEngine
 
 TWO = ClusterSpec(instances=2)
 ENDLESS = Scenario(users=4, rate=100)
@@ -53,7 +53,7 @@ async def test_a_whole_run() -> None:
         ("stopped", "stopping"),
         ("stopped", "stopped"),
     ]
-    assert finished.exit_code == ExitCode.PASS
+    assert finished.exit_code in DELIVERED
     summary = finished.summary
     assert (summary["attempted"], summary["delivered"], summary["lost"]) == (100, 100, 0)
     assert {(cell["via"], cell["on"]) for cell in summary["matrix"]} == {
@@ -107,7 +107,7 @@ async def test_only_an_asked_disconnect_makes_pushes_offline() -> None:
         await watched.snapshot(lambda each: each.totals.delivered > back.totals.delivered + 20)
         await watched.tell(StopRun())
         finished = await watched.finished()
-    assert finished.exit_code == ExitCode.PASS
+    assert finished.exit_code in DELIVERED
     assert finished.summary["expected"] == finished.summary["pushed"] - finished.summary["offline"]
 
 
@@ -146,7 +146,7 @@ async def test_a_rate_starts_a_run_and_changes_it() -> None:
         await watched.tell(SetRate(0))
         await watched.snapshot(lambda each: each.push_rate == 0)
         await watched.tell(StopRun())
-        assert (await watched.finished()).exit_code == ExitCode.PASS
+        assert (await watched.finished()).exit_code in DELIVERED
 
 
 async def test_missing_pushes_name_their_place_while_the_run_is_on() -> None:
@@ -216,7 +216,7 @@ async def test_a_cluster_can_be_stopped_in_the_middle_and_started_again() -> Non
         await watched.state(cluster="stopped")
         await watched.tell(StartRun(Scenario(users=2, rate=50, duration=0.5), ClusterSpec(instances=3)))
         finished = await watched.finished()
-    assert finished.exit_code == ExitCode.PASS
+    assert finished.exit_code in DELIVERED
     assert finished.summary["delivered"] == 25
     assert len(finished.summary["environment"]["instances"]) == 3
 
@@ -228,7 +228,7 @@ async def test_runs_follow_one_another_on_the_same_cluster() -> None:
             await watched.tell(StartRun(scenario, TWO))
             finished = await watched.finished()
             await watched.state(run="stopped")
-            assert finished.exit_code == ExitCode.PASS
+            assert finished.exit_code in DELIVERED
             assert finished.summary["delivered"] == 30
     assert len(watched.of(ClusterAddresses)) == 1
 
