@@ -17,6 +17,11 @@ from .push_api import LARGEST_BODY, Answer, PushApi, too_large
 
 _LARGEST_HEAD: Final = 64 * 1024
 _MOST_HEADERS: Final = 100
+_LONGEST_KNOWN: Final = 2048
+_PUSH: Final = b"POST /push "
+_CONFIRM: Final = b'"confirm"'
+#: Answers to requests whose head was in order.
+_UNDERSTOOD: Final = (202, 400, 503)
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: ".encode()
     for status in HTTPStatus
@@ -35,25 +40,60 @@ class FastHttpProtocol(HttpToolsProtocol):
         self._push_api = push_api
         self._http_parser: Any = self.parser  # uvicorn's attribute is None after the connection's end
         self._short = False
-        self._in_head = True
-        self._head_ended = False
+        self._between = True  # nothing of a request waits for its rest
+        self._in_head = False
         self._head_size = 0
         self._path = b""
         self._body: list[bytes] = []
-        self._size = 0
+        self._size = -1  # of the body of a short request; -1: do not remember its head
         self._answers: list[bytes] = []
         self._scheduled = False
         self._answered_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the client; the parser itself has no limit on heads."""
-        self._head_ended = False
+        """Bytes of the client."""
+        candidate = self._between and data.startswith(_PUSH) and not self._busy
+        if candidate:
+            done = self._take_known(data)
+            if done == len(data):
+                return
+            data = data[done:]
         super().data_received(data)
-        if self._head_ended or not self._in_head:
-            self._head_size = 0  # what is left of this read may begin the next head: one read, no more
-            return
-        self._head_size += len(data)
+        if candidate and self._between and not self.transport.is_closing():
+            self._learn(data)
+        elif self._in_head:
+            self._check_head(len(data))
+
+    def _take_known(self, data: bytes) -> int:
+        """Answer the pushes at the beginning of ``data`` whose heads were parsed before.
+
+        A client's heads differ in the length of the body only, so nearly all are known. Returns
+        where the first one begins that is not, or that is not whole.
+        """
+        heads, position = self._push_api.known_heads, 0
+        while (end := data.find(b"\r\n\r\n", position) + 4) > 3:
+            length = heads.get(data[position:end])
+            if length is None or end + length > len(data):
+                break
+            body = data[end : end + length]
+            if _CONFIRM in body:
+                break
+            self._answer(self._push_api.push(body))
+            position = end + length
+        if position:
+            self._unset_keepalive_if_required()
+        return position
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of a push that was the only request in ``data`` and was not refused."""
+        end = data.find(b"\r\n\r\n") + 4
+        if self._size >= 0 and self._size == len(data) - end and end <= _LONGEST_KNOWN:
+            self._push_api.remember(data[:end], self._size)
+
+    def _check_head(self, size: int) -> None:
+        """Bound an unfinished head, by reads; the parser has no limit of its own."""
+        self._head_size += size
         if self._head_size > _LARGEST_HEAD and not self.transport.is_closing():
             self.send_400_response("The head of the request is too large.")
 
@@ -71,7 +111,9 @@ class FastHttpProtocol(HttpToolsProtocol):
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self._between = False
         self._in_head = True
+        self._head_size = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; an exception becomes 400."""
@@ -85,7 +127,6 @@ class FastHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
         self._in_head = False
-        self._head_ended = True
         path = self.url.partition(b"?")[0]
         self._short = (
             path in PushApi.paths
@@ -111,15 +152,16 @@ class FastHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        self._in_head = True
+        self._between = True
         if not self._short:
             super().on_message_complete()
             return
         if self._size > LARGEST_BODY:
+            self._size = -1
             self._answer(too_large())
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        if b'"confirm"' in body:
+        if _CONFIRM in body:
             self._begin_long_way()
             super().on_body(body)
             super().on_message_complete()
@@ -127,8 +169,11 @@ class FastHttpProtocol(HttpToolsProtocol):
         query = self.url.partition(b"?")[2]
         method = self._http_parser.get_method()
         answer = self._push_api.answer(method, self._path, query, self.headers, body, self._answer)
+        keep_alive = bool(self._http_parser.should_keep_alive())
+        if not keep_alive or answer is None or answer.status not in _UNDERSTOOD:
+            self._size = -1
         if answer is not None:
-            self._answer(answer)
+            self._answer(answer, keep_alive=keep_alive)
 
     @property
     def _busy(self) -> bool:
@@ -137,6 +182,7 @@ class FastHttpProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _begin_long_way(self) -> None:
+        self._size = -1
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects
@@ -145,8 +191,7 @@ class FastHttpProtocol(HttpToolsProtocol):
 
     # answers --------------------------------------------------------------------------------
 
-    def _answer(self, answer: Answer) -> None:
-        keep_alive = self._http_parser.should_keep_alive()
+    def _answer(self, answer: Answer, *, keep_alive: bool = True) -> None:
         headers = b"" if keep_alive else b"connection: close\r\n"
         for name, value in answer.headers:
             headers += b"%b: %b\r\n" % (name, value)

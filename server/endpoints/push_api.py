@@ -24,6 +24,7 @@ logger = logging.getLogger("pushscope.server")
 #: Bytes of the body of a push.
 LARGEST_BODY: Final = 1024 * 1024
 _MOST_KNOWN_HOSTS: Final = 64
+_MOST_KNOWN_HEADS: Final = 1024
 _JSON: Final = b"application/json"
 #: What browsers say of requests that another site's page makes; no CORS preflight protects a GET.
 _FOREIGN_SITES: Final = (b"cross-site", b"same-site")
@@ -58,6 +59,8 @@ class PushApi:
         self._rule = rule
         self._loopback = is_loopback(rule.host)
         self._known_hosts: set[bytes] = set()
+        #: Heads of pushes that were parsed and not refused, with the length of the body.
+        self.known_heads: dict[bytes, int] = {}
 
     def answer(
         self,
@@ -80,9 +83,30 @@ class PushApi:
         """
         if refused := self._refused(method, path, headers):
             return refused
+        return self._test(query) if path == b"/test" else self._push(body, later)
+
+    def push(self, body: bytes) -> Answer:
+        """Do a push whose head was in order and whose body asks for no confirmation."""
         try:
-            if path == b"/test":
-                return self._test(query)
+            request = decode_push(body)
+            if request.confirm:  # written with an escape, or we would not be here
+                raise BadPush("confirm must be written without escapes", "confirm")
+            return _accepted(self._pushes.push(request))
+        except BadPush as error:
+            return _failed(400, str(error), error.field)
+        except BrokerUnavailable as error:
+            return _unavailable(error)
+
+    def remember(self, head: bytes, length: int) -> None:
+        """Note the head of a push that need not be parsed again."""
+        if len(self.known_heads) >= _MOST_KNOWN_HEADS:
+            self.known_heads.clear()
+        self.known_heads[head] = length
+
+    def _push(self, body: bytes, later: Callable[[Answer], None]) -> Answer | None:
+        if b"confirm" not in body:
+            return self.push(body)
+        try:
             request = decode_push(body)
             if request.confirm:
                 return self._confirmed(request, later)
@@ -96,7 +120,12 @@ class PushApi:
         names = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20).get("username")
         if not names or not names[0]:
             return _failed(400, "the query must name a user: /test?username=lijian", "username")
-        self._pushes.test(names[0])
+        try:
+            self._pushes.test(names[0])
+        except BadPush as error:
+            return _failed(400, str(error), "username")
+        except BrokerUnavailable as error:
+            return _unavailable(error)
         return Answer(200)
 
     def _confirmed(self, request: Any, later: Callable[[Answer], None]) -> Answer | None:

@@ -255,3 +255,44 @@ async def test_heads_without_measure_are_refused(head: bytes) -> None:
         async with asyncio.timeout(20):
             assert (await reader.readline()).startswith(b"HTTP/1.1 400")
         writer.close()
+
+
+async def test_a_head_that_was_refused_once_is_refused_again(place: Place) -> None:
+    host = place.url.removeprefix("http://")
+    body = json.dumps(GOOD).encode()
+
+    def request(host: str) -> bytes:
+        head = f"POST /push HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    statuses: list[int] = []
+    async with asyncio.timeout(20):
+        for name in (host, "evil.example", host, host, "evil.example", host):
+            writer.write(request(name))
+            head = await reader.readuntil(b"\r\n\r\n")
+            statuses.append(int(head.split()[1]))
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+    writer.close()
+    assert statuses == [202, 403, 202, 202, 403, 202]
+
+
+async def test_known_heads_with_bodies_in_any_pieces_are_understood(place: Place) -> None:
+    host = place.url.removeprefix("http://")
+    body = json.dumps(GOOD).encode()
+    head = f"POST /push HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    answered = 0
+    async with asyncio.timeout(30):
+        for cut in range(1, len(request), 7):
+            for piece in (request + request[:cut], request[cut:] + request, request[:cut], request[cut:]):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            for _ in range(4):
+                assert b" 202 " in await reader.readuntil(b"}")
+                answered += 1
+    writer.close()
+    assert place.instance.counters.pushes == answered
