@@ -47,6 +47,11 @@ _STAGES = {
     "from-broker": QT_TRANSLATE_NOOP("Words", "from broker"),
     "written": QT_TRANSLATE_NOOP("Words", "written to socket"),
     "no-session": QT_TRANSLATE_NOOP("Words", "no session"),
+    "no-subscriber": QT_TRANSLATE_NOOP("Words", "no subscriber"),
+    "queued": QT_TRANSLATE_NOOP("Words", "queued for socket"),
+    "cut": QT_TRANSLATE_NOOP("Words", "cut off with the connection"),
+    "the user was not connected": QT_TRANSLATE_NOOP("Words", "user was not connected"),
+    "not known: the push API has no ids": QT_TRANSLATE_NOOP("Words", "not known: the push API has no ids"),
     "unknown": QT_TRANSLATE_NOOP("Words", "unknown"),
     "not known to any instance": QT_TRANSLATE_NOOP("Words", "not known to any instance"),
     "": QT_TRANSLATE_NOOP("Words", "missing so far"),
@@ -120,14 +125,14 @@ def stage(text: str) -> str:
 
     The engine gives parts joined by semicolons, such as ``resolved:2 on i1; instance i2 died``.
     """
-    return "; ".join(_stage_part(part.strip()) for part in text.split(";"))
+    return translate("Words", "; ").join(_stage_part(part.strip()) for part in text.split(";"))
 
 
 def _stage_part(part: str) -> str:
     if died := re.fullmatch(r"instance (\S+) died", part):
         return translate("Words", "{id} died").format(id=died[1])
-    if gone := re.fullmatch(r"(\S+) was not connected", part):
-        return translate("Words", "{user} was not connected").format(user=gone[1])
+    if part in _STAGES:
+        return _say(_STAGES, part)
     name, _, place = part.partition(" on ")
     if name.startswith("resolved:"):
         said = translate("Words", "resolved to {count}").format(count=name.partition(":")[2])

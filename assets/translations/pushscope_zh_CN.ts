@@ -1387,6 +1387,26 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>无会话</translation>
     </message>
     <message>
+        <source>no subscriber</source>
+        <translation>无订阅者</translation>
+    </message>
+    <message>
+        <source>queued for socket</source>
+        <translation>排队等待写入</translation>
+    </message>
+    <message>
+        <source>cut off with the connection</source>
+        <translation>随连接中断而丢弃</translation>
+    </message>
+    <message>
+        <source>user was not connected</source>
+        <translation>用户当时未连接</translation>
+    </message>
+    <message>
+        <source>not known: the push API has no ids</source>
+        <translation>未知：推送接口没有编号</translation>
+    </message>
+    <message>
         <source>unknown</source>
         <translation>未知</translation>
     </message>
@@ -1519,12 +1539,12 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>只看本地连接：本程序要展示的缺陷</translation>
     </message>
     <message>
-        <source>{id} died</source>
-        <translation>{id} 意外退出</translation>
+        <source>; </source>
+        <translation>；</translation>
     </message>
     <message>
-        <source>{user} was not connected</source>
-        <translation>{user} 当时未连接</translation>
+        <source>{id} died</source>
+        <translation>{id} 意外退出</translation>
     </message>
     <message>
         <source>resolved to {count}</source>
