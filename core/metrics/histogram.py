@@ -120,6 +120,11 @@ class Histogram(msgspec.Struct):
             found.append(self._value_of(bucket))
         return tuple(found)
 
+    def above(self, value_ns: int) -> int:
+        """How many values lie in buckets above the one of ``value_ns``."""
+        limit = bucket_of(value_ns)
+        return sum(count for bucket, count in self.counts.items() if bucket > limit)
+
     def _value_of(self, bucket: int) -> int:
         """What stands for a bucket, never outside of what was really recorded."""
         if bucket == _UNDER:

@@ -107,7 +107,8 @@ def test_commands_are_followed_while_nobody_reads() -> None:
         child.tell(Shutdown())
         events = list(child.events())
         assert child.process.wait(30) == 0
-    assert [each.exit_code for each in events if isinstance(each, Finished)] == [0]
+    (finished,) = [each for each in events if isinstance(each, Finished)]
+    assert finished.summary["delivered"] > 10  # what was under way at the shutdown may be lost
 
 
 def test_a_line_that_is_no_command_is_a_problem() -> None:

@@ -70,6 +70,12 @@ def test_extremes_are_exact_and_percentiles_ascend() -> None:
     assert histogram.mean() == (3 + 12_345 + 1_234_567 + 99_000_000_001) / 4
 
 
+def test_how_many_are_above() -> None:
+    histogram = Histogram()
+    histogram.record_many([10_000, 49_000_000, 51_000_000, 900_000_000])
+    assert [histogram.above(limit) for limit in (0, 50_000_000, 600_000_000, 10**12)] == [4, 2, 1, 0]
+
+
 def test_nothing_recorded_gives_nothing() -> None:
     assert Histogram().percentiles((50, 99)) == (None, None)
     assert Histogram().mean() is None

@@ -71,14 +71,23 @@ def test_the_stronger_code_wins_and_the_reason_says_all() -> None:
     assert code is ExitCode.DELIVERY
     assert summary.reason.split("; ")[1].startswith("threshold failed")
     slow = Histogram()
-    slow.record_many([80 * MS] * 5)
+    slow.record_many([80 * MS] * 11)
     summary, code = judge(msgspec.structs.replace(facts, lag=slow))
     assert (code, summary.result) == (ExitCode.SATURATED, "saturated")
-    assert summary.reason.startswith("generator saturated, result not trustworthy: sender lag p99 is 80 ms")
+    assert summary.reason.startswith("generator saturated, result not trustworthy: 11 of 11 pushes left")
     failure = (ExitCode.UNREACHABLE, "3 users could not connect")
     assert judge(msgspec.structs.replace(facts, failure=failure))[1] is ExitCode.UNREACHABLE
     summary, code = judge(msgspec.structs.replace(facts, failure=failure, interrupted=True))
     assert (code, summary.result) == (ExitCode.INTERRUPTED, "interrupted")
+
+
+@pytest.mark.parametrize(
+    ("late", "all_", "code"), [(10, 10, 0), (11, 20, 30), (50, 10_000, 0), (101, 10_000, 30)]
+)
+def test_a_hiccup_is_no_saturation(late: int, all_: int, code: int) -> None:
+    lag = Histogram()
+    lag.record_many([80 * MS] * late + [MS] * (all_ - late))
+    assert judge(msgspec.structs.replace(facts_of(GOOD), lag=lag))[1] == code
 
 
 def test_nothing_accepted_is_no_success() -> None:
