@@ -43,6 +43,7 @@ from .peers import PeerSync
 from .pushes import Pushes
 from .router import Router
 from .settings import InstanceSettings
+from .spring_registry import SpringRegistry
 from .stages import StageLog
 from .strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
 from .timers import TICK_S
@@ -105,6 +106,7 @@ class Instance:
         self.discovery: DiscoveryClient | None = None
         #: What keeps the peers in step; the strategy ``relay`` only.
         self.sync: PeerSync | None = None
+        self._spring: SpringRegistry | None = None
         self._wired = False
         self._aborted = False
 
@@ -220,8 +222,11 @@ class Instance:
             await discovery.__aexit__(None, None, None)
         if self._wired and not self._aborted:
             self.router.close_all()
-        if self.sync is not None and self.broker.available and not self._aborted:
-            self.sync.goodbye()
+        if self.broker.available and not self._aborted:
+            if self.sync is not None:
+                self.sync.goodbye()
+            if self._spring is not None:
+                self._spring.goodbye()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -262,6 +267,8 @@ class Instance:
         self._local = local
         if settings.strategy == "relay":
             self.sync = PeerSync(settings, registry, self._tell_peers, loop.call_later, loop.time, counters)
+            self._spring = SpringRegistry(settings, registry, self.sync.epoch, self.broker.publish, loop.time)
+            registry.on_local_change = self._spring.changed
         self.strategy = self._make_strategy(local)
         topics = TopicRelay(self.hub, self.broker, guard, counters, stages)
         application = Application(
@@ -317,6 +324,8 @@ class Instance:
         loop = asyncio.get_running_loop()
         if self.sync is not None:
             self.sync.tick()
+        if self._spring is not None:
+            self._spring.tick()
         self.router.wheel.turn(loop.time())
         self._timer = loop.call_later(TICK_S, self._tick)
 
@@ -328,6 +337,7 @@ class Instance:
             subscribe(settings.peer_destination(sync.epoch), lambda delivery: sync.receive(delivery.body))
         match settings.strategy:
             case "relay":
+                self._subscribe_spring()
                 subscribe(settings.unresolved_destination, self._on_unresolved, self._on_subscribed)
             case "broadcast":
                 subscribe(settings.broadcast_destination, self._on_broadcast, self._on_subscribed)
@@ -339,26 +349,44 @@ class Instance:
         if error is not None:
             logger.error("the broker refuses what instances need: %s", error)
             return
+        self._announce()
+        self._broker_up.set()
+
+    def _subscribe_spring(self) -> None:
+        settings = self.settings
+        # Both broadcasts may share a destination (the article has it so): one subscription then.
+        if settings.registry_broadcast != "off" and not settings.one_broadcast_destination:
+            self.broker.subscribe(settings.registry_destination, self._on_snapshot)
+
+    def _announce(self) -> None:
         if self.sync is not None:
             self.sync.announce()
-        self._broker_up.set()
+        if self._spring is not None:
+            self._spring.available()
 
     def _on_availability(self, available: bool, reason: str) -> None:
         if not available:
             self.counters.broker_losses += 1
             if self._relay is not None:
                 self._relay.broker_lost()
-        elif self._broker_up.is_set() and self.sync is not None:
-            self.sync.announce()
+        elif self._broker_up.is_set():
+            self._announce()
 
     def _on_unresolved(self, delivery: Delivery) -> None:
         headers = delivery.headers
         original = headers.get("simpOrigDestination")
         if original is None:
-            return  # a push to the destination itself, if both are the same (design 4.5)
+            # A snapshot, if both broadcasts share the destination, or a push to it (design 4.5).
+            if self.settings.one_broadcast_destination:
+                self._on_snapshot(delivery)
+            return
         self._local.from_broadcast(original, headers, delivery.body)
         if self._relay is not None:
             self._relay.came_back(headers, original)
+
+    def _on_snapshot(self, delivery: Delivery) -> None:
+        if self._spring is not None:
+            self._spring.receive(delivery.headers, delivery.body)
 
     def _on_broadcast(self, delivery: Delivery) -> None:
         headers = delivery.headers

@@ -37,6 +37,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         unresolved_destination: Broadcast of pushes whose user is known nowhere (Spring's
             ``userDestinationBroadcast``).
         registry_destination: Broadcast of Spring's registry snapshots (``userRegistryBroadcast``).
+        registry_broadcast: When Spring's snapshots are published: ``auto`` once a Spring instance has
+            been heard, ``always`` every ten seconds, ``off`` never (and none are read).
         local_shortcut: Whether a push to a session of the accepting instance skips the broker.
         receipt_wait_s: How long a SUBSCRIBE's RECEIPT waits for the peers at most.
         broker_wait_s: How long the start waits for the broker before it goes on without.
@@ -58,9 +60,15 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     heartbeat_ms: tuple[int, int] = (10_000, 10_000)
     unresolved_destination: str = "/topic/unresolved-user-destination"
     registry_destination: str = "/topic/simp-user-registry"
+    registry_broadcast: Literal["auto", "always", "off"] = "auto"
     local_shortcut: bool = True
     receipt_wait_s: float = 0.5
     broker_wait_s: float = 5.0
+
+    @property
+    def one_broadcast_destination(self) -> bool:
+        """Whether both of Spring's broadcasts use the same destination, as in the article."""
+        return self.unresolved_destination == self.registry_destination
 
     @property
     def peers_destination(self) -> str:

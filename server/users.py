@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .session import Session
 
 
@@ -44,6 +46,8 @@ class UserRegistry:
     def __init__(self) -> None:
         self._users: dict[str, dict[str, Place]] = {}
         self._local: dict[str, dict[str, Session]] = {}
+        #: Called when a local session has come or gone.
+        self.on_local_change: Callable[[], None] = _unobserved
 
     def __len__(self) -> int:
         return len(self._users)
@@ -70,6 +74,7 @@ class UserRegistry:
         if session.user:
             self._users.setdefault(session.user, {})[session.id] = session
             self._local.setdefault(session.user, {})[session.id] = session
+            self.on_local_change()
 
     def remove_local(self, session: Session) -> bool:
         """A session of ours has ended; False if it was not there."""
@@ -79,6 +84,7 @@ class UserRegistry:
         if not mine:
             del self._local[session.user]
         self._forget(session.user, session.id)
+        self.on_local_change()
         return True
 
     def add_remote(self, peer: RemotePeer, session_id: str, user: str) -> None:
@@ -104,3 +110,7 @@ class UserRegistry:
             places.pop(session_id, None)
             if not places:
                 del self._users[user]
+
+
+def _unobserved() -> None:
+    """Nobody wants to know."""
