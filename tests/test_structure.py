@@ -136,6 +136,20 @@ def _of_a_group(node: ast.Call) -> bool:
     return "group" in name or "tasks" in name
 
 
+def test_nothing_is_raised_out_of_a_group_s_handler() -> None:
+    # Up to Python 3.11.3 (Debian 12 has 3.11.2) what "except*" raises comes wrapped in a group.
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name, tree in trees(SHIPPED)
+        for group in ast.walk(tree)
+        if isinstance(group, ast.TryStar)
+        for handler in group.handlers
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Raise)
+    ]
+    assert not wrong, "catch the ExceptionGroup with a plain except, and raise out of that"
+
+
 def test_translated_texts_are_constants() -> None:
     # An f-string never matches the translation file's source text.
     wrong = [

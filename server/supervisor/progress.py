@@ -60,8 +60,8 @@ async def together(*steps: Coroutine[None, None, None]) -> None:
         async with asyncio.TaskGroup() as group:
             for each in steps:
                 group.create_task(each)
-    except* Exception as failed:
-        raise _first(failed) from None
+    except ExceptionGroup as failed:  # not except*: up to Python 3.11.3 it wraps what is raised in it
+        raise _first(cast("ExceptionGroup[Exception]", failed)) from None
 
 
 async def to_the_end(task: asyncio.Task[None]) -> None:
