@@ -7,7 +7,7 @@ message, not once per receiver. Source: RFC 6455 §5.2; spec "WebSocket message 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from core.protocol import MessageTemplate, server_frame
 from core.protocol.websocket import BINARY, TEXT
@@ -20,6 +20,9 @@ _BINARY_TYPES: Final = ("application/octet-stream", "application/*", "*/*")
 
 def websocket_frame(payload: bytes, binary: bool = False) -> bytes:
     """One unfragmented, unmasked WebSocket message around ``payload``."""
+    size = len(payload)
+    if 126 <= size < 65536 and not binary:  # nearly every MESSAGE
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return server_frame(payload, BINARY if binary else TEXT)
 
 
@@ -62,14 +65,27 @@ def is_binary(content_type: str | None, body: bytes) -> bool:
     return False
 
 
-class OutgoingMessage:
-    """One MESSAGE for any number of subscriptions.
+class ClientMessage(Protocol):
+    """One MESSAGE for any number of subscriptions."""
 
-    Attributes:
-        tail: All that follows the subscription line, with the NUL.
-        binary: Whether it is a binary WebSocket message.
-        id: The push's id, for the stages; None if it has none.
-    """
+    @property
+    def tail(self) -> bytes:
+        """All that follows the subscription line, with the NUL."""
+        ...
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is a binary WebSocket message."""
+        ...
+
+    @property
+    def id(self) -> str | None:
+        """The push's id, for the stages; None if it has none."""
+        ...
+
+
+class OutgoingMessage:
+    """A :class:`ClientMessage` made from headers and a body."""
 
     __slots__ = ("binary", "id", "tail")
 
@@ -77,10 +93,3 @@ class OutgoingMessage:
         self.binary = is_binary(headers.get("content-type"), body)
         self.tail = MessageTemplate(headers, body).tail
         self.id = headers.get("ps-id")
-
-    @classmethod
-    def ready(cls, tail: bytes, id: str | None) -> OutgoingMessage:
-        """A text message that is encoded already."""
-        self = cls.__new__(cls)
-        self.tail, self.id, self.binary = tail, id, False
-        return self

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from core.protocol import message_opening
 
-from .framing import Framing, OutgoingMessage
+from .framing import ClientMessage, Framing
 from .outbox import Outbox
 from .session import Session
 
@@ -94,7 +94,7 @@ class Hub:
         del self.topics[destination]
         return True
 
-    def deliver(self, topic: Topic, message: OutgoingMessage) -> int:
+    def deliver(self, topic: Topic, message: ClientMessage) -> int:
         """Queue a message for all subscribers of a topic; returns how many."""
         outbox = self._outbox
         dirty = outbox.dirty
@@ -115,7 +115,7 @@ class Hub:
         outbox.wake()
         return count
 
-    def deliver_one(self, session: Session, subscription: str, message: OutgoingMessage) -> None:
+    def deliver_one(self, session: Session, subscription: str, message: ClientMessage) -> None:
         """Queue a message for one subscription of one session."""
         if message.id is not None:
             session.pending_ids.append(message.id)

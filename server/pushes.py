@@ -73,6 +73,7 @@ class BadPush(PushscopeError):
 
 
 _decoder: msgspec.json.Decoder[PushRequest] = msgspec.json.Decoder(PushRequest)
+_text_decoder: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 
 
 def decode_push(body: bytes) -> PushRequest:
@@ -199,7 +200,7 @@ class Pushes:
         raw = bytes(request.payload)
         if raw[:1] == b'"':
             headers.setdefault("content-type", _TEXT)
-            return headers, msgspec.json.decode(raw, type=str).encode()
+            return headers, _text_decoder.decode(raw).encode()
         headers.setdefault("content-type", _JSON)
         return headers, raw
 

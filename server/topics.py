@@ -21,19 +21,29 @@ from .stages import Stage, StageLog
 class _Entry:
     """One topic's subscription at the broker."""
 
-    __slots__ = ("_relay", "filtered", "handle", "topic", "waiting")
+    __slots__ = ("_filtered", "_relay", "_topic", "handle", "waiting")
 
     def __init__(self, relay: TopicRelay, topic: Topic) -> None:
         self._relay = relay
-        self.topic = topic
-        self.filtered = is_pattern(topic.destination)
+        self._topic = topic
+        self._filtered = is_pattern(topic.destination)
         self.handle = -1
         #: Who waits for the broker's confirmation; None once it has come.
         self.waiting: list[Settled] | None = []
 
     def deliver(self, delivery: Delivery) -> None:
-        """A message came from the broker."""
-        self._relay.deliver(self, delivery)
+        """Fan a message of the broker out to the local subscribers of the topic."""
+        relay = self._relay
+        relay.counters.from_broker += 1
+        if self._filtered and relay.guard.hides(delivery):
+            return
+        message = delivery.outgoing()
+        count = relay.hub.deliver(self._topic, message)
+        relay.counters.delivered += count
+        if not count:
+            relay.counters.wasted += 1
+        if message.id is not None:
+            relay.stages.set(message.id, Stage.QUEUED if count else Stage.FROM_BROKER)
 
     def ready(self, error: BrokerUnavailable | None) -> None:
         """The broker confirmed the subscription, or refused it."""
@@ -46,11 +56,11 @@ class TopicRelay:
     """Joins the hub's topics with the broker's subscriptions."""
 
     def __init__(self, hub: Hub, broker: Broker, guard: Guard, counters: Counters, stages: StageLog) -> None:
-        self._hub = hub
+        self.hub = hub
+        self.guard = guard
+        self.counters = counters
+        self.stages = stages
         self._broker = broker
-        self._guard = guard
-        self._counters = counters
-        self._stages = stages
         self._entries: dict[str, _Entry] = {}
 
     def __len__(self) -> int:
@@ -58,7 +68,7 @@ class TopicRelay:
 
     def join(self, session: Session, subscription: str, destination: str, ready: Settled) -> None:
         """Subscribe a session to a topic; ``ready`` when the broker delivers (maybe at once)."""
-        topic = self._hub.join(destination, session, subscription)
+        topic = self.hub.join(destination, session, subscription)
         entry = self._entries.get(destination)
         if entry is None:
             entry = self._entries[destination] = _Entry(self, topic)
@@ -70,7 +80,7 @@ class TopicRelay:
 
     def leave(self, session: Session, subscription: str, destination: str) -> None:
         """Unsubscribe a session; the last one ends the broker's subscription."""
-        if self._hub.leave(destination, session, subscription):
+        if self.hub.leave(destination, session, subscription):
             entry = self._entries.pop(destination, None)
             if entry is not None:
                 self._broker.unsubscribe(entry.handle)
@@ -79,32 +89,18 @@ class TopicRelay:
         """Make a client's queue subscription a consumer of its own; returns the broker's handle."""
 
         def deliver(delivery: Delivery) -> None:
-            self._counters.from_broker += 1
-            self._counters.delivered += 1
+            self.counters.from_broker += 1
+            self.counters.delivered += 1
             message = delivery.outgoing()
             if message.id is not None:
-                self._stages.set(message.id, Stage.QUEUED)
-            self._hub.deliver_one(session, subscription, message)
+                self.stages.set(message.id, Stage.QUEUED)
+            self.hub.deliver_one(session, subscription, message)
 
         return self._broker.subscribe(destination, deliver, ready)
 
     def release(self, handle: int) -> None:
         """End a queue subscription."""
         self._broker.unsubscribe(handle)
-
-    def deliver(self, entry: _Entry, delivery: Delivery) -> None:
-        """Fan a message of the broker out to the local subscribers of its topic."""
-        counters = self._counters
-        counters.from_broker += 1
-        if entry.filtered and self._guard.hides(delivery):
-            return
-        message = delivery.outgoing()
-        count = self._hub.deliver(entry.topic, message)
-        counters.delivered += count
-        if message.id is not None:
-            self._stages.set(message.id, Stage.QUEUED if count else Stage.FROM_BROKER)
-        if not count:
-            counters.wasted += 1
 
 
 #: Given to something that nobody waits for.

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from core.protocol import Frame
 
-from ..framing import OutgoingMessage
+from ..framing import ClientMessage, OutgoingMessage
 
 # One header line that may be passed on: ASCII without escapes, and not one that a hop adds itself.
 _TEXT: Final = rb"[^\n\r\\\0\x80-\xff]"
@@ -50,7 +50,7 @@ class Delivery(Protocol):
         """Its body."""
         ...
 
-    def outgoing(self) -> OutgoingMessage:
+    def outgoing(self) -> ClientMessage:
         """The message as clients get it: the user destination restored (spec 4.3)."""
         ...
 
@@ -81,14 +81,31 @@ class ParsedDelivery:
 
 
 class RawDelivery:
-    """A message that is passed on as it came."""
+    """A message that is passed on as it came; also the message for clients, ready to be written."""
 
-    __slots__ = ("_data", "_end", "_match")
+    __slots__ = ("_data", "_end", "_match", "id", "tail")
+
+    #: A binary message is left to the parser.
+    binary = False
 
     def __init__(self, match: re.Match[bytes], data: bytes, end: int) -> None:
         self._match = match
         self._data = data
         self._end = end
+        lines = match[5]
+        #: The frame for clients from behind the subscription line, with the NUL.
+        self.tail = b"destination:%b\nmessage-id:%b%b" % (
+            match[4] or match[2],
+            match[3],
+            data[match.start(5) : end + 1],
+        )
+        #: The push's id; None if it has none.
+        self.id: str | None = None
+        begin = lines.find(_PS_ID)
+        if begin >= 0:
+            begin += len(_PS_ID)
+            stop = lines.find(b"\n", begin)
+            self.id = str(lines[begin : stop if stop >= 0 else None], "ascii")
 
     @property
     def headers(self) -> dict[str, str]:
@@ -107,18 +124,9 @@ class RawDelivery:
         """Its body."""
         return self._data[self._match.end() : self._end]
 
-    def outgoing(self) -> OutgoingMessage:
+    def outgoing(self) -> RawDelivery:
         """The message as clients get it."""
-        match = self._match
-        lines = match[5]
-        rest = self._data[match.start(5) : self._end + 1]
-        tail = b"destination:%b\nmessage-id:%b%b" % (match[4] or match[2], match[3], rest)
-        begin = lines.find(_PS_ID)
-        if begin < 0:
-            return OutgoingMessage.ready(tail, None)
-        begin += len(_PS_ID)
-        end = lines.find(b"\n", begin)
-        return OutgoingMessage.ready(tail, str(lines[begin : end if end >= 0 else None], "ascii"))
+        return self
 
 
 def pass_messages(data: bytes, deliver: Callable[[str, RawDelivery], None]) -> int:

@@ -69,6 +69,7 @@ class Peer(asyncio.Protocol):
         self._bindings: dict[str, int] = {}
         self._transactions: dict[str, list[Send]] = {}
         self._pending: list[bytes] = []
+        self._between = False  # connected, and nothing of a frame waits for its rest
         self._dirty = False
         self._paused = False
         self._refused = False
@@ -93,17 +94,18 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer."""
         session = self._session
-        if session.connected_done and session.between_frames:
+        if self._between:
             done = pass_sends(data, self._broker.publish_raw)
             if done:
                 session.beats.last_received = self._loop.time()
                 if done == len(data):
                     return
                 data = data[done:]
-        for event in self._session.receive(data, self._loop.time()):
+        for event in session.receive(data, self._loop.time()):
             if self._refused:
-                return  # what was pipelined behind a refused frame, above all a refused CONNECT
+                break  # what was pipelined behind a refused frame, above all a refused CONNECT
             self._take(event)
+        self._between = session.connected_done and session.between_frames and not self._refused
 
     def pause_writing(self) -> None:
         """The peer does not read."""
@@ -252,7 +254,7 @@ class Peer(asyncio.Protocol):
         opening = message_opening(event.id)
 
         def consume(message: Message) -> None:
-            self.write(message.frame(opening))
+            self.write(opening + message.tail())
 
         self._bindings[event.id] = self._broker.exchange.bind(_canonical(event.destination), consume)
 

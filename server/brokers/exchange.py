@@ -35,12 +35,11 @@ class Message:
         self.body = body
         self._tail = b""
 
-    def frame(self, opening: bytes) -> bytes:
-        """The STOMP frame for a subscription; what is common to all is encoded once."""
-        tail = self._tail
-        if not tail:
-            tail = self._tail = MessageTemplate(self.headers, self.body).tail
-        return opening + tail
+    def tail(self) -> bytes:
+        """The STOMP frame from behind the subscription line; encoded once for all consumers."""
+        if not self._tail:
+            self._tail = MessageTemplate(self.headers, self.body).tail
+        return self._tail
 
 
 class RawMessage(Message):

@@ -21,6 +21,7 @@ from core.protocol import (
     Malformed,
     Message,
     ReceiptReceived,
+    encode,
 )
 
 from .addresses import parse_stomp_url
@@ -121,8 +122,10 @@ class StompBroker:
             )
         if not NOT_FORWARDED.isdisjoint(headers):
             headers = {name: value for name, value in headers.items() if name not in NOT_FORWARDED}
-        receipt = self._ask_receipt(done) if done is not None else None
-        link.write(link.session.send(destination, body, headers, receipt=receipt))
+        if done is None:
+            link.write(encode("SEND", {"destination": destination, **headers}, body))
+        else:
+            link.write(link.session.send(destination, body, headers, receipt=self._ask_receipt(done)))
 
     def subscribe(self, destination: str, deliver: Deliver, ready: Settled | None = None) -> int:
         """SUBSCRIBE now, or when connected."""

@@ -42,6 +42,7 @@ class StompLink(asyncio.Protocol):
         self._scheduled = False
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._between = True  # nothing of a frame waits for its rest
         self._why = ""
 
     def write(self, data: bytes) -> None:
@@ -80,7 +81,7 @@ class StompLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the broker."""
-        if self.session.between_frames:
+        if self._between:
             done = pass_messages(data, self._on_message)
             if done:
                 self.session.beats.last_received = self._loop.time()
@@ -88,6 +89,7 @@ class StompLink(asyncio.Protocol):
                     return
                 data = data[done:]
         events = self.session.receive(data, self._loop.time())
+        self._between = self.session.between_frames
         if events:
             self._on_events(events)
 
