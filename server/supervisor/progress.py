@@ -61,7 +61,7 @@ async def together(*steps: Coroutine[None, None, None]) -> None:
             for each in steps:
                 group.create_task(each)
     except ExceptionGroup as failed:  # not except*: up to Python 3.11.3 it wraps what is raised in it
-        raise _first(cast("ExceptionGroup[Exception]", failed)) from None
+        raise _first(failed) from None
 
 
 async def to_the_end(task: asyncio.Task[None]) -> None:
