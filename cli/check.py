@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -25,8 +26,11 @@ def check(
         str, typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="embedded:, or a broker's URL.")
     ] = "embedded:",
     users: Annotated[int, typer.Option(help="Users to begin with; 0 is two for each instance.")] = 0,
+    env: Annotated[
+        Path | None, typer.Option(metavar="ENV.toml", help="Somebody's deployment instead, from a file.")
+    ] = None,
     gateway: Annotated[
-        str, typer.Option(metavar="URL", help="Somebody's deployment instead: where users connect.")
+        str, typer.Option(metavar="URL", help="Or from its addresses: where users connect.")
     ] = "",
     push: Annotated[
         str,
@@ -42,14 +46,20 @@ def check(
     """
     if bool(gateway) != bool(push):
         raise UsageError("--gateway and --push belong together", hint="give both, or neither")
-    environment = _attach(gateway, push) if gateway else _cluster(instances, strategy, broker)
+    if env is not None and gateway:
+        raise UsageError("--env and --gateway both name a deployment", hint="give one of them")
+    environment = _attached(env, gateway, push) or _cluster(instances, strategy, broker)
     return asyncio.run(_check(environment, users))
 
 
-def _attach(gateway: str, push: str) -> Environment:
+def _attached(env: Path | None, gateway: str, push: str) -> Environment | None:
+    """The deployment that the options name, if they name one."""
+    if env is None and not gateway:
+        return None
     from core.attached import AttachedEnvironment
+    from core.deployment import deployment_of, load_deployment
 
-    return AttachedEnvironment(gateway, push)
+    return AttachedEnvironment(load_deployment(env) if env is not None else deployment_of(gateway, push))
 
 
 def _cluster(instances: int, strategy: str, broker: str) -> Environment:

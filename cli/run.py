@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -13,6 +14,8 @@ from core.environment import ClusterSpec
 from core.errors import UsageError
 
 if TYPE_CHECKING:
+    from core.deployment import Deployment
+    from core.environment import Environment
     from core.load.scenario import Scenario
 
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -54,17 +57,26 @@ def run(
         list[str] | None,
         typer.Option(metavar="'p99 < 50'", help="What must hold at the end; may be repeated."),
     ] = None,
+    env: Annotated[
+        Path | None,
+        typer.Option(metavar="ENV.toml", help="Somebody's deployment, instead of a local cluster."),
+    ] = None,
+    yes_remote: Annotated[
+        bool, typer.Option("--yes-remote", help="Yes, put load on a deployment on other machines.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for summary.json, report.html, junit.xml, deliveries.csv."),
     ] = None,
 ) -> int:
-    """Start a local cluster, connect users, push, and judge what arrived.
+    """Start a local cluster or take a deployment, connect users, push, and judge what arrived.
 
     The last line says the result in words, and the exit code says it in a number.
     """
     from core.load.scenario import parse_fault
     from core.report.write import prepare_folder
+
+    from .deployments import attachable
 
     wishes: dict[str, Any] = {
         "users": users, "rate": rate, "duration": duration, "ramp": ramp, "drain": drain,
@@ -73,7 +85,12 @@ def run(
         "thresholds": tuple(threshold or ()) or None,
     }  # fmt: skip
     cluster_wishes = {"instances": instances, "strategy": strategy, "broker": broker}
-    what, where = _understand(scenario, wishes, cluster_wishes)
+    what, spec = _understand(scenario, wishes, cluster_wishes)
+    where: ClusterSpec | Deployment = spec
+    if yes_remote and env is None:
+        raise UsageError("--yes-remote confirms a deployment, and none is given", hint="name it by --env")
+    if env is not None:
+        where = attachable(env, what, cluster_wishes, yes_remote=yes_remote)
     if out is not None:
         prepare_folder(out)
     return asyncio.run(run_and_tell(what, where, out))
@@ -110,20 +127,31 @@ def _changed(value: _Struct, wishes: dict[str, Any]) -> _Struct:
         raise UsageError(f"an option makes no sense: {error}", hint="see --help") from error
 
 
-async def run_and_tell(scenario: Scenario, spec: ClusterSpec, out: Path | None) -> int:
+async def run_and_tell(scenario: Scenario, where: ClusterSpec | Deployment, out: Path | None) -> int:
     """Run with a view, then print the result; returns the exit code."""
     from core.engine.messages import StartRun
-    from server.supervisor import LocalCluster
 
     from .result_text import result_lines
     from .views import open_view
     from .watching import watch_run
 
+    spec = where if isinstance(where, ClusterSpec) else None
     command = StartRun(scenario, spec, out=str(out) if out is not None else "")
-    result = await watch_run(command, LocalCluster.from_spec, open_view(scenario.duration), workers=None)
+    result = await watch_run(command, _factory(where), open_view(scenario.duration), workers=None)
     for line in result_lines(result):
         typer.echo(line)
     if out is not None:
         typer.echo(f"report    {out / 'report.html'}")
     typer.echo(result.reason)
     return result.exit_code
+
+
+def _factory(where: ClusterSpec | Deployment) -> Callable[[ClusterSpec], Environment]:
+    """Makes the environment of the run: a local cluster of what was asked for, or the deployment."""
+    if isinstance(where, ClusterSpec):
+        from server.supervisor import LocalCluster
+
+        return LocalCluster.from_spec
+    from core.attached import AttachedEnvironment
+
+    return lambda spec: AttachedEnvironment(where)

@@ -99,6 +99,9 @@ async def _until_finished(events: AsyncIterator[Event], view: View) -> Pushscope
             case Problem(detail=detail, tried=tried, hint=hint):
                 problem = PushscopeError(detail, tried=tried, hint=hint)
                 view.say(f"problem: {detail}")
+                for word, words in (("tried", tried), ("next", hint)):
+                    if words:
+                        view.say(f"  {word}: {words}")
             case _:
                 pass
     return problem

@@ -15,9 +15,7 @@ import msgspec
 from ..environment import Action, ClusterSpec
 from ..errors import UsageError
 from ..metrics.thresholds import ThresholdError, parse_threshold
-
-#: Where a value is in a scenario: names, and positions within lists.
-Path = tuple[str | int, ...]
+from ..toml_file import Mistake
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,14 +60,6 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thresholds: tuple[str, ...] = ()
 
 
-class ScenarioMistake(msgspec.Struct, frozen=True):
-    """One thing that makes no sense: where, what, and what would."""
-
-    path: Path
-    message: str
-    hint: str = ""
-
-
 #: Least and greatest sensible value of each number.
 LIMITS: Final[dict[str, tuple[float, float]]] = {
     "users": (0, 100_000),
@@ -86,41 +76,41 @@ _FAULT: Final = re.compile(
 )
 
 
-def scenario_mistakes(scenario: Scenario) -> Iterator[ScenarioMistake]:
+def scenario_mistakes(scenario: Scenario) -> Iterator[Mistake]:
     """Everything in a scenario that makes no sense, in the order of its fields."""
     for key, (least, greatest) in LIMITS.items():
         value = getattr(scenario, key)
         if not least <= value <= greatest:
-            yield ScenarioMistake((key,), f"{value:g} is not between {least:g} and {greatest:g}")
+            yield Mistake((key,), f"{value:g} is not between {least:g} and {greatest:g}")
     if not scenario.destination.startswith("/"):
-        yield ScenarioMistake(("destination",), f"{scenario.destination!r} does not start with '/'")
+        yield Mistake(("destination",), f"{scenario.destination!r} does not start with '/'")
     elif scenario.destination.startswith("/user/"):
         hint = f"write {scenario.destination.removeprefix('/user')!r}"
-        yield ScenarioMistake(("destination",), "is given without the '/user' prefix", hint)
+        yield Mistake(("destination",), "is given without the '/user' prefix", hint)
     yield from _fault_mistakes(scenario.faults)
     for number, expr in enumerate(scenario.thresholds):
         try:
             parse_threshold(expr)
         except ThresholdError as error:
-            yield ScenarioMistake(("thresholds", number), str(error))
+            yield Mistake(("thresholds", number), str(error))
 
 
-def _fault_mistakes(faults: tuple[Fault, ...]) -> Iterator[ScenarioMistake]:
+def _fault_mistakes(faults: tuple[Fault, ...]) -> Iterator[Mistake]:
     for number, fault in enumerate(faults):
         if fault.at < 0:
-            yield ScenarioMistake(("faults", number, "at"), f"{fault.at:g} is before the first push")
+            yield Mistake(("faults", number, "at"), f"{fault.at:g} is before the first push")
         if fault.instance is None and fault.action != "add":
-            yield ScenarioMistake(("faults", number, "instance"), f"which instance is to {fault.action}?")
+            yield Mistake(("faults", number, "instance"), f"which instance is to {fault.action}?")
 
 
-def spec_mistakes(spec: ClusterSpec) -> Iterator[ScenarioMistake]:
+def spec_mistakes(spec: ClusterSpec) -> Iterator[Mistake]:
     """Everything in a cluster's description that makes no sense."""
     if not 1 <= spec.instances <= 64:
-        yield ScenarioMistake(("instances",), f"{spec.instances} is not between 1 and 64")
+        yield Mistake(("instances",), f"{spec.instances} is not between 1 and 64")
     if spec.ports and len(spec.ports) != spec.instances:
-        yield ScenarioMistake(("ports",), f"{len(spec.ports)} ports for {spec.instances} instances")
+        yield Mistake(("ports",), f"{len(spec.ports)} ports for {spec.instances} instances")
     if not spec.default_user:
-        yield ScenarioMistake(("default_user",), "must not be empty")
+        yield Mistake(("default_user",), "must not be empty")
 
 
 def require_sense(scenario: Scenario) -> None:

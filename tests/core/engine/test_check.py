@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.attached import AttachedEnvironment
+from core.deployment import deployment_of
 from core.engine.check import check, findings
 from core.engine.engine import Engine
 from core.engine.messages import Event
@@ -30,7 +31,8 @@ async def checked(environment: Environment, *, users: int = 0) -> Result:
 def attached_to(environment: LocalCluster) -> AttachedEnvironment:
     info = environment.describe()
     ports = ",".join(each.push_url.rpartition(":")[2] for each in info.instances)
-    return AttachedEnvironment(info.gateway_url, f"http://127.0.0.1:{{{ports}}}/test?username={{user}}")
+    push = f"http://127.0.0.1:{{{ports}}}/test?username={{user}}"
+    return AttachedEnvironment(deployment_of(info.gateway_url, push))
 
 
 @pytest.mark.parametrize("instances", [1, 2, 3])
