@@ -17,6 +17,8 @@ from typing import cast
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
+from core.engine.messages import Problem
+
 from .app import Desktop, event_loop, make_application
 from .settings import Settings
 
@@ -37,6 +39,7 @@ class Photographer:
         self._session = desktop.session
         self._out = out
         self.taken: list[Path] = []
+        desktop.session.problem.connect(self._on_problem)
 
     async def take_all(self) -> None:
         """The whole tour; raises TimeoutError if the demo does not get there."""
@@ -62,6 +65,9 @@ class Photographer:
         self._desktop.languages.set_language("zh_CN")
         await self._shot("latency-zh", view="latency")
         await self._shot("start-zh", view="start")
+
+    def _on_problem(self, problem: Problem) -> None:
+        log.error("%s: %s (tried: %s)", problem.code, problem.detail, problem.tried)
 
     async def _start(self) -> None:
         began = time.monotonic()

@@ -50,7 +50,7 @@ _STAGES = {
     "no-subscriber": QT_TRANSLATE_NOOP("Words", "no subscriber"),
     "queued": QT_TRANSLATE_NOOP("Words", "queued for socket"),
     "cut": QT_TRANSLATE_NOOP("Words", "cut off with the connection"),
-    "the user was not connected": QT_TRANSLATE_NOOP("Words", "user was not connected"),
+    "the user was not connected": QT_TRANSLATE_NOOP("Words", "user offline"),
     "not known: the push API has no ids": QT_TRANSLATE_NOOP("Words", "not known: the push API has no ids"),
     "unknown": QT_TRANSLATE_NOOP("Words", "unknown"),
     "not known to any instance": QT_TRANSLATE_NOOP("Words", "not known to any instance"),

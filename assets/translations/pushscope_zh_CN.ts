@@ -1399,8 +1399,8 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>随连接中断而丢弃</translation>
     </message>
     <message>
-        <source>user was not connected</source>
-        <translation>用户当时未连接</translation>
+        <source>user offline</source>
+        <translation>用户当时离线</translation>
     </message>
     <message>
         <source>not known: the push API has no ids</source>

@@ -37,6 +37,7 @@ class LogCard(Card):
         self.body.addWidget(self.text, 1)
         self._following = True
         self.text.verticalScrollBar().actionTriggered.connect(self._on_scroll)
+        self.text.verticalScrollBar().rangeChanged.connect(self._to_end)
         self.source.currentIndexChanged.connect(self._on_source)
         self._cluster.members_changed.connect(self._fill)
         self._cluster.logged.connect(self._on_lines)

@@ -81,7 +81,7 @@ def test_a_push_that_arrives_after_all_leaves_the_lost_list(app: QApplication) -
     model.apply((lost(2, "resolved:2 on i3; instance i2 died"), lost(3)))
     assert model.index(0, 3).data() == "resolved to 2 on i3; i2 died"
     model.apply((lost(2, "no-subscriber on i1; the user was not connected"), lost(3, "brand-new on i1")))
-    assert model.index(0, 3).data() == "no subscriber on i1; user was not connected"
+    assert model.index(0, 3).data() == "no subscriber on i1; user offline"
     assert model.index(1, 3).data() == "brand-new on i1", "an unknown stage is shown as it is"
 
 
