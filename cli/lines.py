@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import threading
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Self
 
 _WAITING_LINES = 10_000
 _LAST_WORDS = 0.5
 
 
 class LineWriter:
-    """Writes lines to a stream from a thread of its own.
+    """Writes lines to a file descriptor from a thread of its own.
 
     A terminal that is stopped (Ctrl-S), or a pipe that nobody reads, would otherwise stop the
     loop and with it the handling of signals. While the reader does not read, lines are dropped.
+    Not through ``sys.stderr``: the interpreter flushes that at its end, and would wait for the
+    lock that our thread holds.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
         self._lines: queue.Queue[str | None] = queue.Queue(_WAITING_LINES)
         self._thread = threading.Thread(target=self._run, name="pushscope-lines", daemon=True)
 
@@ -41,8 +44,8 @@ class LineWriter:
         self._thread.join(_LAST_WORDS)
 
     def _run(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # the reader went away
+        with contextlib.suppress(OSError):  # the reader went away
             while (line := self._lines.get()) is not None:
-                self._stream.write(line + "\n")
-                if self._lines.empty():
-                    self._stream.flush()
+                rest = memoryview(f"{line}\n".encode(errors="replace"))
+                while rest:
+                    rest = rest[os.write(self._fd, rest) :]

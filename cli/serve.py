@@ -108,7 +108,7 @@ class _Foreground:
         task = asyncio.current_task()
         assert task is not None
         broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with LineWriter(sys.stderr) as log:
+        with LineWriter(sys.stderr.fileno()) as log:
             follower = asyncio.create_task(self._follow(self._cluster.events(), broken, log))
             self._on_signals(task)
             try:
