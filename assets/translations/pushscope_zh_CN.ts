@@ -1003,7 +1003,7 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     </message>
     <message>
         <source>Gateway, discovery, broker and instances, without users and pushes. Connect users and push by hand, or point your own client at the gateway.</source>
-        <translation>网关、注册中心、消息代理和实例，没有用户和推送。可以手动连接用户并推送，也可以让您自己的客户端连接网关。</translation>
+        <translation>网关、服务发现、消息代理和实例，没有用户和推送。可以手动连接用户并推送，也可以让您自己的客户端连接网关。</translation>
     </message>
     <message>
         <source>Start the cluster</source>
@@ -1352,7 +1352,7 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     </message>
     <message>
         <source>Discovery</source>
-        <translation>注册中心</translation>
+        <translation>服务发现</translation>
     </message>
     <message>
         <source>Instances</source>
