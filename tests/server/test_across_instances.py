@@ -302,9 +302,12 @@ async def test_a_peer_that_is_silent_is_suspect_and_its_users_are_looked_for() -
             sync = one.sync
             assert sync is not None
             peer = next(peer for peer in sync.peers.values() if peer.id == "i2")
-            peer.suspect = True
-            _, answer = await found.push(one, user="joe", payload="x")
-            assert answer["sessions"] == 1
+            for _ in range(50):  # what i2 says meanwhile clears the suspicion
+                peer.suspect = True
+                _, answer = await found.push(one, user="joe", payload="x")
+                assert answer["sessions"] == 1
+                if one.counters.unresolved:
+                    break
             assert one.counters.unresolved == 1
             await until(lambda: three.counters.from_broker == 1, "the broadcast went to all")
 
