@@ -103,6 +103,8 @@ async def _serve(options: Options, announce: Callable[[Ready], None], *, watch_p
     try:
         async with open_role(options) as role:
             gc.freeze()  # what was imported lives as long as the process: not worth looking at again
+            # A connection leaves little garbage; looking every 700 objects was a fifth of its cost.
+            gc.set_threshold(20_000, 20, 20)
             ready = True
             announce(Ready(role_of(options), options.id, role.url, role.port, os.getpid()))
             await stopping.wait()

@@ -14,6 +14,7 @@ Each prints the URL or port that it listens on and ends with its standard input.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from typing import cast
 
@@ -61,6 +62,8 @@ async def _serve_hop(role: str, arguments: list[str]) -> None:
 
 
 async def _until_end(ready: str) -> None:
+    gc.freeze()  # as processes of a cluster do
+    gc.set_threshold(20_000, 20, 20)
     sys.stdout.write(ready + "\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
