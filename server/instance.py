@@ -11,13 +11,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from core.errors import BrokerUnavailable
 from core.protocol import CLIENT_LIMITS
 
 from .access import AccessRule
 from .application import Application
 from .brokers.base import Broker
-from .brokers.delivery import Delivery
 from .brokers.memory import MemoryBroker
 from .brokers.urls import broker_for
 from .client_sends import ClientSends
@@ -35,6 +33,7 @@ from .endpoints.websocket import WebSocketEndpoint
 from .guard import Guard
 from .handlers import Handlers, MessageHandler
 from .hub import Hub
+from .internal_topics import InternalTopics
 from .listener import Listener
 from .local_delivery import LocalDelivery
 from .origins import Origins, place_of
@@ -106,7 +105,6 @@ class Instance:
         self.discovery: DiscoveryClient | None = None
         #: What keeps the peers in step; the strategy ``relay`` only.
         self.sync: PeerSync | None = None
-        self._spring: SpringRegistry | None = None
         self._wired = False
         self._aborted = False
 
@@ -172,9 +170,9 @@ class Instance:
 
     async def _start(self) -> None:
         settings = self.settings
-        await self.broker.start(self._on_availability)
+        await self.broker.start(self._internal.on_availability)
         self._stack.push_async_callback(self.broker.stop)
-        self._subscribe_internal()
+        self._internal.subscribe()
         self._tick()
         try:
             async with asyncio.timeout(settings.broker_wait_s):
@@ -222,11 +220,8 @@ class Instance:
             await discovery.__aexit__(None, None, None)
         if self._wired and not self._aborted:
             self.router.close_all()
-        if self.broker.available and not self._aborted:
-            if self.sync is not None:
-                self.sync.goodbye()
-            if self._spring is not None:
-                self._spring.goodbye()
+            if self.broker.available:
+                self._internal.goodbye()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -264,12 +259,15 @@ class Instance:
         outbox = Outbox(loop.call_soon, loop.time, stages, self._on_overflow, settings.queue_limit)
         self.hub = Hub(outbox)
         local = LocalDelivery(settings, self.hub, registry, counters, stages)
-        self._local = local
+        spring: SpringRegistry | None = None
         if settings.strategy == "relay":
             self.sync = PeerSync(settings, registry, self._tell_peers, loop.call_later, loop.time, counters)
-            self._spring = SpringRegistry(settings, registry, self.sync.epoch, self.broker.publish, loop.time)
-            registry.on_local_change = self._spring.changed
+            spring = SpringRegistry(settings, registry, self.sync.epoch, self.broker.publish, loop.time)
+            registry.on_local_change = spring.changed
         self.strategy = self._make_strategy(local)
+        self._internal = InternalTopics(
+            settings, self.broker, self.strategy, local, self.sync, spring, counters, self._broker_up.set
+        )
         topics = TopicRelay(self.hub, self.broker, guard, counters, stages)
         application = Application(
             settings, self.handlers, self.strategy, local, self.broker, counters, self._spawn
@@ -300,11 +298,9 @@ class Instance:
 
     def _make_strategy(self, local: LocalDelivery) -> Strategy:
         settings, registry, counters, stages = self.settings, self.registry, self.counters, self.stages
-        self._relay: RelayStrategy | None = None
         match settings.strategy:
             case "relay":
-                self._relay = RelayStrategy(settings, registry, self.broker, local, counters, stages)
-                return self._relay
+                return RelayStrategy(settings, registry, self.broker, local, counters, stages)
             case "broadcast":
                 return BroadcastStrategy(settings, registry, self.broker, counters, stages)
             case "none":
@@ -322,77 +318,9 @@ class Instance:
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        if self.sync is not None:
-            self.sync.tick()
-        if self._spring is not None:
-            self._spring.tick()
+        self._internal.tick()
         self.router.wheel.turn(loop.time())
         self._timer = loop.call_later(TICK_S, self._tick)
-
-    def _subscribe_internal(self) -> None:
-        settings, subscribe = self.settings, self.broker.subscribe
-        sync = self.sync
-        if sync is not None:
-            subscribe(settings.peers_destination, lambda delivery: sync.receive(delivery.body))
-            subscribe(settings.peer_destination(sync.epoch), lambda delivery: sync.receive(delivery.body))
-        match settings.strategy:
-            case "relay":
-                self._subscribe_spring()
-                subscribe(settings.unresolved_destination, self._on_unresolved, self._on_subscribed)
-            case "broadcast":
-                subscribe(settings.broadcast_destination, self._on_broadcast, self._on_subscribed)
-            case "none":
-                self._broker_up.set()
-
-    def _on_subscribed(self, error: BrokerUnavailable | None) -> None:
-        """The last internal subscription is in place, and with it those before."""
-        if error is not None:
-            logger.error("the broker refuses what instances need: %s", error)
-            return
-        self._announce()
-        self._broker_up.set()
-
-    def _subscribe_spring(self) -> None:
-        settings = self.settings
-        # Both broadcasts may share a destination (the article has it so): one subscription then.
-        if settings.registry_broadcast != "off" and not settings.one_broadcast_destination:
-            self.broker.subscribe(settings.registry_destination, self._on_snapshot)
-
-    def _announce(self) -> None:
-        if self.sync is not None:
-            self.sync.announce()
-        if self._spring is not None:
-            self._spring.available()
-
-    def _on_availability(self, available: bool, reason: str) -> None:
-        if not available:
-            self.counters.broker_losses += 1
-            if self._relay is not None:
-                self._relay.broker_lost()
-        elif self._broker_up.is_set():
-            self._announce()
-
-    def _on_unresolved(self, delivery: Delivery) -> None:
-        headers = delivery.headers
-        original = headers.get("simpOrigDestination")
-        if original is None:
-            # A snapshot, if both broadcasts share the destination, or a push to it (design 4.5).
-            if self.settings.one_broadcast_destination:
-                self._on_snapshot(delivery)
-            return
-        self._local.from_broadcast(original, headers, delivery.body)
-        if self._relay is not None:
-            self._relay.came_back(headers, original)
-
-    def _on_snapshot(self, delivery: Delivery) -> None:
-        if self._spring is not None:
-            self._spring.receive(delivery.headers, delivery.body)
-
-    def _on_broadcast(self, delivery: Delivery) -> None:
-        headers = delivery.headers
-        original = headers.get("simpOrigDestination")
-        if original is not None:
-            self._local.from_broadcast(original, headers, delivery.body)
 
     def _on_registry(self, snapshot: Snapshot) -> None:
         """Discovery says who is there."""

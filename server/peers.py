@@ -12,7 +12,6 @@ a single user waits for nobody.
 
 from __future__ import annotations
 
-import heapq
 import logging
 import secrets
 from collections.abc import Callable
@@ -35,6 +34,7 @@ from .peer_messages import (
     decode_peer_message,
     encode_peer_message,
 )
+from .peer_waits import StateWaits, VersionWaits
 from .session import Session
 from .settings import InstanceSettings
 from .users import RemotePeer, UserRegistry
@@ -95,15 +95,12 @@ class PeerSync:
         self._join: dict[str, str] = {}
         self._leave: list[str] = []
         self._scheduled = False
-        self._waiting: list[tuple[int, float, int, Callable[[], None]]] = []
-        self._asked = 0
+        self._versions = VersionWaits()
+        self._states = StateWaits()
         self._gone: dict[str, float] = {}
         self._listed: frozenset[str] = frozenset()
         self._alive_at = 0.0
         self._ticked_at = clock()
-        self._awaited: set[str] | None = None
-        self._awaited_until = 0.0
-        self._on_step: list[Callable[[], None]] = []
 
     # our own users --------------------------------------------------------------------------
 
@@ -125,8 +122,7 @@ class PeerSync:
             call()
         else:
             deadline = self._clock() + self._settings.receipt_wait_s
-            self._asked += 1
-            heapq.heappush(self._waiting, (seq, deadline, self._asked, call))
+            self._versions.add(seq, deadline, call)
 
     # being there ----------------------------------------------------------------------------
 
@@ -141,7 +137,8 @@ class PeerSync:
         # Peers that know us take our users from State; new ones ask for it.
         for peer in self.peers.values():
             self._send_state(peer.epoch)
-        self._await_states(now)
+        # Their pictures of us and ours of them may be old: wait for all, known and listed.
+        self._states.begin({*self.peers, *self._untold(self._listed)}, now + _CATCH_UP_S)
 
     def goodbye(self) -> None:
         """We are leaving."""
@@ -149,25 +146,23 @@ class PeerSync:
 
     def expect(self, ids: frozenset[str]) -> None:
         """Before :attr:`in_step`, wait for the states of these instances too."""
-        told = {peer.id for peer in self.peers.values() if peer.seq >= 0}
-        missing = {f"id:{id}" for id in ids if id != self._settings.id and id not in told}
-        if missing:
-            self._awaited = (self._awaited or set()) | missing
-            self._awaited_until = self._clock() + _CATCH_UP_S
+        self._states.add(self._untold(ids), self._clock() + _CATCH_UP_S)
 
     def listen(self) -> None:
         """Before :attr:`in_step`, give peers of whom nobody has told us time to speak up."""
-        self._awaited = (self._awaited or set()) | {_ANYBODY}
-        self._awaited_until = self._clock() + _CATCH_UP_S
+        self._states.add((_ANYBODY,), self._clock() + _CATCH_UP_S)
         self._later(_LISTEN_S, self._heard_enough)
 
     def _heard_enough(self) -> None:
-        if self._awaited is not None:
-            self._awaited.discard(_ANYBODY)
-            # Who has spoken up is waited for until its state has come.
-            self._awaited |= {peer.epoch for peer in self.peers.values() if peer.seq < 0}
-            if not self._awaited:
-                self._caught_up()
+        # Who has spoken up is waited for until its state has come.
+        silent = [peer.epoch for peer in self.peers.values() if peer.seq < 0]
+        self._states.add(silent, self._clock() + _CATCH_UP_S)
+        self._states.told(_ANYBODY)
+
+    def _untold(self, ids: frozenset[str]) -> set[str]:
+        """Which of these instances have not told us their users."""
+        told = {peer.id for peer in self.peers.values() if peer.seq >= 0}
+        return {_named(id) for id in ids - told - {self._settings.id}}
 
     def in_step(self, now: float) -> bool:
         """Whether our picture of the peers' users can be trusted.
@@ -175,14 +170,11 @@ class PeerSync:
         It cannot when we have just been stopped for a while (a paused process, a machine that
         slept), until the peers have told us what we missed.
         """
-        return self._awaited is None and now - self._ticked_at < SUSPECT_AFTER_S
+        return self._states.over and now - self._ticked_at < SUSPECT_AFTER_S
 
     def when_in_step(self, call: Callable[[], None]) -> None:
         """Call back once all awaited peers have told their users, or the wait is over."""
-        if self._awaited is None:
-            call()
-        else:
-            self._on_step.append(call)
+        self._states.when_over(call)
 
     def listed(self, ids: frozenset[str]) -> None:
         """Discovery says who is there: whoever it has dropped is gone, now."""
@@ -211,9 +203,7 @@ class PeerSync:
         if now - self._alive_at >= ALIVE_EVERY_S:
             self._alive_at = now
             self._send(self._settings.peers_destination, Alive(self._settings.id, self.epoch, self._seq))
-        if self._awaited is not None and now >= self._awaited_until:
-            logger.warning("%d peers did not tell their users in time", len(self._awaited))
-            self._caught_up()
+        self._states.expire(now)
         self._release(now)
 
     # what peers say -------------------------------------------------------------------------
@@ -305,7 +295,7 @@ class PeerSync:
                     self._registry.add_remote(peer, session_id, user)
             peer.seq = state.seq
         self._send(self._to(peer), Ack(self._settings.id, self.epoch, peer.seq))
-        self._not_awaited(peer)
+        self._states.told(peer.epoch, _named(peer.id))
 
     def _drop(self, peer: RemotePeer, why: str) -> None:
         logger.info(
@@ -316,20 +306,8 @@ class PeerSync:
         now = self._clock()
         self._gone = {epoch: until for epoch, until in self._gone.items() if until > now}
         self._gone[peer.epoch] = now + _GONE_S
-        self._not_awaited(peer)
+        self._states.told(peer.epoch, _named(peer.id))
         self._release(now)
-
-    def _not_awaited(self, peer: RemotePeer) -> None:
-        if self._awaited is not None:
-            self._awaited -= {peer.epoch, f"id:{peer.id}"}
-            if not self._awaited:
-                self._caught_up()
-
-    def _caught_up(self) -> None:
-        self._awaited = None
-        calls, self._on_step = self._on_step, []
-        for call in calls:
-            call()
 
     # sending --------------------------------------------------------------------------------
 
@@ -349,11 +327,6 @@ class PeerSync:
             self._flush()
         state = State(self._settings.id, self.epoch, self._seq, users)
         self._send(self._settings.peer_destination(epoch), state)
-
-    def _await_states(self, now: float) -> None:
-        if self.peers:
-            self._awaited = set(self.peers)
-            self._awaited_until = now + _CATCH_UP_S
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -380,15 +353,9 @@ class PeerSync:
         return min((peer.acked for peer in self.peers.values() if not peer.suspect), default=self._seq)
 
     def _release(self, now: float) -> None:
-        """Call back who waits for a version that all live peers have now."""
-        waiting = self._waiting
-        acked = self._acked()
-        while waiting and waiting[0][0] <= acked:
-            heapq.heappop(waiting)[3]()
-        if waiting and any(deadline <= now for _, deadline, _, _ in waiting):
-            late = [entry for entry in waiting if entry[1] <= now]
-            self._waiting = [entry for entry in waiting if entry[1] > now]
-            heapq.heapify(self._waiting)
-            logger.warning("%d receipts were sent although a peer did not answer in time", len(late))
-            for entry in late:
-                entry[3]()
+        self._versions.release(self._acked(), now)
+
+
+def _named(id: str) -> str:
+    """How an instance is waited for whose epoch is not known."""
+    return f"id:{id}"

@@ -331,3 +331,24 @@ def test_garbage_on_the_destination_is_ignored() -> None:
         one.sync.receive(body)
     bus.run(0.1)
     assert len(one.sync.peers) == 2
+
+
+def test_before_it_has_asked_anybody_an_instance_is_not_in_step() -> None:
+    bus = Bus()
+    node = Node(bus, "i1")
+    node.sync.tick()
+    assert not node.sync.in_step(bus.now)
+    node.sync.announce()
+    assert node.sync.in_step(bus.now)
+
+
+def test_after_a_loss_of_the_broker_all_peers_are_asked_also_those_only_discovery_knows() -> None:
+    bus, one, _, _ = three()
+    one.sync.listed(frozenset({"i1", "i2", "i3", "i4"}))
+    one.sync.announce()
+    assert not one.sync.in_step(bus.now)
+    bus.run()
+    assert not one.sync.in_step(bus.now)  # i4 is listed and has not said anything
+    bus.add("i4")
+    bus.run()
+    assert one.sync.in_step(bus.now)
