@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from contextlib import AsyncExitStack
@@ -145,10 +146,8 @@ class _WatchConnection:
         watcher = self._service.watch()
         sender = asyncio.create_task(self._send_changes(watcher), name="discovery-watch")
         try:
-            while True:
-                await self._handle(await self._websocket.receive_text())
-        except (WebSocketDisconnect, KeyError):  # KeyError: a binary message
-            pass
+            while (text := await self._next()) is not None:
+                await self._handle(text)
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             await self._refuse(f"not understood: {error}")
         finally:
@@ -157,6 +156,21 @@ class _WatchConnection:
             self._service.unwatch(watcher)
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
+
+    async def _next(self) -> str | None:
+        """The next message, or None when the connection has ended or must end."""
+        try:
+            return await self._websocket.receive_text()
+        except (WebSocketDisconnect, RuntimeError, KeyError):
+            return None  # RuntimeError: a sender saw the end first; KeyError: a binary message
+
+    async def _send(self, text: str) -> bool:
+        """Send a message; False when the connection has ended."""
+        try:
+            await self._websocket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError):
+            return False
+        return True
 
     async def _handle(self, text: str) -> None:
         match wire.decode_client(text):
@@ -167,7 +181,7 @@ class _WatchConnection:
                 self._service.register(instance, lease_s=lease_s, owner=self)
             case wire.Renew():
                 if self._key is None or self._service.renew(*self._key) is None:
-                    await self._websocket.send_text(wire.encode(wire.Unknown()))
+                    await self._send(wire.encode(wire.Unknown()))
             case wire.Deregister():
                 self._service.release(self, goodbye=True)
                 self._key = None
@@ -181,15 +195,11 @@ class _WatchConnection:
             snapshot = service.snapshot()
             age = service.now() - service.started_at
             listing = wire.Listing(service.epoch, age, snapshot.version, snapshot.instances)
-            try:
-                await self._websocket.send_text(wire.encode(listing))
-            except (WebSocketDisconnect, RuntimeError):
+            if not await self._send(wire.encode(listing)):
                 return
 
     async def _refuse(self, reason: str) -> None:
         logger.warning("refused a watcher: %s", reason)
-        try:
-            await self._websocket.send_text(wire.encode(wire.Refused(reason)))
-            await self._websocket.close(1003, "not understood")
-        except (WebSocketDisconnect, RuntimeError):
-            return
+        if await self._send(wire.encode(wire.Refused(reason))):
+            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+                await self._websocket.close(1003, "not understood")
