@@ -48,6 +48,8 @@ class FastHttpProtocol(HttpToolsProtocol):
         self._size = -1  # of the body of a short request; -1: do not remember its head
         self._answers: list[bytes] = []
         self._scheduled = False
+        self._date_of: object = None
+        self._date_line = b""
         self._answered_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
@@ -189,10 +191,19 @@ class FastHttpProtocol(HttpToolsProtocol):
         self.headers.extend(headers)  # the list that the scope has
         super().on_headers_complete()
 
+    @property
+    def _date(self) -> bytes:
+        """The Date header as uvicorn renews it once a second."""
+        headers = self.server_state.default_headers
+        if headers is not self._date_of:
+            self._date_of = headers
+            self._date_line = b"".join(b"%b: %b\r\n" % header for header in headers)
+        return self._date_line
+
     # answers --------------------------------------------------------------------------------
 
     def _answer(self, answer: Answer, *, keep_alive: bool = True) -> None:
-        headers = b"" if keep_alive else b"connection: close\r\n"
+        headers = self._date if keep_alive else self._date + b"connection: close\r\n"
         for name, value in answer.headers:
             headers += b"%b: %b\r\n" % (name, value)
         body = answer.body

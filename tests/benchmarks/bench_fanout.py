@@ -8,7 +8,6 @@ Publisher and receivers are in another process (:mod:`.fanout_receivers`).
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import cast
@@ -19,7 +18,7 @@ from server.settings import InstanceSettings
 
 from .fanout_receivers import BODY, TOPIC
 from .loops import loop_factories
-from .measuring import CpuMeter, Figures, interleave_async, resident_bytes
+from .measuring import CpuMeter, Figures, interleave_async
 from .report import Row, at_most_times
 
 CONNECTIONS = 500
@@ -69,7 +68,7 @@ class Receivers:
         await self._process.wait()
 
 
-async def _measure(rounds: int, quick: bool) -> tuple[dict[str, dict[str, float]], float]:
+async def _measure(rounds: int, quick: bool) -> dict[str, dict[str, float]]:
     count = 200 if quick else 600
     headers = {"subscription": "t", "destination": TOPIC, "message-id": "m-1234"}
     frame = server_frame(encode("MESSAGE", headers, BODY))
@@ -86,10 +85,8 @@ async def _measure(rounds: int, quick: bool) -> tuple[dict[str, dict[str, float]
             stdout=asyncio.subprocess.PIPE,
         )
         receivers = Receivers(process)
-        before = resident_bytes(os.getpid())
         with CpuMeter() as connecting:
             await receivers.tell(f"open ws {instance.url} {CONNECTIONS}")
-        memory = (resident_bytes(os.getpid()) - before) / CONNECTIONS / 1024
         await receivers.tell(f"open raw 127.0.0.1 {port} {CONNECTIONS}")
 
         def candidate(command: str, deliveries: int) -> Callable[[], Awaitable[Figures]]:
@@ -115,7 +112,7 @@ async def _measure(rounds: int, quick: bool) -> tuple[dict[str, dict[str, float]
         server.close()
         for transport in transports:
             transport.abort()
-    return figures, memory
+    return figures
 
 
 def main(rounds: int, quick: bool) -> list[Row]:
@@ -123,7 +120,7 @@ def main(rounds: int, quick: bool) -> list[Row]:
     rows: list[Row] = []
     for name, factory in loop_factories().items():
         with asyncio.Runner(loop_factory=factory) as runner:
-            figures, memory = runner.run(_measure(rounds, quick))
+            figures = runner.run(_measure(rounds, quick))
         floor = figures["floor"]["µs"]
         section = f"Fan-out to {CONNECTIONS} connections, {name}"
         unit = "µs CPU"
@@ -134,6 +131,5 @@ def main(rounds: int, quick: bool) -> list[Row]:
             Row(section, "unicast push by HTTP, one at a time", figures["push"]["µs"], unit),
             Row(section, "unicast push by HTTP, 32 in flight", figures["pushes"]["µs"], unit),
             Row(section, "connect and subscribe twice", figures["connect"]["µs"], unit),
-            Row(section, "memory of an idle connection, two subscriptions", memory, "KiB"),
         ]
     return rows
