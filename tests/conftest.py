@@ -45,7 +45,11 @@ class _LeftOut:
         """Leave out the window's tests where Qt does not start."""
         if config.pluginmanager.has_plugin("pytest-qt") or not collection_path.is_relative_to(_WINDOW):
             return None
-        self._window = True
+        # pytest looks at the neighbours of what it was asked for, too.
+        asked = (config.invocation_params.dir / word.partition("::")[0] for word in config.args)
+        self._window = self._window or any(
+            _WINDOW.is_relative_to(path) or path.is_relative_to(_WINDOW) for path in asked
+        )
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
