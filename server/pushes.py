@@ -136,7 +136,6 @@ class Pushes:
         headers, body = self._message(request)
         self._check_ready()
         id = headers["ps-id"]
-        self._stages.set(id, Stage.ACCEPTED)
         try:
             if request.user is None:
                 sessions = self._to_all(destination, headers, body, done)
@@ -198,11 +197,13 @@ class Pushes:
         elif not id or len(id) > _LONGEST_ID:
             raise BadPush(f"ps-id must have 1 to {_LONGEST_ID} characters", "headers")
         raw = bytes(request.payload)
-        if raw[:1] == b'"':
-            headers.setdefault("content-type", _TEXT)
-            return headers, _text_decoder.decode(raw).encode()
-        headers.setdefault("content-type", _JSON)
-        return headers, raw
+        if raw[:1] != b'"':
+            headers.setdefault("content-type", _JSON)
+            return headers, raw
+        headers.setdefault("content-type", _TEXT)
+        if raw.isascii() and b"\\" not in raw:
+            return headers, raw[1:-1]  # JSON without escapes is the text itself
+        return headers, _text_decoder.decode(raw).encode()
 
 
 def _checked_user(user: str) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from core.protocol import send_form, split_user_destination, subscribe_form, user_target
+from core.protocol import send_form, split_user_destination, user_target
 
 from .brokers.base import Broker, Settled
 from .counters import Counters
@@ -65,6 +65,7 @@ class RelayStrategy:
         self._local = local
         self._counters = counters
         self._stages = stages
+        self._user_prefix = settings.prefixes.user
         #: Unresolved messages of ours that have not come back yet, by user.
         self._in_flight: dict[str, int] = {}
 
@@ -142,10 +143,10 @@ class RelayStrategy:
         return len(places)
 
     def _to_broker(self, session_id: str, message: UserMessage, done: Settled | None) -> None:
-        original = subscribe_form(message.destination, self._settings.prefixes)
+        destination = message.destination
         self._broker.publish(
-            user_target(message.destination, session_id),
-            {"simpOrigDestination": original, **message.headers},
+            user_target(destination, session_id),
+            {"simpOrigDestination": self._user_prefix + destination[1:], **message.headers},
             message.body,
             done,
         )

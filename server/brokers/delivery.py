@@ -142,8 +142,11 @@ def pass_messages(data: bytes, deliver: Callable[[str, RawDelivery], None]) -> i
     position, size = 0, len(data)
     while (match := _MESSAGE.match(data, position)) is not None:
         end = match.end() + int(match[6])
-        if end >= size or data[end] != 0 or not _is_text(match[5], data[match.end() : end]):
+        if end >= size or data[end] != 0:
             break
+        lines = match[5]
+        if b"octet-stream" in lines or b"/*" in lines or not _is_utf8(data[match.end() : end]):
+            break  # maybe a binary message
         deliver(str(match[1], "ascii"), RawDelivery(match, data, end))
         position = end + 1
         if data[position : position + 1] == b"\n":  # RabbitMQ's trailing line feed
@@ -171,10 +174,7 @@ def pass_sends(data: bytes, publish: Callable[[str, bytes], None]) -> int:
     return position
 
 
-def _is_text(lines: bytes, body: bytes) -> bool:
-    """Whether a message goes out as a text message without a closer look (spec 1.4)."""
-    if b"\ncontent-type:" in lines and (b"octet-stream" in lines or b"/*" in lines):
-        return False
+def _is_utf8(body: bytes) -> bool:
     if body.isascii():
         return True
     try:

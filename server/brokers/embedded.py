@@ -139,7 +139,7 @@ class EmbeddedBroker:
     def publish_raw(self, destination: str, rest: bytes) -> None:
         """The same for a topic's message whose bytes are passed on as they are."""
         self._messages += 1
-        self.exchange.publish(RawMessage(destination, rest, f"m-{self._messages}"))
+        self.exchange.publish(RawMessage(destination, rest, self._messages))
 
     def wake(self, peer: Peer) -> None:
         """Have the peer flushed at the end of this turn of the loop."""

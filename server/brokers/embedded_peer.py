@@ -254,7 +254,7 @@ class Peer(asyncio.Protocol):
         opening = message_opening(event.id)
 
         def consume(message: Message) -> None:
-            self.write(opening + message.tail())
+            self.write(opening + message.tail)
 
         self._bindings[event.id] = self._broker.exchange.bind(_canonical(event.destination), consume)
 

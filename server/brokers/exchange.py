@@ -35,6 +35,7 @@ class Message:
         self.body = body
         self._tail = b""
 
+    @property
     def tail(self) -> bytes:
         """The STOMP frame from behind the subscription line; encoded once for all consumers."""
         if not self._tail:
@@ -47,10 +48,9 @@ class RawMessage(Message):
 
     __slots__ = ()
 
-    def __init__(self, destination: str, rest: bytes, id: str) -> None:
+    def __init__(self, destination: str, rest: bytes, id: int) -> None:
         self.destination = destination
-        self.body = rest  # what a queue accounts for
-        self._tail = b"destination:%b\nmessage-id:%b%b" % (destination.encode(), id.encode(), rest)
+        self._tail = b"destination:%b\nmessage-id:m-%d%b" % (destination.encode(), id, rest)
 
 
 Consume = Callable[[Message], None]

@@ -71,8 +71,8 @@ def test_a_raw_send_is_for_the_receiver_what_the_parsed_one_is(headers: dict[str
     ((destination, after),) = found
     (frame,) = parsed(data)
     opening = message_opening("3")
-    (got,) = parsed(opening + RawMessage(destination, after, "m-1").tail())
-    (expected,) = parsed(opening + Message("/topic/a", frame.headers, frame.body, "m-1").tail())
+    (got,) = parsed(opening + RawMessage(destination, after, 1).tail)
+    (expected,) = parsed(opening + Message("/topic/a", frame.headers, frame.body, "m-1").tail)
     assert (got.headers, got.body) == (expected.headers, expected.body)
 
 
@@ -86,7 +86,7 @@ def test_what_our_encoders_write_for_a_push_takes_the_short_way() -> None:
     send = encode("SEND", headers, b"{}")
     found: list[tuple[str, bytes]] = []
     assert pass_sends(send * 3, lambda destination, rest: found.append((destination, rest))) == 3 * len(send)
-    message = message_opening("5") + RawMessage(*found[0], "m-1").tail()
+    message = message_opening("5") + RawMessage(*found[0], 1).tail
     got: list[RawDelivery] = []
     assert pass_messages(message * 2 + message[:-5], lambda id, delivery: got.append(delivery)) == 2 * len(
         message
