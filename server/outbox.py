@@ -6,12 +6,15 @@ than one. Knows no event loop: ``schedule`` is ``loop.call_soon``.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from .framing import Framing
 from .session import Session
 from .stages import Stage, StageLog
+
+logger = logging.getLogger("pushscope.server")
 
 #: Bytes that may wait for a client that does not read (Spring's send buffer limit).
 DEFAULT_QUEUE_LIMIT: Final = 512 * 1024
@@ -77,7 +80,10 @@ class Outbox:
                 self._hold(session)
                 continue
             session.flushed_at = now
-            session.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            try:
+                session.write(pending[0] if len(pending) == 1 else b"".join(pending))
+            except RuntimeError as error:  # uvloop: closed, and not reported yet; the others go on
+                logger.info("session %s: %s", session.id, error)
             pending.clear()
             if session.pending_ids:
                 self._stages.set_many(session.pending_ids, Stage.WRITTEN)

@@ -168,6 +168,21 @@ def test_a_session_that_ended_in_the_same_turn_is_no_trouble() -> None:
     assert not carrier.writes
 
 
+def test_a_carrier_that_fails_does_not_keep_the_others_from_being_served() -> None:
+    bench = Bench()
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    broken, _ = bench.session("a")
+    broken.write = fail
+    healthy, carrier = bench.session("b")
+    for session in (broken, healthy):
+        bench.outbox.put(session, b"x")
+    bench.end_turn()
+    assert carrier.payloads == [b"x"]
+
+
 def test_the_stage_log_forgets_the_oldest_and_keeps_the_newest() -> None:
     stages = StageLog(capacity=100)
     for number in range(1000):

@@ -37,7 +37,9 @@ class Cluster:
     async def add(self, **settings: Any) -> Instance:
         """Start one more."""
         id = f"i{len(self.instances) + 1}"
-        options: dict[str, Any] = {"id": id, "broker_url": self.broker.url, **settings}
+        # A machine that stands still for half a second must not send receipts too early here.
+        patient: dict[str, Any] = {"id": id, "broker_url": self.broker.url, "receipt_wait_s": 10.0}
+        options = {**patient, **settings}
         instance = Instance(InstanceSettings(**options))
         await self._stack.enter_async_context(instance)
         self.instances.append(instance)
