@@ -13,7 +13,7 @@ a message for its user was still on its way through the broker (see :meth:`Relay
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from core.protocol import send_form, split_user_destination, user_target
 
@@ -24,6 +24,9 @@ from .session import Session
 from .settings import InstanceSettings
 from .stages import Stage, StageLog
 from .users import Place, RemotePeer, UserRegistry
+
+#: Unknown users whose messages may be under way; more have been lost on the way, or are an attack.
+_MOST_IN_FLIGHT: Final = 100_000
 
 
 class Strategy(Protocol):
@@ -162,6 +165,8 @@ class RelayStrategy:
             VIA_HEADER: self._settings.id,
         }
         self._broker.publish(self._settings.unresolved_destination, headers, message.body, done)
+        if len(self._in_flight) >= _MOST_IN_FLIGHT:
+            self._in_flight.clear()
         self._in_flight[message.user] = self._in_flight.get(message.user, 0) + 1
         self._counters.unresolved += 1
         self._counters.to_broker += 1
