@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from core.errors import ExitCode
 from core.launch import self_command
 from tests.support.processes import is_gone
 
@@ -56,6 +57,17 @@ class Finished:
         return [pid for pid in self.children if not is_gone(pid)]
 
 
+def paced(*words: str) -> Finished:
+    """A run whose pushes left in time; one that a busy machine held up (exit 30) is made again."""
+    finished = Finished(*words)
+    for _ in range(3):
+        if finished.code != ExitCode.SATURATED:
+            break
+        assert finished.leftovers == []
+        finished = Finished(*words)
+    return finished
+
+
 def assert_flawless(finished: Finished, out: Path, *, users: int, pushes: int) -> dict[str, Any]:
     assert finished.code == 0, finished.lines
     assert finished.children
@@ -91,7 +103,7 @@ def assert_latencies_ascend(latency: dict[str, float]) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_small_run(tmp_path: Path) -> None:
-    finished = Finished("--users", "50", "--rate", "200", "--duration", "5", "--out", str(tmp_path))
+    finished = paced("--users", "50", "--rate", "200", "--duration", "5", "--out", str(tmp_path))
     summary = assert_flawless(finished, tmp_path, users=50, pushes=1000)
     assert_matrix_is_full(summary, 2)
     assert_latencies_ascend(summary["latency_ms"])
@@ -110,9 +122,9 @@ def test_a_small_run(tmp_path: Path) -> None:
     assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_run_of_the_issue(tmp_path: Path) -> None:
-    finished = Finished("--users", "200", "--rate", "500", "--duration", "20", "--out", str(tmp_path))
+    finished = paced("--users", "200", "--rate", "500", "--duration", "20", "--out", str(tmp_path))
     summary = assert_flawless(finished, tmp_path, users=200, pushes=10_000)
     assert_matrix_is_full(summary, 2)
 
@@ -125,7 +137,7 @@ def test_a_scenario_file_that_fails_its_threshold(tmp_path: Path) -> None:
         '[cluster]\ninstances = 2\nstrategy = "broadcast"\n',
         encoding="utf-8",
     )
-    finished = Finished(str(scenario), "--out", str(tmp_path / "out"))
+    finished = paced(str(scenario), "--out", str(tmp_path / "out"))
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert finished.code == 10, finished.lines
     assert summary["environment"]["strategy"] == "broadcast"
