@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -127,3 +128,15 @@ def test_window_without_toolkit_says_so(installed: Installed) -> None:
 
 def test_cluster_and_run_in_one_process(installed: Installed) -> None:
     installed.run("-W", "error", "-c", CLUSTER)
+
+
+@pytest.mark.parametrize("where", ["wheel", "checkout"])
+def test_the_readme_s_example_runs(installed: Installed, where: str) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    python = str(installed.python) if where == "wheel" else sys.executable
+    script = installed.folder / f"example_{where}.py"
+    script.write_text(example, "utf-8")
+    # As a script its folder, with its own core and server, comes first on the module path.
+    flags = [] if where == "wheel" else ["-P"]  # the checkout's flat names would be shadowed
+    installed.execute(python, *flags, str(script))
