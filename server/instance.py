@@ -14,14 +14,10 @@ from typing import Any, Self
 from core.protocol import CLIENT_LIMITS
 
 from .access import AccessRule
-from .application import Application
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
 from .brokers.urls import broker_for
-from .client_sends import ClientSends
-from .client_subscriptions import ClientSubscriptions
 from .counters import Counters
-from .demo import DEMO_HANDLERS
 from .discovery.client import DiscoveryClient, Registration
 from .discovery.registry import Snapshot
 from .endpoints.admin import admin_routes
@@ -30,24 +26,28 @@ from .endpoints.fast_http import FastHttpProtocol
 from .endpoints.fast_websocket import FastWebSocketProtocol
 from .endpoints.push_api import PushApi
 from .endpoints.websocket import WebSocketEndpoint
-from .guard import Guard
-from .handlers import Handlers, MessageHandler
-from .hub import Hub
-from .internal_topics import InternalTopics
+from .handlers.application import Application
+from .handlers.demo import DEMO_HANDLERS
+from .handlers.mapping import Handlers, MessageHandler
 from .listener import Listener
-from .local_delivery import LocalDelivery
 from .origins import Origins, place_of
-from .outbox import Outbox
-from .peers import PeerSync
-from .pushes import Pushes
-from .router import Router
+from .sessions.client_sends import ClientSends
+from .sessions.client_subscriptions import ClientSubscriptions
+from .sessions.guard import Guard
+from .sessions.hub import Hub
+from .sessions.outbox import Outbox
+from .sessions.router import Router
+from .sessions.timers import TICK_S
+from .sessions.topics import TopicRelay
 from .settings import InstanceSettings
-from .spring_registry import SpringRegistry
 from .stages import StageLog
-from .strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
-from .timers import TICK_S
-from .topics import TopicRelay
-from .users import UserRegistry
+from .users.internal_topics import InternalTopics
+from .users.local_delivery import LocalDelivery
+from .users.peers import PeerSync
+from .users.pushes import Pushes
+from .users.registry import UserRegistry
+from .users.spring_registry import SpringRegistry
+from .users.strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
 
 logger = logging.getLogger("pushscope.server")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from core.protocol import DEFAULT_PREFIXES, Prefixes
 
-from .outbox import DEFAULT_QUEUE_LIMIT
+from .sessions.outbox import DEFAULT_QUEUE_LIMIT
 
 Strategy = Literal["relay", "broadcast", "none"]
 

@@ -16,8 +16,8 @@ from websockets.exceptions import InvalidState
 from core.errors import CloseCode
 from core.protocol.websocket import close_reason
 
-from ..router import Router
-from ..session import Session
+from ..sessions.router import Router
+from ..sessions.session import Session
 from .websocket import CLOSE_S, TAKEOVER
 
 

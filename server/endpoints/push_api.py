@@ -17,7 +17,7 @@ import msgspec
 from core.errors import BrokerUnavailable
 
 from ..access import AccessRule, is_loopback
-from ..pushes import BadPush, PushAnswer, Pushes, decode_push
+from ..users.pushes import BadPush, PushAnswer, Pushes, decode_push
 
 logger = logging.getLogger("pushscope.server")
 

@@ -17,10 +17,10 @@ from core.errors import CloseCode
 from core.protocol import SUBPROTOCOLS
 from core.protocol.websocket import close_reason
 
-from ..framing import split_websocket_frames
 from ..origins import Origins
-from ..router import Router
-from ..session import Session
+from ..sessions.framing import split_websocket_frames
+from ..sessions.router import Router
+from ..sessions.session import Session
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

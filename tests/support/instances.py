@@ -10,8 +10,8 @@ import aiohttp
 
 from server.brokers.base import Broker
 from server.brokers.embedded import EmbeddedBroker
-from server.demo import DEMO_HANDLERS
-from server.handlers import MessageHandler
+from server.handlers.demo import DEMO_HANDLERS
+from server.handlers.mapping import MessageHandler
 from server.instance import Instance
 from server.settings import InstanceSettings
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from core.errors import BrokerUnavailable
 
-from .brokers.base import Broker
-from .brokers.delivery import Delivery
-from .counters import Counters
+from ..brokers.base import Broker
+from ..brokers.delivery import Delivery
+from ..counters import Counters
+from ..settings import InstanceSettings
 from .local_delivery import LocalDelivery
 from .peers import PeerSync
-from .settings import InstanceSettings
 from .spring_registry import SpringRegistry
 from .strategies import RelayStrategy, Strategy
 

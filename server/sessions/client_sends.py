@@ -17,17 +17,17 @@ from core.protocol import (
     split_user_destination,
 )
 
-from .application import Application
-from .brokers.base import Broker, Settled
-from .counters import Counters
+from ..brokers.base import Broker, Settled
+from ..counters import Counters
+from ..handlers.application import Application
+from ..settings import InstanceSettings
+from ..users.local_delivery import LocalDelivery, UserMessage
+from ..users.registry import UserRegistry
+from ..users.strategies import Strategy
 from .guard import Guard, clean
-from .local_delivery import LocalDelivery, UserMessage
 from .outbox import Outbox
 from .refusal import Refusal
 from .session import Session
-from .settings import InstanceSettings
-from .strategies import Strategy
-from .users import UserRegistry
 
 #: Bytes of bodies that one transaction may hold back.
 _LARGEST_TRANSACTION: Final = 1024 * 1024

@@ -11,13 +11,13 @@ from typing import Any, Final
 from core.errors import BrokerUnavailable
 from core.protocol import Send, application_path
 
-from .brokers.base import Broker
-from .counters import Counters
-from .handlers import Handlers, MessageContext, MessageHandler, SendTo, SendToUser, encode_result
-from .local_delivery import LocalDelivery, UserMessage
-from .session import Session
-from .settings import InstanceSettings
-from .strategies import Strategy
+from ..brokers.base import Broker
+from ..counters import Counters
+from ..sessions.session import Session
+from ..settings import InstanceSettings
+from ..users.local_delivery import LocalDelivery, UserMessage
+from ..users.strategies import Strategy
+from .mapping import Handlers, MessageContext, MessageHandler, SendTo, SendToUser, encode_result
 
 logger = logging.getLogger("pushscope.server")
 

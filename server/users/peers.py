@@ -21,7 +21,9 @@ import msgspec
 
 from core.errors import BrokerUnavailable
 
-from .counters import Counters
+from ..counters import Counters
+from ..sessions.session import Session
+from ..settings import InstanceSettings
 from .peer_messages import (
     Ack,
     Alive,
@@ -35,9 +37,7 @@ from .peer_messages import (
     encode_peer_message,
 )
 from .peer_waits import StateWaits, VersionWaits
-from .session import Session
-from .settings import InstanceSettings
-from .users import RemotePeer, UserRegistry
+from .registry import RemotePeer, UserRegistry
 
 logger = logging.getLogger("pushscope.server.peers")
 

@@ -10,13 +10,13 @@ import msgspec
 
 from core.errors import BrokerUnavailable, LocalProtocolError, PushscopeError
 
-from .brokers.base import Broker, Settled
-from .counters import Counters
-from .hub import Hub
+from ..brokers.base import Broker, Settled
+from ..counters import Counters
+from ..sessions.hub import Hub
+from ..settings import InstanceSettings
+from ..stages import Stage, StageLog
 from .local_delivery import UserMessage
 from .peers import PeerSync
-from .settings import InstanceSettings
-from .stages import Stage, StageLog
 from .strategies import Strategy
 
 _TEXT: Final = "text/plain;charset=UTF-8"

@@ -12,14 +12,14 @@ from core.protocol import (
     subscribe_target,
 )
 
-from .brokers.base import Settled
-from .counters import Counters
+from ..brokers.base import Settled
+from ..counters import Counters
+from ..settings import InstanceSettings
+from ..users.peers import PeerSync
 from .guard import Guard
 from .outbox import Outbox
-from .peers import PeerSync
 from .refusal import Refusal
 from .session import Session
-from .settings import InstanceSettings
 from .subscription import Kind, Subscription
 from .topics import TopicRelay, unheard
 

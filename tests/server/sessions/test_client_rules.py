@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from server.guard import clean
+from server.sessions.guard import clean
 
-from ..support.instances import one_instance
-from ..support.raw_stomp import RawStomp, joined, raw_stomp
+from ...support.instances import one_instance
+from ...support.raw_stomp import RawStomp, joined, raw_stomp
 
 INTERNAL = [
     "/topic/unresolved-user-destination",

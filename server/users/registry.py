@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .session import Session
+from ..sessions.session import Session
 
 
 class RemotePeer:

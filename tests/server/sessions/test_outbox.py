@@ -5,29 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.protocol import ServerSession
-from server.framing import OutgoingMessage, split_websocket_frames
-from server.hub import Hub
-from server.outbox import Outbox
-from server.session import Session
+from server.sessions.framing import OutgoingMessage, split_websocket_frames, websocket_frame
+from server.sessions.hub import Hub
+from server.sessions.outbox import Outbox
+from server.sessions.session import Session
 from server.stages import Stage, StageLog
 
-
-class RecordingCarrier:
-    """Remembers what was written and whether it was closed."""
-
-    def __init__(self) -> None:
-        self.writes: list[bytes] = []
-        self.closes: list[tuple[int, str]] = []
-
-    def write(self, data: bytes) -> None:
-        self.writes.append(data)
-
-    def close(self, code: int, reason: str) -> None:
-        self.closes.append((code, reason))
-
-    @property
-    def payloads(self) -> list[bytes]:
-        return [payload for data in self.writes for payload, _ in split_websocket_frames(data)]
+from ...support.carriers import RecordingCarrier
 
 
 class Bench:
@@ -195,7 +179,6 @@ def test_the_stage_log_forgets_the_oldest_and_keeps_the_newest() -> None:
 
 
 def test_frames_of_all_sizes_are_split_as_they_were_joined() -> None:
-    from server.framing import websocket_frame
 
     payloads = [
         (b"", False),

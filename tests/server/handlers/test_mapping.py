@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from core.errors import UsageError
-from server.handlers import Handlers, MessageContext, message_mapping, send_to, send_to_user
+from server.handlers.mapping import Handlers, MessageContext, message_mapping, send_to, send_to_user
 
-from ..support.instances import one_instance
-from ..support.raw_stomp import joined
+from ...support.instances import one_instance
+from ...support.raw_stomp import joined
 
 
 class Order(msgspec.Struct):

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from .brokers.delivery import Delivery
-from .settings import InstanceSettings
+from ..brokers.delivery import Delivery
+from ..settings import InstanceSettings
 
 #: Headers that only we set: a client could forge where a message seems to come from (spec 4.3).
 _OURS: Final = frozenset({"simpOrigDestination", "user-name", "ps-id"})

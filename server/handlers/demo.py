@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .handlers import message_mapping, send_to_user
+from .mapping import message_mapping, send_to_user
 
 logger = logging.getLogger("pushscope.server")
 

@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from server.instance import Instance
 from server.listener import Listener
 
-from ..support.instances import one_instance, push
-from ..support.processes import until
-from ..support.raw_stomp import joined, raw_stomp
+from ...support.instances import one_instance, push
+from ...support.processes import until
+from ...support.raw_stomp import joined, raw_stomp
 
 
 class Place:

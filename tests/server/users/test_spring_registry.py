@@ -13,16 +13,16 @@ from core.errors import BrokerUnavailable
 from core.protocol import ServerSession
 from server.brokers.delivery import Delivery
 from server.brokers.memory import MemoryBroker, MemoryExchange
-from server.session import Session
+from server.sessions.session import Session
+from server.sessions.subscription import Kind, Subscription
 from server.settings import InstanceSettings
-from server.spring_registry import EXPIRES_AFTER_S, PUBLISH_EVERY_S, SpringRegistry
-from server.subscription import Kind, Subscription
-from server.users import UserRegistry
+from server.users.registry import UserRegistry
+from server.users.spring_registry import EXPIRES_AFTER_S, PUBLISH_EVERY_S, SpringRegistry
 
-from ..support.instances import one_instance, push
-from ..support.processes import until
-from ..support.raw_stomp import joined
-from .test_outbox import RecordingCarrier
+from ...support.carriers import RecordingCarrier
+from ...support.instances import one_instance, push
+from ...support.processes import until
+from ...support.raw_stomp import joined
 
 JSON = {"content-type": "application/json"}
 

@@ -17,13 +17,13 @@ from typing import Final, Protocol
 
 from core.protocol import send_form, split_user_destination, user_target
 
-from .brokers.base import Broker, Settled
-from .counters import Counters
+from ..brokers.base import Broker, Settled
+from ..counters import Counters
+from ..sessions.session import Session
+from ..settings import InstanceSettings
+from ..stages import Stage, StageLog
 from .local_delivery import VIA_HEADER, LocalDelivery, UserMessage
-from .session import Session
-from .settings import InstanceSettings
-from .stages import Stage, StageLog
-from .users import Place, RemotePeer, UserRegistry
+from .registry import Place, RemotePeer, UserRegistry
 
 #: Unknown users whose messages may be under way; more have been lost on the way, or are an attack.
 _MOST_IN_FLIGHT: Final = 100_000

@@ -9,13 +9,13 @@ from __future__ import annotations
 from core.errors import BrokerUnavailable
 from core.protocol import is_pattern
 
-from .brokers.base import Broker, Settled
-from .brokers.delivery import Delivery
-from .counters import Counters
+from ..brokers.base import Broker, Settled
+from ..brokers.delivery import Delivery
+from ..counters import Counters
+from ..stages import Stage, StageLog
 from .guard import Guard
 from .hub import Hub, Topic
 from .session import Session
-from .stages import Stage, StageLog
 
 
 class _Entry:

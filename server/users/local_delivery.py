@@ -9,14 +9,14 @@ import msgspec
 
 from core.protocol import split_user_destination, subscribe_form, user_target
 
-from .counters import Counters
-from .framing import OutgoingMessage
-from .hub import Hub
-from .session import Session
-from .settings import InstanceSettings
-from .stages import Stage, StageLog
-from .subscription import Kind
-from .users import UserRegistry
+from ..counters import Counters
+from ..sessions.framing import OutgoingMessage
+from ..sessions.hub import Hub
+from ..sessions.session import Session
+from ..sessions.subscription import Kind
+from ..settings import InstanceSettings
+from ..stages import Stage, StageLog
+from .registry import UserRegistry
 
 #: Names the instance that broadcast a message for a user whom it does not know.
 VIA_HEADER: Final = "ps-via"

@@ -12,11 +12,11 @@ import pytest
 from server.brokers.delivery import Delivery
 from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.instance import Instance
-from server.users import RemotePeer
+from server.users.registry import RemotePeer
 
-from ..support.instances import one_instance, push
-from ..support.processes import until
-from ..support.raw_stomp import joined, raw_stomp
+from ...support.instances import one_instance, push
+from ...support.processes import until
+from ...support.raw_stomp import joined, raw_stomp
 
 
 class Bench:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from core.errors import BrokerUnavailable
 from core.protocol import ServerSession
 from server.counters import Counters
-from server.peers import ALIVE_EVERY_S, FORGET_AFTER_S, SUSPECT_AFTER_S, PeerSync
-from server.session import Session
+from server.sessions.session import Session
 from server.settings import InstanceSettings
-from server.users import UserRegistry
+from server.users.peers import ALIVE_EVERY_S, FORGET_AFTER_S, SUSPECT_AFTER_S, PeerSync
+from server.users.registry import UserRegistry
 
 
 class Wire:

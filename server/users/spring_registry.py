@@ -16,8 +16,8 @@ import msgspec
 
 from core.errors import BrokerUnavailable
 
-from .settings import InstanceSettings
-from .users import RemotePeer, UserRegistry
+from ..settings import InstanceSettings
+from .registry import RemotePeer, UserRegistry
 
 logger = logging.getLogger("pushscope.server.peers")
 

@@ -25,20 +25,20 @@ from core.protocol import (
     Unsubscribe,
 )
 
+from ..counters import Counters
+from ..settings import InstanceSettings
+from ..stages import Stage, StageLog
+from ..users.peers import PeerSync
+from ..users.registry import UserRegistry
+from ..users.strategies import Strategy
 from .client_sends import ClientSends
 from .client_subscriptions import ClientSubscriptions
-from .counters import Counters
 from .framing import Framing, websocket_frame
 from .hub import Hub
 from .outbox import Outbox
-from .peers import PeerSync
 from .refusal import Refusal
 from .session import Carrier, Session
-from .settings import InstanceSettings
-from .stages import Stage, StageLog
-from .strategies import Strategy
 from .timers import SessionWheel
-from .users import UserRegistry
 
 logger = logging.getLogger("pushscope.server")
 

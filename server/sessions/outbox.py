@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from ..stages import Stage, StageLog
 from .framing import Framing
 from .session import Session
-from .stages import Stage, StageLog
 
 logger = logging.getLogger("pushscope.server")
 

@@ -10,9 +10,9 @@ import pytest
 from server.listener import Listener
 from server.stages import Stage
 
-from ..support.instances import one_instance
-from ..support.processes import until
-from ..support.raw_stomp import joined, raw_stomp
+from ...support.instances import one_instance
+from ...support.processes import until
+from ...support.raw_stomp import joined, raw_stomp
 
 HANDSHAKE = (
     b"GET /ws?user=slow HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -1,0 +1,1 @@
+"""Who is connected where, and how a message reaches a user, whichever instance the user is on."""
