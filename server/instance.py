@@ -1,4 +1,4 @@
-"""One instance: hub, broker, endpoints and discovery joined. The only place that knows them all."""
+"""One instance: the life of its parts, from broker connection to goodbye, and what others ask of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from core.protocol import CLIENT_LIMITS
-
 from .access import AccessRule
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
@@ -20,34 +18,21 @@ from .brokers.urls import broker_for
 from .counters import Counters
 from .discovery.client import DiscoveryClient, Registration
 from .discovery.registry import Snapshot
-from .endpoints.admin import admin_routes
 from .endpoints.app import InstanceApp
 from .endpoints.fast_http import FastHttpProtocol
 from .endpoints.fast_websocket import FastWebSocketProtocol
-from .endpoints.push_api import PushApi
-from .endpoints.websocket import WebSocketEndpoint
-from .handlers.application import Application
 from .handlers.demo import DEMO_HANDLERS
 from .handlers.mapping import Handlers, MessageHandler
 from .listener import Listener
 from .origins import Origins, place_of
-from .sessions.client_sends import ClientSends
-from .sessions.client_subscriptions import ClientSubscriptions
-from .sessions.guard import Guard
 from .sessions.hub import Hub
-from .sessions.outbox import Outbox
 from .sessions.router import Router
 from .sessions.timers import TICK_S
-from .sessions.topics import TopicRelay
 from .settings import InstanceSettings
 from .stages import StageLog
-from .users.internal_topics import InternalTopics
-from .users.local_delivery import LocalDelivery
 from .users.peers import PeerSync
-from .users.pushes import Pushes
 from .users.registry import UserRegistry
-from .users.spring_registry import SpringRegistry
-from .users.strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
+from .wiring import Parts, Surroundings, wire
 
 logger = logging.getLogger("pushscope.server")
 
@@ -103,17 +88,36 @@ class Instance:
         self._listener: Listener | None = None
         #: The connection to discovery, where there is one.
         self.discovery: DiscoveryClient | None = None
-        #: What keeps the peers in step; the strategy ``relay`` only.
-        self.sync: PeerSync | None = None
-        self._wired = False
+        self._parts: Parts | None = None
         self._aborted = False
 
     # what others ask ------------------------------------------------------------------------
 
     @property
+    def parts(self) -> Parts:
+        """What it is made of, from enter on."""
+        assert self._parts is not None, "the instance has not been entered"
+        return self._parts
+
+    @property
     def asgi(self) -> InstanceApp:
         """The instance as an ASGI application (between enter and exit)."""
-        return self._app
+        return self.parts.app
+
+    @property
+    def hub(self) -> Hub:
+        """Who is connected here."""
+        return self.parts.connections.hub
+
+    @property
+    def router(self) -> Router:
+        """What clients' frames cause."""
+        return self.parts.router
+
+    @property
+    def sync(self) -> PeerSync | None:
+        """What keeps the peers in step; the strategy ``relay`` only."""
+        return self.parts.users.sync
 
     @property
     def port(self) -> int:
@@ -155,7 +159,7 @@ class Instance:
 
     async def __aenter__(self) -> Self:
         self._rule = AccessRule.for_host(self.settings.host)
-        self._wire(asyncio.get_running_loop())
+        self._parts = wire(self._surroundings(asyncio.get_running_loop()))
         try:
             await self._start()
         except BaseException:
@@ -168,11 +172,29 @@ class Instance:
     ) -> None:
         await self._stop()
 
+    def _surroundings(self, loop: asyncio.AbstractEventLoop) -> Surroundings:
+        return Surroundings(
+            settings=self.settings,
+            broker=self.broker,
+            handlers=self.handlers,
+            registry=self.registry,
+            counters=self.counters,
+            stages=self.stages,
+            rule=self._rule,
+            origins=self._origins,
+            facts=self,
+            loop=loop,
+            tell_peers=self._tell_peers,
+            spawn=self._spawn,
+            on_subscribed=self._broker_up.set,
+        )
+
     async def _start(self) -> None:
-        settings = self.settings
-        await self.broker.start(self._internal.on_availability)
+        settings, parts = self.settings, self.parts
+        internal = parts.users.internal
+        await self.broker.start(internal.on_availability)
         self._stack.push_async_callback(self.broker.stop)
-        self._internal.subscribe()
+        internal.subscribe()
         self._tick()
         try:
             async with asyncio.timeout(settings.broker_wait_s):
@@ -184,10 +206,10 @@ class Instance:
                 self.broker.reason,
             )
         self._listener = Listener(
-            self._app,
+            parts.app,
             host=settings.host,
             port=settings.port,
-            http=functools.partial(FastHttpProtocol, push_api=self._push_api),
+            http=functools.partial(FastHttpProtocol, push_api=parts.push_api),
             ws=FastWebSocketProtocol,
             ws_per_message_deflate=False,
             ws_max_size=_LARGEST_MESSAGE,
@@ -218,10 +240,10 @@ class Instance:
         if self.discovery is not None:
             discovery, self.discovery = self.discovery, None
             await discovery.__aexit__(None, None, None)
-        if self._wired and not self._aborted:
-            self.router.close_all()
+        if self._parts is not None and not self._aborted:
+            self._parts.router.close_all()
             if self.broker.available:
-                self._internal.goodbye()
+                self._parts.users.internal.goodbye()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -250,62 +272,6 @@ class Instance:
         sync.when_in_step(caught_up.set)
         await caught_up.wait()
 
-    # wiring ---------------------------------------------------------------------------------
-
-    def _wire(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Make the parts and tell each of those it needs."""
-        settings, counters, stages, registry = self.settings, self.counters, self.stages, self.registry
-        guard = Guard(settings)
-        outbox = Outbox(loop.call_soon, loop.time, stages, self._on_overflow, settings.queue_limit)
-        self.hub = Hub(outbox)
-        local = LocalDelivery(settings, self.hub, registry, counters, stages)
-        spring: SpringRegistry | None = None
-        if settings.strategy == "relay":
-            self.sync = PeerSync(settings, registry, self._tell_peers, loop.call_later, loop.time, counters)
-            spring = SpringRegistry(settings, registry, self.sync.epoch, self.broker.publish, loop.time)
-            registry.on_local_change = spring.changed
-        self.strategy = self._make_strategy(local)
-        self._internal = InternalTopics(
-            settings, self.broker, self.strategy, local, self.sync, spring, counters, self._broker_up.set
-        )
-        topics = TopicRelay(self.hub, self.broker, guard, counters, stages)
-        application = Application(
-            settings, self.handlers, self.strategy, local, self.broker, counters, self._spawn
-        )
-        self.router = Router(
-            settings,
-            self.hub,
-            registry,
-            self.strategy,
-            self.sync,
-            counters,
-            stages,
-            loop.time,
-            CLIENT_LIMITS,
-        )
-        self.router.outbox = outbox
-        self.router.subscriptions = ClientSubscriptions(settings, topics, outbox, guard, self.sync, counters)
-        self.router.sends = ClientSends(
-            settings, application, self.strategy, local, registry, self.broker, outbox, guard, counters
-        )
-        pushes = Pushes(
-            settings, self.strategy, self.broker, self.hub, self.sync, counters, stages, loop.time
-        )
-        self._push_api = PushApi(pushes, self._rule)
-        sockets = WebSocketEndpoint(self.router, self._origins)
-        self._app = InstanceApp(sockets, self._push_api, admin_routes(self, self._rule))
-        self._wired = True
-
-    def _make_strategy(self, local: LocalDelivery) -> Strategy:
-        settings, registry, counters, stages = self.settings, self.registry, self.counters, self.stages
-        match settings.strategy:
-            case "relay":
-                return RelayStrategy(settings, registry, self.broker, local, counters, stages)
-            case "broadcast":
-                return BroadcastStrategy(settings, registry, self.broker, counters, stages)
-            case "none":
-                return LocalStrategy(registry, local, counters, stages)
-
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
@@ -313,12 +279,9 @@ class Instance:
 
     # what happens ---------------------------------------------------------------------------
 
-    def _on_overflow(self, session: Any) -> None:
-        self.router.overflow(session)
-
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        self._internal.tick()
+        self.parts.users.internal.tick()
         self.router.wheel.turn(loop.time())
         self._timer = loop.call_later(TICK_S, self._tick)
 

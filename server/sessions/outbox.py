@@ -31,7 +31,7 @@ class Outbox:
         limit: Bytes that may wait for one session; exactly the limit is fine.
     """
 
-    __slots__ = ("_clock", "_on_overflow", "_schedule", "_scheduled", "_stages", "dirty", "limit")
+    __slots__ = ("_clock", "_schedule", "_scheduled", "_stages", "dirty", "limit", "on_overflow")
 
     def __init__(
         self,
@@ -47,7 +47,8 @@ class Outbox:
         self._schedule = schedule
         self._clock = clock
         self._stages = stages
-        self._on_overflow = on_overflow
+        #: Called with a session whose queue is over ``limit``.
+        self.on_overflow = on_overflow
         self._scheduled = False
 
     def wake(self) -> None:
@@ -121,4 +122,4 @@ class Outbox:
             session.held_ids.extend(session.pending_ids)
             session.pending_ids.clear()
         if session.held_bytes > self.limit:
-            self._on_overflow(session)
+            self.on_overflow(session)

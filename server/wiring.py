@@ -1,0 +1,213 @@
+"""How the parts of an instance are joined: who is made of what, and who is told of whom.
+
+Nothing here runs; :mod:`server.instance` gives the parts their life. A new part is made in the
+function of its layer and gets a line in that layer's record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from core.protocol import CLIENT_LIMITS
+
+from .access import AccessRule
+from .brokers.base import Broker
+from .counters import Counters
+from .endpoints.admin import Facts, admin_routes
+from .endpoints.app import InstanceApp
+from .endpoints.push_api import PushApi
+from .endpoints.websocket import WebSocketEndpoint
+from .handlers.application import Application
+from .handlers.mapping import Handlers
+from .origins import Origins
+from .sessions.client_sends import ClientSends
+from .sessions.client_subscriptions import ClientSubscriptions
+from .sessions.guard import Guard
+from .sessions.hub import Hub
+from .sessions.outbox import Outbox
+from .sessions.router import Router
+from .sessions.session import Session
+from .sessions.topics import TopicRelay
+from .settings import InstanceSettings
+from .stages import StageLog
+from .users.internal_topics import InternalTopics
+from .users.local_delivery import LocalDelivery
+from .users.peers import PeerSync
+from .users.pushes import Pushes
+from .users.registry import UserRegistry
+from .users.spring_registry import SpringRegistry
+from .users.strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the parts are given: what exists before them, and what the instance does for them.
+
+    Attributes:
+        settings: What the instance is to be.
+        broker: Its broker, not started yet.
+        handlers: Application handlers.
+        registry: Who is where.
+        counters: What has happened.
+        stages: Where pushes are.
+        rule: Who may push and read.
+        origins: Which web pages may connect.
+        facts: What the admin endpoints ask.
+        loop: The event loop.
+        tell_peers: Publishes (destination, JSON) for our own instances.
+        spawn: Runs a coroutine as a task of the instance.
+        on_subscribed: Called when the instance's own subscriptions are in place for the first time.
+    """
+
+    settings: InstanceSettings
+    broker: Broker
+    handlers: Handlers
+    registry: UserRegistry
+    counters: Counters
+    stages: StageLog
+    rule: AccessRule
+    origins: Origins
+    facts: Facts
+    loop: asyncio.AbstractEventLoop
+    tell_peers: Callable[[str, bytes], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    on_subscribed: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The clients of this instance: who they are, what waits for them, what they may reach."""
+
+    guard: Guard
+    outbox: Outbox
+    hub: Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """How a message reaches a user; ``sync`` and ``spring`` with the strategy ``relay`` only."""
+
+    local: LocalDelivery
+    sync: PeerSync | None
+    spring: SpringRegistry | None
+    strategy: Strategy
+    internal: InternalTopics
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """An instance's parts, joined and ready to be started.
+
+    Attributes:
+        connections: Its clients.
+        users: How messages reach users.
+        application: Runs the handlers.
+        router: What clients' frames cause.
+        push_api: ``/push`` and ``/test``.
+        app: All of it as an ASGI application.
+    """
+
+    connections: Connections
+    users: Users
+    application: Application
+    router: Router
+    push_api: PushApi
+    app: InstanceApp
+
+
+def wire(given: Surroundings) -> Parts:
+    """Make the parts and tell each of those it needs."""
+    connections = _connect(given)
+    users = _find_users(given, connections)
+    application = Application(
+        given.settings,
+        given.handlers,
+        users.strategy,
+        users.local,
+        given.broker,
+        given.counters,
+        given.spawn,
+    )
+    router = _route(given, connections, users, application)
+    push_api = _serve_pushes(given, connections, users)
+    sockets = WebSocketEndpoint(router, given.origins)
+    app = InstanceApp(sockets, push_api, admin_routes(given.facts, given.rule))
+    return Parts(connections, users, application, router, push_api, app)
+
+
+def _connect(given: Surroundings) -> Connections:
+    settings, loop = given.settings, given.loop
+    outbox = Outbox(loop.call_soon, loop.time, given.stages, _cut_nobody, settings.queue_limit)
+    return Connections(Guard(settings), outbox, Hub(outbox))
+
+
+def _cut_nobody(session: Session) -> None:
+    """Stands for the router until there is one."""
+
+
+def _find_users(given: Surroundings, connections: Connections) -> Users:
+    settings, registry, broker, loop = given.settings, given.registry, given.broker, given.loop
+    local = LocalDelivery(settings, connections.hub, registry, given.counters, given.stages)
+    sync: PeerSync | None = None
+    spring: SpringRegistry | None = None
+    if settings.strategy == "relay":
+        sync = PeerSync(settings, registry, given.tell_peers, loop.call_later, loop.time, given.counters)
+        spring = SpringRegistry(settings, registry, sync.epoch, broker.publish, loop.time)
+        registry.on_local_change = spring.changed
+    strategy = _choose_strategy(given, local)
+    internal = InternalTopics(
+        settings, broker, strategy, local, sync, spring, given.counters, given.on_subscribed
+    )
+    return Users(local, sync, spring, strategy, internal)
+
+
+def _choose_strategy(given: Surroundings, local: LocalDelivery) -> Strategy:
+    settings, registry, counters, stages = given.settings, given.registry, given.counters, given.stages
+    match settings.strategy:
+        case "relay":
+            return RelayStrategy(settings, registry, given.broker, local, counters, stages)
+        case "broadcast":
+            return BroadcastStrategy(settings, registry, given.broker, counters, stages)
+        case "none":
+            return LocalStrategy(registry, local, counters, stages)
+
+
+def _route(given: Surroundings, connections: Connections, users: Users, application: Application) -> Router:
+    settings, registry, broker, counters = given.settings, given.registry, given.broker, given.counters
+    guard, outbox, hub = connections.guard, connections.outbox, connections.hub
+    router = Router(
+        settings,
+        hub,
+        registry,
+        users.strategy,
+        users.sync,
+        counters,
+        given.stages,
+        given.loop.time,
+        CLIENT_LIMITS,
+    )
+    outbox.on_overflow = router.overflow
+    router.outbox = outbox
+    topics = TopicRelay(hub, broker, guard, counters, given.stages)
+    router.subscriptions = ClientSubscriptions(settings, topics, outbox, guard, users.sync, counters)
+    router.sends = ClientSends(
+        settings, application, users.strategy, users.local, registry, broker, outbox, guard, counters
+    )
+    return router
+
+
+def _serve_pushes(given: Surroundings, connections: Connections, users: Users) -> PushApi:
+    pushes = Pushes(
+        given.settings,
+        users.strategy,
+        given.broker,
+        connections.hub,
+        users.sync,
+        given.counters,
+        given.stages,
+        given.loop.time,
+    )
+    return PushApi(pushes, given.rule)
