@@ -38,7 +38,8 @@ def attachable(
     for option, wish in cluster_wishes.items():
         if wish is not None and (option, wish) != ("broker", os.environ.get(BROKER_VARIABLE)):
             raise UsageError(
-                f"--{option} describes a local cluster, and {file} a deployment", hint="leave one of them out"
+                f"--{option.replace('_', '-')} describes a local cluster, and {file} a deployment",
+                hint="leave one of them out",
             )
     if scenario.faults:
         fault = scenario.faults[0]

@@ -10,6 +10,13 @@ Host = Annotated[str, typer.Option(help="Address to listen on; not loopback: PUS
 Discovery = Annotated[str, typer.Option(metavar="URL", help="Discovery to register with, or to ask.")]
 Service = Annotated[str, typer.Option(help="Name under which instances register.")]
 ReadyJson = Annotated[bool, typer.Option(help="Print one JSON line when it serves, nothing else.")]
+OnBrokerLoss = Annotated[
+    str,
+    typer.Option(
+        metavar="keep|spring",
+        help="Clients while the broker is away: keep them, or end them with ERROR as Spring does.",
+    ),
+]
 
 _PORT = "Port to listen on; 0 picks a free one."
 
@@ -27,12 +34,14 @@ def instance(
         str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user.")
     ] = "relay",
     default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
+    on_broker_loss: OnBrokerLoss = "keep",
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run one instance: STOMP over WebSocket, push API, user destinations."""
     words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
     words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
+    words += ["--on-broker-loss", on_broker_loss]
     return _run("instance", host, port, words, ready_json)
 
 

@@ -49,6 +49,10 @@ def run(
         str | None,
         typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="embedded:, or a broker's URL."),
     ] = None,
+    on_broker_loss: Annotated[
+        str | None,
+        typer.Option(metavar="keep|spring", help="What instances do to clients while the broker is away."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="'kill i2 @8'", help="Action, instance, seconds after the first push."),
@@ -84,7 +88,9 @@ def run(
         "faults": tuple(parse_fault(text) for text in fault or ()) or None,
         "thresholds": tuple(threshold or ()) or None,
     }  # fmt: skip
-    cluster_wishes = {"instances": instances, "strategy": strategy, "broker": broker}
+    cluster_wishes = {
+        "instances": instances, "strategy": strategy, "broker": broker, "on_broker_loss": on_broker_loss,
+    }  # fmt: skip
     what, spec = _understand(scenario, wishes, cluster_wishes)
     where: ClusterSpec | Deployment = spec
     if yes_remote and env is None:

@@ -17,6 +17,7 @@ from core.errors import ExitCode, PushscopeError, UsageError
 from core.signals import on_stop_signals
 
 from .lines import LineWriter
+from .roles import OnBrokerLoss
 
 if TYPE_CHECKING:
     from server import LocalCluster
@@ -42,6 +43,7 @@ def serve(
         str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user on another instance.")
     ] = "relay",
     default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
+    on_broker_loss: OnBrokerLoss = "keep",
     gateway_port: Annotated[
         int | None, typer.Option(help="7000, or a free one if that is taken; 0 picks a free one.")
     ] = None,
@@ -72,6 +74,7 @@ def serve(
         gateway_port or 0,
         discovery_port or 0,
         default_user,
+        on_broker_loss=cast("Literal['keep', 'spring']", on_broker_loss),
         preferred=preferred,
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}

@@ -29,6 +29,8 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         gateway_port: Explicit port, or 0 for a free one.
         discovery_port: Explicit port, or 0 for a free one.
         default_user: User of a connection that names none.
+        on_broker_loss: What instances do to their clients while the broker is away: ``keep`` them,
+            or end them with ERROR as Spring does (``spring``).
     """
 
     instances: int = 3
@@ -38,6 +40,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway_port: int = 0
     discovery_port: int = 0
     default_user: str = "lijian"
+    on_broker_loss: Literal["keep", "spring"] = "keep"
 
 
 class InstanceInfo(msgspec.Struct, frozen=True):

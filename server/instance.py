@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from .access import AccessRule
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
@@ -136,7 +138,13 @@ class Instance:
 
     def info(self) -> dict[str, Any]:
         """The content of ``/info``."""
-        broker = {"url": self.broker.url, "available": self.broker.available, "reason": self.broker.reason}
+        changes = () if self._parts is None else self._parts.broker_watch.changes
+        broker = {
+            "url": self.broker.url,
+            "available": self.broker.available,
+            "reason": self.broker.reason,
+            "changes": [msgspec.structs.asdict(change) for change in changes],
+        }
         peers = [] if self.sync is None else list(self.sync.peers.values())
         return {
             "id": self.settings.id,
@@ -192,7 +200,7 @@ class Instance:
     async def _start(self) -> None:
         settings, parts = self.settings, self.parts
         internal = parts.users.internal
-        await self.broker.start(internal.on_availability)
+        await self.broker.start(parts.broker_watch.on_availability)
         self._stack.push_async_callback(self.broker.stop)
         internal.subscribe()
         self._tick()

@@ -12,6 +12,7 @@ from core.protocol import DEFAULT_PREFIXES, Prefixes
 from .sessions.outbox import DEFAULT_QUEUE_LIMIT
 
 Strategy = Literal["relay", "broadcast", "none"]
+OnBrokerLoss = Literal["keep", "spring"]
 
 
 class InstanceSettings(msgspec.Struct, frozen=True):
@@ -42,6 +43,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         local_shortcut: Whether a push to a session of the accepting instance skips the broker.
         receipt_wait_s: How long a SUBSCRIBE's RECEIPT waits for the peers at most.
         broker_wait_s: How long the start waits for the broker before it goes on without.
+        on_broker_loss: What becomes of clients while the broker is away: ``keep`` leaves them connected
+            and makes their subscriptions again when it is back, ``spring`` answers with ERROR and closes.
     """
 
     id: str = "i1"
@@ -64,6 +67,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     local_shortcut: bool = True
     receipt_wait_s: float = 0.5
     broker_wait_s: float = 5.0
+    on_broker_loss: OnBrokerLoss = "keep"
 
     @property
     def one_broadcast_destination(self) -> bool:

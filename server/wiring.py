@@ -14,7 +14,8 @@ from typing import Any
 from core.protocol import CLIENT_LIMITS
 
 from .access import AccessRule
-from .brokers.base import Broker
+from .availability import BrokerWatch
+from .brokers.base import Availability, Broker
 from .counters import Counters
 from .endpoints.admin import Facts, admin_routes
 from .endpoints.app import InstanceApp
@@ -23,6 +24,7 @@ from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
 from .handlers.mapping import Handlers
 from .origins import Origins
+from .sessions.broker_loss import EndWithBroker
 from .sessions.client_sends import ClientSends
 from .sessions.client_subscriptions import ClientSubscriptions
 from .sessions.guard import Guard
@@ -108,6 +110,7 @@ class Parts:
         router: What clients' frames cause.
         push_api: ``/push`` and ``/test``.
         app: All of it as an ASGI application.
+        broker_watch: To be told when the broker comes and goes.
     """
 
     connections: Connections
@@ -116,6 +119,7 @@ class Parts:
     router: Router
     push_api: PushApi
     app: InstanceApp
+    broker_watch: BrokerWatch
 
 
 def wire(given: Surroundings) -> Parts:
@@ -135,7 +139,8 @@ def wire(given: Surroundings) -> Parts:
     push_api = _serve_pushes(given, connections, users)
     sockets = WebSocketEndpoint(router, given.origins)
     app = InstanceApp(sockets, push_api, admin_routes(given.facts, given.rule))
-    return Parts(connections, users, application, router, push_api, app)
+    watch = _watch_broker(given, connections, users, router)
+    return Parts(connections, users, application, router, push_api, app, watch)
 
 
 def _connect(given: Surroundings) -> Connections:
@@ -197,6 +202,14 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
         settings, application, users.strategy, users.local, registry, broker, outbox, guard, counters
     )
     return router
+
+
+def _watch_broker(given: Surroundings, connections: Connections, users: Users, router: Router) -> BrokerWatch:
+    listeners: list[Availability] = [users.internal.on_availability]
+    if given.settings.on_broker_loss == "spring":
+        ending = EndWithBroker(given.settings, connections.hub, router, router.sends)
+        listeners.append(ending.on_availability)
+    return BrokerWatch(given.broker, given.loop.time, listeners)
 
 
 def _serve_pushes(given: Surroundings, connections: Connections, users: Users) -> PushApi:

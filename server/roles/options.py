@@ -19,6 +19,7 @@ BROKER_VARIABLE = "PUSHSCOPE_BROKER_URL"
 
 RoleName = Literal["instance", "gateway", "discovery", "broker"]
 Strategy = Literal["relay", "broadcast", "none"]
+OnBrokerLoss = Literal["keep", "spring"]
 
 
 class RoleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     broker: str = "memory:"
     discovery: str = ""
     default_user: str = "lijian"
+    on_broker_loss: OnBrokerLoss = "keep"
 
 
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):

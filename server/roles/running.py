@@ -109,6 +109,7 @@ def _make_instance(
         broker_url=options.broker,
         discovery_url=options.discovery or None,
         default_user=options.default_user,
+        on_broker_loss=options.on_broker_loss,
     )
     if shared is not None and options.broker == "memory:":
         return Instance(settings, broker=MemoryBroker(shared.exchange))

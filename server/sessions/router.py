@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from core.errors import BrokerUnavailable, CloseCode, HeartbeatLost, LocalProtocolError
 from core.protocol import (
@@ -74,6 +74,8 @@ class Router:
         self.outbox: Outbox
         self.sends: ClientSends
         self.subscriptions: ClientSubscriptions
+        #: Takes what clients say while the broker is away, if that ends them; usually None.
+        self.without_broker: Callable[[Session, Sequence[ServerEvent]], None] | None = None
 
     # what carriers report -------------------------------------------------------------------
 
@@ -101,7 +103,11 @@ class Router:
         if session.closed:
             return
         session.heard = True
-        for event in session.protocol.receive(data, self._clock()):
+        events = session.protocol.receive(data, self._clock())
+        if self.without_broker is not None:
+            self.without_broker(session, events)
+            return
+        for event in events:
             try:
                 self._take(session, event)
             except Refusal as refusal:

@@ -53,6 +53,7 @@ class LocalCluster:
         gateway_port: As ``ports``.
         discovery_port: As ``ports``.
         default_user: Who a connection is that names no user.
+        on_broker_loss: What instances do to clients while the broker is away (``core.environment``).
         in_process: Run all roles in this event loop, for tests and notebooks. Instances can be
             killed, not paused.
         preferred: Ports to try first where none is given.
@@ -73,11 +74,19 @@ class LocalCluster:
         default_user: str = "lijian",
         in_process: bool = False,
         *,
+        on_broker_loss: Literal["keep", "spring"] = "keep",
         preferred: PreferredPorts | None = None,
         launcher: Launcher | None = None,
     ) -> None:
         spec = ClusterSpec(
-            instances, strategy, broker, tuple(ports), gateway_port, discovery_port, default_user
+            instances,
+            strategy,
+            broker,
+            tuple(ports),
+            gateway_port,
+            discovery_port,
+            default_user,
+            on_broker_loss,
         )
         self._plan = Plan(spec, preferred=preferred or PreferredPorts(0, 0, 0), in_process=in_process)
         self._launcher = launcher or _make_launcher(in_process)
@@ -103,6 +112,7 @@ class LocalCluster:
             spec.discovery_port,
             spec.default_user,
             in_process,
+            on_broker_loss=spec.on_broker_loss,
             preferred=preferred,
         )
 

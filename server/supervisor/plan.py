@@ -101,6 +101,7 @@ class Plan:
             broker=broker,
             discovery=discovery,
             default_user=self.spec.default_user,
+            on_broker_loss=self.spec.on_broker_loss,
         )
 
 
