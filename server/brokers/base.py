@@ -7,7 +7,9 @@ all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Final, Literal, Protocol
+
+import msgspec
 
 from core.errors import BrokerUnavailable
 
@@ -23,6 +25,25 @@ Settled = Callable[[BrokerUnavailable | None], None]
 Availability = Callable[[bool, str], None]
 
 
+class Consume(msgspec.Struct, frozen=True):
+    """How a destination is consumed.
+
+    Attributes:
+        ack: ``auto``: a message is gone when it is delivered. ``client-individual``: the consumer
+            holds it until it is settled with ``Broker.ack`` or ``Broker.nack``.
+        prefetch: Most unsettled messages at a time; 0 leaves it to the broker.
+        headers: Further headers of the SUBSCRIBE that are allowed through (``x-queue-…``).
+    """
+
+    ack: Literal["auto", "client-individual"] = "auto"
+    prefetch: int = 0
+    headers: Mapping[str, str] = {}
+
+
+#: How nearly everything is consumed.
+AUTO: Final = Consume()
+
+
 class Broker(Protocol):
     """Carries messages between instances. Used from one event loop.
 
@@ -35,6 +56,10 @@ class Broker(Protocol):
 
     Loss: while :attr:`available` is False, ``publish`` raises. Subscriptions survive a loss and
     are made again when the broker is back; what is published meanwhile is missed.
+
+    Unsettled messages: what a consumer holds when it unsubscribes, or when its connection ends, is
+    delivered again, to another consumer if there is one, before what came later, with the header
+    ``redelivered:true``.
 
     Callbacks come from the event loop, never from inside the call that was given them.
 
@@ -66,7 +91,9 @@ class Broker(Protocol):
         """
         ...
 
-    def subscribe(self, destination: str, deliver: Deliver, ready: Settled | None = None) -> int:
+    def subscribe(
+        self, destination: str, deliver: Deliver, ready: Settled | None = None, consume: Consume = AUTO
+    ) -> int:
         """Subscribe, now or as soon as the broker is there; returns a handle.
 
         ``ready(None)`` comes once, when everything published anywhere from then on will be
@@ -77,4 +104,15 @@ class Broker(Protocol):
 
     def unsubscribe(self, handle: int) -> None:
         """End a subscription; nothing is delivered for it afterwards. Unknown handles are ignored."""
+        ...
+
+    def ack(self, handle: int, token: str) -> None:
+        """A message is done with; ``token`` is its ``Delivery.ack``.
+
+        Unknown tokens, and those from before a reconnection, are ignored.
+        """
+        ...
+
+    def nack(self, handle: int, token: str, *, requeue: bool = True) -> None:
+        """A message is not wanted: deliver it again (maybe here), or drop it. Tokens as for ``ack``."""
         ...

@@ -19,7 +19,8 @@ from ..sessions.framing import ClientMessage, OutgoingMessage
 # One header line that may be passed on: ASCII without escapes, and not one that a hop adds itself.
 _TEXT: Final = rb"[^\n\r\\\0\x80-\xff]"
 _LINES: Final = (
-    rb"((?:\n(?!content-length:|destination:|subscription:|message-id:|receipt:|transaction:|simpOrigDestination:)"
+    rb"((?:\n(?!content-length:|destination:|subscription:|message-id:|receipt:|transaction:|simpOrigDestination:|"
+    rb"ack:|redelivered:)"
     rb"[^:\n\r\\\0\x80-\xff]+:" + _TEXT + rb"*)*)"
 )
 _LENGTH: Final = rb"\ncontent-length:(\d{1,8})\n\n"
@@ -50,6 +51,11 @@ class Delivery(Protocol):
         """Its body."""
         ...
 
+    @property
+    def ack(self) -> str:
+        """What ``Broker.ack`` and ``Broker.nack`` want; "" if the message settles itself."""
+        ...
+
     def outgoing(self) -> ClientMessage:
         """The message as clients get it: the user destination restored (spec 4.3)."""
         ...
@@ -58,11 +64,12 @@ class Delivery(Protocol):
 class ParsedDelivery:
     """A message that was taken apart."""
 
-    __slots__ = ("body", "headers")
+    __slots__ = ("ack", "body", "headers")
 
-    def __init__(self, headers: dict[str, str], body: bytes) -> None:
+    def __init__(self, headers: dict[str, str], body: bytes, ack: str = "") -> None:
         self.headers = headers
         self.body = body
+        self.ack = ack
 
     @classmethod
     def of(cls, frame: Frame) -> ParsedDelivery:
@@ -73,7 +80,9 @@ class ParsedDelivery:
         """The message as clients get it."""
         headers = dict(self.headers)
         headers.pop("subscription", None)
-        headers.pop("redelivered", None)
+        headers.pop("ack", None)  # the broker's; a session writes its own
+        if headers.get("redelivered") == "false":
+            del headers["redelivered"]
         original = headers.pop("simpOrigDestination", None)
         if original is not None:
             headers["destination"] = original
@@ -85,8 +94,9 @@ class RawDelivery:
 
     __slots__ = ("_data", "_end", "_match", "id", "tail")
 
-    #: A binary message is left to the parser.
+    #: A binary message is left to the parser, and so is one that is to be settled.
     binary = False
+    ack = ""
 
     def __init__(self, match: re.Match[bytes], data: bytes, end: int) -> None:
         self._match = match

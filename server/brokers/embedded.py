@@ -22,7 +22,8 @@ import msgspec
 from ..access import AccessRule, is_loopback
 from ..binding import bind_socket
 from .embedded_peer import Peer
-from .exchange import Exchange, ExchangeLimits, Message, RawMessage
+from .exchange import Exchange, ExchangeLimits
+from .message import Message, RawMessage
 
 logger = logging.getLogger("pushscope.broker")
 

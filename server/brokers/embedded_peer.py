@@ -28,7 +28,7 @@ from core.protocol import (
 )
 
 from .delivery import pass_sends
-from .exchange import Message
+from .message import Message
 
 if TYPE_CHECKING:
     from .embedded import EmbeddedBroker
@@ -67,6 +67,7 @@ class Peer(asyncio.Protocol):
         )
         self._transport: asyncio.Transport | None = None
         self._bindings: dict[str, int] = {}
+        self._held: dict[int, bool] = {}  # consumers that settle; True: cumulatively
         self._transactions: dict[str, list[Send]] = {}
         self._pending: list[bytes] = []
         self._between = False  # connected, and nothing of a frame waits for its rest
@@ -127,6 +128,7 @@ class Peer(asyncio.Protocol):
         for handle in self._bindings.values():
             self._broker.exchange.unbind(handle)
         self._bindings.clear()
+        self._held.clear()
         self._broker.removed(self)
 
     # writing --------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ class Peer(asyncio.Protocol):
             case Abort():
                 self._transactions.pop(event.transaction, None)
             case Ack() | Nack():
-                raise Refused("Subscription not found", f"Message with id {event.id!r} has no subscription\n")
+                self._settle(event)
             case Disconnect():
                 pass
 
@@ -246,17 +248,36 @@ class Peer(asyncio.Protocol):
         self._broker.publish(_canonical(event.destination), frame.headers, frame.body)
 
     def _subscribe(self, event: Subscribe) -> None:
-        if event.ack != "auto":
-            raise Refused(
-                "Invalid header", f"'ack' has the value '{event.ack}': this broker knows 'auto' only\n"
-            )
         _check(event.destination, "topic" if event.destination.startswith("/topic") else "queue")
-        opening = message_opening(event.id)
+        destination, opening = _canonical(event.destination), message_opening(event.id)
+        if event.ack == "auto":
 
-        def consume(message: Message) -> None:
-            self.write(opening + message.tail)
+            def take(message: Message) -> None:
+                self.write(opening + message.tail)
 
-        self._bindings[event.id] = self._broker.exchange.bind(_canonical(event.destination), consume)
+            self._bindings[event.id] = self._broker.exchange.bind(destination, take)
+            return
+        with_ack = self._session.version == "1.2"
+
+        def hold(message: Message, token: str) -> None:
+            self.write(opening + message.held_tail(token.encode(), ack=with_ack))
+
+        handle = self._broker.exchange.bind_held(destination, hold, _prefetch(event))
+        self._bindings[event.id] = handle
+        self._held[handle] = event.ack == "client"
+
+    def _settle(self, event: Ack | Nack) -> None:
+        number, _, _ = event.id.partition(".")  # the token begins with the consumer's handle
+        handle = int(number) if number.isascii() and number.isdigit() and len(number) < 20 else -1
+        cumulative, found = self._held.get(handle), False
+        exchange = self._broker.exchange
+        if cumulative is not None and isinstance(event, Ack):
+            found = exchange.settle(handle, event.id, cumulative=cumulative)
+        elif cumulative is not None:
+            requeue = event.frame.headers.get("requeue") != "false"
+            found = exchange.refuse(handle, event.id, requeue=requeue, cumulative=cumulative)
+        if not found:
+            raise Refused("Subscription not found", f"Message with id {event.id!r} has no subscription\n")
 
     def _unsubscribe(self, event: Unsubscribe) -> None:
         handle = self._bindings.pop(event.id, None)
@@ -266,6 +287,7 @@ class Peer(asyncio.Protocol):
                 "UNSUBSCRIBE must contain an 'id' or 'destination' header of a subscription.\n"
                 f"Subscription to \"id='{event.id}'\" not found.\n",
             )
+        self._held.pop(handle, None)
         self._broker.exchange.unbind(handle)
 
     # timers ---------------------------------------------------------------------------------
@@ -288,6 +310,13 @@ class Peer(asyncio.Protocol):
         if beat:
             self.write(beat)
         self._arm()
+
+
+def _prefetch(event: Subscribe) -> int:
+    text = event.frame.headers.get("prefetch-count", "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise Refused("Invalid header", f"'prefetch-count' has the value '{text}' on 'SUBSCRIBE'.\n")
+    return int(text)
 
 
 def _canonical(destination: str) -> str:

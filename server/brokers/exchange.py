@@ -5,63 +5,25 @@ Pure bookkeeping, no network and no clock; the memory broker and the embedded br
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
 from typing import Final
 
 import msgspec
 
-from core.protocol import MessageTemplate, is_pattern, topic_matches
+from core.protocol import is_pattern, topic_matches
+
+from .message import Message
+from .queues import Consumer, HoldingConsumer, Queue, QueueLimits, Take, TakeHeld, TakingConsumer, Tally
 
 _TOPIC: Final = "/topic/"
-
-
-#: Headers of a SEND that concern the sender's connection only (rabbitmq.md §2).
-NOT_FORWARDED: Final = frozenset({"destination", "content-length", "receipt", "transaction", "message-id"})
-
-
-class Message:
-    """A message on its way from its sender to any number of consumers."""
-
-    __slots__ = ("_tail", "body", "destination", "headers")
-
-    def __init__(self, destination: str, headers: Mapping[str, str], body: bytes, id: str) -> None:
-        self.destination = destination
-        #: Headers of the MESSAGE, without ``subscription``.
-        self.headers: dict[str, str] = {"destination": destination, "message-id": id}
-        for name, value in headers.items():
-            if name not in NOT_FORWARDED:
-                self.headers[name] = value
-        self.body = body
-        self._tail = b""
-
-    @property
-    def tail(self) -> bytes:
-        """The STOMP frame from behind the subscription line; encoded once for all consumers."""
-        if not self._tail:
-            self._tail = MessageTemplate(self.headers, self.body).tail
-        return self._tail
-
-
-class RawMessage(Message):
-    """A message that only passes through: its bytes are ready, nobody looks inside."""
-
-    __slots__ = ()
-
-    def __init__(self, destination: str, rest: bytes, id: int) -> None:
-        self.destination = destination
-        self._tail = b"destination:%b\nmessage-id:m-%d%b" % (destination.encode(), id, rest)
-
-
-Consume = Callable[[Message], None]
 
 
 class ExchangeLimits(msgspec.Struct, frozen=True):
     """What may be kept for nobody.
 
-    A queue without a consumer keeps its newest ``queue_messages`` messages and ``queue_bytes``
-    bytes (RabbitMQ's ``drop-head``); of the queues without a consumer the ``queues`` used last
-    are kept. User queues are named after sessions and would otherwise pile up for ever.
+    A queue keeps its newest waiting ``queue_messages`` messages and ``queue_bytes`` bytes
+    (RabbitMQ's ``drop-head``); of the queues without a consumer the ``queues`` used last are kept.
+    User queues are named after sessions and would otherwise pile up for ever.
     """
 
     queue_messages: int = 10_000
@@ -69,15 +31,14 @@ class ExchangeLimits(msgspec.Struct, frozen=True):
     queues: int = 1_000
 
 
-class _Queue:
-    """Consumers in turn, or messages that wait for the first one."""
+class _Held:
+    """A consumer that settles: itself, its queue, and the topic that feeds the queue, or none."""
 
-    __slots__ = ("consumers", "size", "waiting")
+    __slots__ = ("consumer", "queue")
 
-    def __init__(self) -> None:
-        self.consumers: deque[int] = deque()
-        self.waiting: deque[Message] = deque()
-        self.size = 0
+    def __init__(self, consumer: HoldingConsumer, queue: Queue) -> None:
+        self.consumer = consumer
+        self.queue = queue
 
 
 class Exchange:
@@ -85,56 +46,108 @@ class Exchange:
 
     def __init__(self, limits: ExchangeLimits | None = None) -> None:
         self._limits = limits or ExchangeLimits()
-        self._consumers: dict[int, tuple[str, Consume]] = {}
-        self._exact: dict[str, dict[int, Consume]] = {}
-        self._patterns: dict[int, tuple[str, Consume]] = {}
-        self._queues: dict[str, _Queue] = {}
+        self._queue_limits = QueueLimits(self._limits.queue_messages, self._limits.queue_bytes)
+        self._destinations: dict[int, str] = {}
+        self._exact: dict[str, dict[int, Take]] = {}
+        self._patterns: dict[int, tuple[str, Take]] = {}
+        self._queues: dict[str, Queue] = {}
+        self._consumers: dict[int, Consumer] = {}  # of queues
+        self._held: dict[int, _Held] = {}
         self._orphans: OrderedDict[str, None] = OrderedDict()
         self._next = 0
-        #: Messages that were dropped because a queue without consumers was full.
-        self.dropped = 0
+        self._tally = Tally()
 
     @property
     def bindings(self) -> int:
         """How many subscriptions."""
-        return len(self._consumers)
+        return len(self._destinations)
 
     @property
     def queues(self) -> int:
         """How many queues, with or without consumers."""
         return len(self._queues)
 
-    def bind(self, destination: str, consume: Consume) -> int:
+    @property
+    def dropped(self) -> int:
+        """How many messages were dropped because a queue was full, or vanished."""
+        return self._tally.dropped
+
+    def bind(self, destination: str, take: Take) -> int:
         """Add a consumer; what waits in its queue is consumed at once. Returns a handle."""
         self._next += 1
         handle = self._next
-        self._consumers[handle] = (destination, consume)
-        if not destination.startswith(_TOPIC):
-            self._bind_queue(destination, handle, consume)
-        elif is_pattern(destination):
-            self._patterns[handle] = (destination, consume)
+        self._destinations[handle] = destination
+        if destination.startswith(_TOPIC):
+            self._bind_topic(destination, handle, take)
         else:
-            self._exact.setdefault(destination, {})[handle] = consume
+            self._bind_queue(destination, TakingConsumer(handle, take))
+        return handle
+
+    def bind_held(self, destination: str, take: TakeHeld, prefetch: int = 0) -> int:
+        """Add a consumer that settles each message with its token; see :meth:`bind`.
+
+        A topic's consumer gets a queue of its own, so that it can refuse messages and have them again.
+
+        Args:
+            destination: A topic, a pattern, or a queue.
+            take: Called with each message and its token.
+            prefetch: Most unsettled messages at a time; 0 leaves it to the limits.
+        """
+        self._next += 1
+        handle = self._next
+        self._destinations[handle] = destination
+        consumer = HoldingConsumer(handle, take, prefetch, self._queue_limits)
+        if destination.startswith(_TOPIC):
+            queue = Queue(self._queue_limits, self._tally)
+            self._held[handle] = _Held(consumer, queue)
+            queue.add(consumer)
+            self._bind_topic(destination, handle, queue.put)
+        else:
+            queue = self._queues.setdefault(destination, Queue(self._queue_limits, self._tally))
+            self._held[handle] = _Held(consumer, queue)
+            self._bind_queue(destination, consumer)
         return handle
 
     def unbind(self, handle: int) -> None:
-        """Remove a consumer; unknown handles are ignored."""
-        entry = self._consumers.pop(handle, None)
-        if entry is None:
+        """Remove a consumer, and give what it held to others; unknown handles are ignored."""
+        destination = self._destinations.pop(handle, None)
+        if destination is None:
             return
-        destination = entry[0]
-        if self._patterns.pop(handle, None) is not None:
+        self._held.pop(handle, None)
+        consumer = self._consumers.pop(handle, None)
+        if consumer is not None:
+            self._unbind_queue(destination, consumer)
             return
-        exact = self._exact.get(destination)
-        if exact is not None:
-            exact.pop(handle, None)
+        if self._patterns.pop(handle, None) is None:
+            exact = self._exact[destination]
+            del exact[handle]
             if not exact:
                 del self._exact[destination]
-            return
-        queue = self._queues[destination]
-        queue.consumers.remove(handle)
-        if not queue.consumers:
-            del self._queues[destination]  # nothing waits while there is a consumer
+
+    def settle(self, handle: int, token: str, *, cumulative: bool = False) -> bool:
+        """A consumer has done with a message, and with all before it if ``cumulative``.
+
+        Returns:
+            False if the consumer holds no such message.
+        """
+        held = self._held.get(handle)
+        if held is None or not held.consumer.settle(token, cumulative=cumulative):
+            return False
+        held.queue.pump()
+        return True
+
+    def refuse(self, handle: int, token: str, *, requeue: bool, cumulative: bool = False) -> bool:
+        """A consumer does not want a message; it goes back to its place, or is dropped.
+
+        Returns:
+            False if the consumer holds no such message.
+        """
+        held = self._held.get(handle)
+        entries = held.consumer.settle(token, cumulative=cumulative) if held is not None else []
+        if held is None or not entries:
+            return False
+        held.queue.requeue(entries if requeue else ())
+        return True
 
     def publish(self, message: Message) -> int:
         """Hand a message to its consumers; returns how many took it."""
@@ -146,46 +159,55 @@ class Exchange:
             if exact is None:
                 return 0
             if len(exact) == 1:
-                for consume in exact.values():
-                    consume(message)
+                for take in exact.values():
+                    take(message)
                 return 1
         found = list(exact.values()) if exact is not None else []
-        found += [
-            consume for pattern, consume in self._patterns.values() if topic_matches(pattern, destination)
-        ]
-        for consume in found:
-            consume(message)
+        found += [take for pattern, take in self._patterns.values() if topic_matches(pattern, destination)]
+        for take in found:
+            take(message)
         return len(found)
 
-    def _bind_queue(self, name: str, handle: int, consume: Consume) -> None:
-        queue = self._queues.setdefault(name, _Queue())
+    # ----------------------------------------------------------------------------------------
+
+    def _bind_topic(self, destination: str, handle: int, take: Take) -> None:
+        if is_pattern(destination):
+            self._patterns[handle] = (destination, take)
+        else:
+            self._exact.setdefault(destination, {})[handle] = take
+
+    def _bind_queue(self, name: str, consumer: Consumer) -> None:
+        self._consumers[consumer.handle] = consumer
+        queue = self._queues.setdefault(name, Queue(self._queue_limits, self._tally))
         self._orphans.pop(name, None)
-        queue.consumers.append(handle)
-        while queue.waiting:
-            consume(queue.waiting.popleft())
-        queue.size = 0
+        queue.add(consumer)
+
+    def _unbind_queue(self, name: str, consumer: Consumer) -> None:
+        queue = self._queues[name]
+        queue.remove(consumer)
+        if queue.consumers:
+            return
+        if queue.waiting:
+            self._orphan(name)
+        else:
+            self._forget(name)
 
     def _publish_queue(self, message: Message) -> int:
-        queue = self._queues.get(message.destination)
-        if queue is not None and queue.consumers:
-            handle = queue.consumers[0]
-            queue.consumers.rotate(-1)
-            self._consumers[handle][1](message)
-            return 1
-        self._keep(message, queue)
-        return 0
-
-    def _keep(self, message: Message, queue: _Queue | None) -> None:
-        name, limits = message.destination, self._limits
+        name = message.destination
+        queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = _Queue()
+            queue = self._queues[name] = Queue(self._queue_limits, self._tally)
+        taken = queue.put(message)
+        if not queue.consumers:
+            self._orphan(name)
+        return int(taken)
+
+    def _orphan(self, name: str) -> None:
         self._orphans[name] = None
         self._orphans.move_to_end(name)
-        queue.waiting.append(message)
-        queue.size += len(message.body)
-        while len(queue.waiting) > limits.queue_messages or queue.size > limits.queue_bytes:
-            queue.size -= len(queue.waiting.popleft().body)
-            self.dropped += 1
-        while len(self._orphans) > limits.queues:
+        while len(self._orphans) > self._limits.queues:
             oldest, _ = self._orphans.popitem(last=False)
-            self.dropped += len(self._queues.pop(oldest).waiting)
+            self._forget(oldest)
+
+    def _forget(self, name: str) -> None:
+        self._tally.dropped += len(self._queues.pop(name).waiting)

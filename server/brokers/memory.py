@@ -6,11 +6,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from core.errors import BrokerUnavailable
 
-from .base import Availability, Deliver, Settled
+from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import ParsedDelivery
-from .exchange import Exchange, Message
+from .exchange import Exchange
+from .message import Message
 
 
 class MemoryExchange:
@@ -41,6 +44,15 @@ class MemoryExchange:
             broker.set_available(available, reason)
 
 
+class _Subscription(msgspec.Struct):
+    """A subscription, and its binding at the exchange while there is one."""
+
+    destination: str
+    deliver: Deliver
+    consume: Consume
+    binding: int = 0
+
+
 class MemoryBroker:
     """One instance's end of a :class:`MemoryExchange`; implements ``Broker``."""
 
@@ -50,7 +62,8 @@ class MemoryBroker:
         self.reason = "not started"
         self._shared = shared or MemoryExchange()
         self._on_availability: Availability | None = None
-        self._handles: set[int] = set()
+        self._subscriptions: dict[int, _Subscription] = {}
+        self._count = 0
         self._todo: deque[Callable[[], None]] = deque()
         self._scheduled = False
 
@@ -63,9 +76,9 @@ class MemoryBroker:
     async def stop(self) -> None:
         """Detach; what is on its way to this end is dropped."""
         self._shared.detach(self)
-        for handle in self._handles:
-            self._shared.exchange.unbind(handle)
-        self._handles.clear()
+        for subscription in self._subscriptions.values():
+            self._unbind(subscription)
+        self._subscriptions.clear()
         self._todo.clear()
         self.available, self.reason = False, "stopped"
 
@@ -74,6 +87,11 @@ class MemoryBroker:
         if available == self.available:
             return
         self.available, self.reason = available, reason
+        for subscription in self._subscriptions.values():
+            if available:
+                self._bind(subscription)
+            else:
+                self._unbind(subscription)
         if self._on_availability is not None:
             self._on_availability(available, reason)
 
@@ -87,28 +105,56 @@ class MemoryBroker:
         if done is not None:
             self._soon(lambda: done(None))
 
-    def subscribe(self, destination: str, deliver: Deliver, ready: Settled | None = None) -> int:
-        """Subscribe; in place at once."""
-
-        def consume(message: Message) -> None:
-            if self.available:
-                self._soon(lambda: self._deliver(handle, message, deliver))
-
-        handle = 0
-        handle = self._shared.exchange.bind(destination, consume)
-        self._handles.add(handle)
+    def subscribe(
+        self, destination: str, deliver: Deliver, ready: Settled | None = None, consume: Consume = AUTO
+    ) -> int:
+        """Subscribe; in place at once, or when the broker is available again."""
+        self._count += 1
+        subscription = self._subscriptions[self._count] = _Subscription(destination, deliver, consume)
+        if self.available:
+            self._bind(subscription)
         if ready is not None:
             self._soon(lambda: ready(None))
-        return handle
+        return self._count
 
     def unsubscribe(self, handle: int) -> None:
         """End a subscription."""
-        self._handles.discard(handle)
-        self._shared.exchange.unbind(handle)
+        subscription = self._subscriptions.pop(handle, None)
+        if subscription is not None:
+            self._unbind(subscription)
 
-    def _deliver(self, handle: int, message: Message, deliver: Deliver) -> None:
-        if handle in self._handles:
-            deliver(ParsedDelivery(message.headers, message.body))
+    def ack(self, handle: int, token: str) -> None:
+        """Settle a message."""
+        subscription = self._subscriptions.get(handle)
+        if subscription is not None:
+            self._shared.exchange.settle(subscription.binding, token)
+
+    def nack(self, handle: int, token: str, *, requeue: bool = True) -> None:
+        """Give a message back, or drop it."""
+        subscription = self._subscriptions.get(handle)
+        if subscription is not None:
+            self._shared.exchange.refuse(subscription.binding, token, requeue=requeue)
+
+    def _bind(self, subscription: _Subscription) -> None:
+        exchange, binding = self._shared.exchange, 0
+
+        def take(message: Message, token: str = "") -> None:
+            self._soon(lambda: self._deliver(subscription, binding, message, token))
+
+        consume = subscription.consume
+        if consume.ack == "auto":
+            binding = exchange.bind(subscription.destination, take)
+        else:
+            binding = exchange.bind_held(subscription.destination, take, consume.prefetch)
+        subscription.binding = binding
+
+    def _unbind(self, subscription: _Subscription) -> None:
+        binding, subscription.binding = subscription.binding, 0
+        self._shared.exchange.unbind(binding)
+
+    def _deliver(self, subscription: _Subscription, binding: int, message: Message, token: str) -> None:
+        if subscription.binding == binding:
+            subscription.deliver(ParsedDelivery(message.headers, message.body, token))
 
     def _soon(self, call: Callable[[], None]) -> None:
         self._todo.append(call)

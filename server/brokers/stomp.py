@@ -25,9 +25,9 @@ from core.protocol import (
 )
 
 from .addresses import parse_stomp_url
-from .base import Availability, Deliver, Settled
+from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import Delivery, ParsedDelivery
-from .exchange import NOT_FORWARDED
+from .message import NOT_FORWARDED
 from .stomp_link import DEFAULT_BACKLOG_LIMIT, StompLink
 
 logger = logging.getLogger("pushscope.server.broker")
@@ -50,11 +50,16 @@ class RelayTimes(msgspec.Struct, frozen=True):
 
 
 class _Subscription(msgspec.Struct):
-    """A subscription as it is to be; ``ready`` is None once it has been told."""
+    """A subscription as it is to be; ``ready`` is None once it has been told.
+
+    ``held`` are the tokens of messages that this connection delivered and that are not settled.
+    """
 
     destination: str
     deliver: Deliver
     ready: Settled | None
+    consume: Consume
+    held: set[str]
 
 
 class StompBroker:
@@ -127,11 +132,14 @@ class StompBroker:
         else:
             link.write(link.session.send(destination, body, headers, receipt=self._ask_receipt(done)))
 
-    def subscribe(self, destination: str, deliver: Deliver, ready: Settled | None = None) -> int:
+    def subscribe(
+        self, destination: str, deliver: Deliver, ready: Settled | None = None, consume: Consume = AUTO
+    ) -> int:
         """SUBSCRIBE now, or when connected."""
         self._count += 1
         handle = self._count
-        subscription = self._subscriptions[str(handle)] = _Subscription(destination, deliver, ready)
+        subscription = _Subscription(destination, deliver, ready, consume, set())
+        self._subscriptions[str(handle)] = subscription
         if self.available and self._link is not None:
             self._subscribe(self._link, str(handle), subscription)
         return handle
@@ -143,6 +151,25 @@ class StompBroker:
         self._receipts.pop(f"s{handle}", None)
         if self.available and self._link is not None:
             self._link.write(self._link.session.unsubscribe(str(handle)))
+
+    def ack(self, handle: int, token: str) -> None:
+        """ACK, if the message came over this connection."""
+        self._settle("ACK", handle, token, {})
+
+    def nack(self, handle: int, token: str, *, requeue: bool = True) -> None:
+        """NACK, with RabbitMQ's ``requeue:false`` if the message is to be dropped."""
+        self._settle("NACK", handle, token, {} if requeue else {"requeue": "false"})
+
+    def _settle(self, command: str, handle: int, token: str, headers: dict[str, str]) -> None:
+        subscription = self._subscriptions.get(str(handle))
+        if subscription is None or token not in subscription.held or self._link is None:
+            return
+        subscription.held.discard(token)
+        if self._link.session.version == "1.2":
+            headers = {"id": token, **headers}
+        else:
+            headers = {"message-id": token, "subscription": str(handle), **headers}
+        self._link.write(encode(command, headers))
 
     # connection -----------------------------------------------------------------------------
 
@@ -213,8 +240,14 @@ class StompBroker:
 
     def _deliver(self, id: str, delivery: Delivery) -> None:
         subscription = self._subscriptions.get(id)
-        if subscription is not None:
-            subscription.deliver(delivery)
+        if subscription is None:
+            return
+        if subscription.consume.ack != "auto":
+            headers = delivery.headers
+            token = headers.get("ack") or headers["message-id"]
+            subscription.held.add(token)
+            delivery = ParsedDelivery(headers, delivery.body, token)
+        subscription.deliver(delivery)
 
     def _take(self, events: list[ClientEvent], connected: asyncio.Future[None]) -> None:
         for event in events:
@@ -277,7 +310,13 @@ class StompBroker:
         if subscription.ready is not None:
             receipt = f"s{id}"
             self._receipts[receipt] = _subscribed(subscription)
-        link.write(link.session.subscribe(id, subscription.destination, receipt=receipt))
+        consume, headers = subscription.consume, dict(subscription.consume.headers)
+        if consume.prefetch:
+            headers["prefetch-count"] = str(consume.prefetch)
+        subscription.held.clear()  # what another connection delivered cannot be settled on this one
+        link.write(
+            link.session.subscribe(id, subscription.destination, consume.ack, headers, receipt=receipt)
+        )
 
     def _ask_receipt(self, done: Settled) -> str:
         self._count += 1

@@ -9,13 +9,15 @@ from contextlib import AsyncExitStack
 import pytest
 
 from core.errors import BrokerUnavailable
-from server.brokers.base import Broker
+from server.brokers.base import AUTO, Broker, Consume
 from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
 from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.brokers.stomp import StompBroker
 
 PATIENCE = 20.0
+
+HELD = Consume(ack="client-individual")
 
 
 class Ends:
@@ -47,10 +49,12 @@ class Inbox:
         return self._queue.empty()
 
 
-async def subscribed(broker: Broker, destination: str, deliver: Callable[[Delivery], None]) -> int:
+async def subscribed(
+    broker: Broker, destination: str, deliver: Callable[[Delivery], None], consume: Consume = AUTO
+) -> int:
     """Subscribe and wait until it is in place."""
     ready: asyncio.Future[BrokerUnavailable | None] = asyncio.get_running_loop().create_future()
-    handle = broker.subscribe(destination, deliver, ready.set_result)
+    handle = broker.subscribe(destination, deliver, ready.set_result, consume)
     async with asyncio.timeout(PATIENCE):
         error = await ready
     if error is not None:
@@ -234,3 +238,98 @@ async def test_two_subscriptions_with_one_receiver_are_told_apart(ends: Ends) ->
     await published(ends.one, "/topic/a", b"once")
     await published(ends.one, "/topic/a", b"twice")
     assert await inbox.bodies(2) == [b"once", b"twice"]
+
+
+async def test_what_settles_itself_has_no_token(ends: Ends) -> None:
+    inbox = Inbox()
+    await subscribed(ends.two, "/queue/auto", inbox)
+    ends.one.publish("/queue/auto", {"ack": "forged"}, b"x")
+    assert (await inbox.next()).ack == ""
+
+
+async def test_a_settled_message_is_gone(ends: Ends) -> None:
+    first, second = Inbox(), Inbox()
+    handle = await subscribed(ends.two, "/queue/held", first, HELD)
+    for body in (b"1", b"2", b"3"):
+        ends.one.publish("/queue/held", {}, body)
+    one, two, three = [await first.next() for _ in range(3)]
+    assert one.ack and "redelivered" not in one.outgoing().tail.decode()
+    ends.two.ack(handle, two.ack)
+    ends.two.nack(handle, one.ack, requeue=False)
+    ends.two.unsubscribe(handle)
+    await subscribed(ends.one, "/queue/held", second, HELD)
+    again = await second.next()
+    assert again.body == three.body
+    assert again.headers["redelivered"] == "true"
+    assert second.empty
+
+
+async def test_what_a_consumer_held_when_it_ended_goes_to_another_before_the_rest(ends: Ends) -> None:
+    gone, stays = Inbox(), Inbox()
+    await subscribed(ends.one, "/queue/held", gone, Consume("client-individual", prefetch=2))
+    for number in range(4):
+        await published(ends.two, "/queue/held", str(number).encode())
+    assert await gone.bodies(2) == [b"0", b"1"]
+    await ends.one.stop()
+    handle = await subscribed(ends.two, "/queue/held", stays, Consume("client-individual", prefetch=1))
+    bodies: list[bytes] = []
+    for _ in range(4):
+        delivery = await stays.next()
+        bodies.append(delivery.body)
+        ends.two.ack(handle, delivery.ack)
+    assert bodies == [b"0", b"1", b"2", b"3"]
+
+
+async def test_prefetch_bounds_what_is_held(ends: Ends) -> None:
+    inbox, fence = Inbox(), Inbox()
+    handle = await subscribed(ends.two, "/queue/held", inbox, Consume("client-individual", prefetch=2))
+    await subscribed(ends.two, "/queue/fence", fence)
+    for number in range(5):
+        ends.one.publish("/queue/held", {}, str(number).encode())
+    ends.one.publish("/queue/fence", {}, b"")
+    await fence.next()
+    held = [await inbox.next() for _ in range(2)]
+    assert inbox.empty
+    for delivery in held:
+        ends.two.ack(handle, delivery.ack)
+    assert await inbox.bodies(2) == [b"2", b"3"]
+
+
+async def test_a_refused_message_comes_again(ends: Ends) -> None:
+    inbox = Inbox()
+    handle = await subscribed(ends.two, "/queue/held", inbox, Consume("client-individual", prefetch=1))
+    ends.one.publish("/queue/held", {"content-type": "text/plain"}, b"1")
+    ends.one.publish("/queue/held", {}, b"2")
+    first = await inbox.next()
+    ends.two.nack(handle, first.ack)
+    again = await inbox.next()
+    assert (again.body, again.headers["redelivered"]) == (b"1", "true")
+    assert again.headers["content-type"] == "text/plain"
+    assert again.ack != first.ack
+    ends.two.ack(handle, again.ack)
+    assert (await inbox.next()).body == b"2"
+
+
+async def test_tokens_that_nobody_knows_are_ignored(ends: Ends) -> None:
+    inbox = Inbox()
+    handle = await subscribed(ends.two, "/queue/held", inbox, HELD)
+    ends.one.publish("/queue/held", {}, b"1")
+    delivery = await inbox.next()
+    ends.two.ack(handle, "nonsense")
+    ends.two.nack(handle + 1, delivery.ack)
+    ends.two.ack(handle, delivery.ack)
+    ends.two.ack(handle, delivery.ack)  # by now
+    await published(ends.one, "/queue/held", b"2")
+    assert (await inbox.next()).body == b"2"
+    assert inbox.empty
+
+
+async def test_a_consumer_of_a_topic_may_settle_too(ends: Ends) -> None:
+    inbox = Inbox()
+    handle = await subscribed(ends.two, "/topic/held", inbox, HELD)
+    ends.one.publish("/topic/held", {}, b"1")
+    delivery = await inbox.next()
+    ends.two.nack(handle, delivery.ack)
+    again = await inbox.next()
+    assert (again.body, again.headers["redelivered"]) == (b"1", "true")
+    ends.two.ack(handle, again.ack)

@@ -95,7 +95,11 @@ async def broker() -> AsyncGenerator[EmbeddedBroker]:
         (b"ACK\nid:nope\n\n\0", "Subscription not found", "nope"),
         (b"COMMIT\ntransaction:t\n\n\0", "Bad transaction", "t"),
         (b"CONNECT\naccept-version:1.2\n\n\0", "", ""),
-        (b"SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\n\n\0", "Invalid header", "'auto' only"),
+        (
+            b"SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\nprefetch-count:x\n\n\0",
+            "Invalid header",
+            "'prefetch-count' has the value 'x'",
+        ),
     ],
 )
 async def test_errors_use_rabbitmqs_words_and_end_the_connection(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from server.brokers.exchange import Exchange, ExchangeLimits, Message
+from server.brokers.exchange import Exchange, ExchangeLimits
+from server.brokers.message import Message
 
 
 def message(destination: str, body: bytes = b"x") -> Message:
