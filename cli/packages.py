@@ -98,6 +98,18 @@ SYSTEM_NEEDS = {
             ("chromium|chromium-browser|google-chrome",),
         ),
         SystemNeed("nginx", "the gateway's measurement beside nginx", ("nginx",), ("nginx",)),
+        SystemNeed(
+            "rabbitmq",
+            "tests on RabbitMQ, on a private node",
+            ("rabbitmq-server",),
+            ("rabbitmq-server", "epmd"),
+        ),
+        SystemNeed(
+            "activemq",
+            "tests on ActiveMQ, on a private broker",
+            ("activemq", "default-jre-headless"),
+            ("activemq", "java"),
+        ),
     )
 }
 
