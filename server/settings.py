@@ -31,6 +31,10 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         prefixes: Which destinations go where.
         allowed_origins: Origins of web pages that may connect, besides our own and the gateways';
             ``*`` allows all.
+        allowed_headers: Headers that order a broker about (``durable``, ``x-message-ttl``, ``x-max-*``, …)
+            and that clients may use all the same; all others of the kind are stripped.
+        allowed_exchanges: Exchanges of RabbitMQ that clients may name as ``/exchange/<name>/…``, where
+            that is a broker prefix.
         queue_limit: Bytes that may wait for one client that does not read.
         stall_s: How long a client's connection may stay full.
         first_message_s: How long a client may stay silent after the handshake.
@@ -57,6 +61,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     default_user: str = "lijian"
     prefixes: Prefixes = DEFAULT_PREFIXES
     allowed_origins: tuple[str, ...] = ()
+    allowed_headers: tuple[str, ...] = ()
+    allowed_exchanges: tuple[str, ...] = ("amq.topic", "amq.direct", "amq.fanout")
     queue_limit: int = DEFAULT_QUEUE_LIMIT
     stall_s: float = 10.0
     first_message_s: float = 60.0

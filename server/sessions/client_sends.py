@@ -24,7 +24,7 @@ from ..settings import InstanceSettings
 from ..users.local_delivery import LocalDelivery, UserMessage
 from ..users.registry import UserRegistry
 from ..users.strategies import Strategy
-from .guard import Guard, clean
+from .guard import LONGEST_DESTINATION, Guard, malformed
 from .outbox import Outbox
 from .refusal import Refusal
 from .session import Session
@@ -32,6 +32,8 @@ from .session import Session
 #: Bytes of bodies that one transaction may hold back.
 _LARGEST_TRANSACTION: Final = 1024 * 1024
 _MOST_TRANSACTIONS: Final = 16
+#: What is added to the destination of a user, ``-user`` and the id of a session.
+_SUFFIX_ROOM: Final = 48
 
 
 class ClientSends:
@@ -101,12 +103,13 @@ class ClientSends:
         elif is_user_destination(destination, prefixes):
             self._to_user(session, event)
         elif is_broker_destination(destination, prefixes):
-            if why := self._guard.refuse(destination, session.id):
-                self._counters.refused_frames += 1
-                raise Refusal("Access refused", f"'{destination}' cannot be sent to: {why}")
+            self._check(destination, destination, session)
             frame = event.frame
             self._broker.publish(
-                destination, clean(frame.headers), frame.body, self._when_settled(session, event)
+                destination,
+                self._guard.headers.of_send(frame.headers),
+                frame.body,
+                self._when_settled(session, event),
             )
         else:
             self._counters.unroutable += 1
@@ -117,13 +120,26 @@ class ClientSends:
         if split is None:
             raise Refusal("Invalid destination", f"'{event.destination}' names no destination of a user")
         user, rest = split
-        message = UserMessage(user, rest, clean(event.frame.headers), event.frame.body)
+        if not is_broker_destination(rest, self._settings.prefixes):
+            raise Refusal("Unknown destination", f"'{event.destination}' is served by nobody here")
+        self._check(event.destination, rest, session, LONGEST_DESTINATION - _SUFFIX_ROOM)
+        headers = self._guard.headers.of_send(event.frame.headers)
+        message = UserMessage(user, rest, headers, event.frame.body)
         # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
         if user == session.id or (user == session.user and session.id in self._registry.local(user)):
             self._local.to_session(session, message)
             self._when_done(session, event)()
             return
         self._strategy.send(message, self._when_settled(session, event))
+
+    def _check(
+        self, destination: str, target: str, session: Session, longest: int = LONGEST_DESTINATION
+    ) -> None:
+        """Refuse what clients may not send to; ``target`` is what the broker would get."""
+        why = malformed(destination) or malformed(target, longest)
+        if why := why or self._guard.refuse_send(target, session.id):
+            self._counters.refused_frames += 1
+            raise Refusal("Access refused", f"'{destination[:300]}' cannot be sent to: {why}")
 
     def _when_done(self, session: Session, event: Send) -> Callable[[], None]:
         receipt = event.receipt

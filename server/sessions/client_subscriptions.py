@@ -70,9 +70,9 @@ class ClientSubscriptions:
             raise Refusal("Invalid destination", f"'{destination}' must not contain %2F")
         if not is_broker_destination(target, prefixes):
             raise Refusal("Unknown destination", f"'{destination}' is served by nobody here")
-        if not is_user and (why := self._guard.refuse(destination, session.id)):
+        if why := self._guard.refuse_subscribe(target, session.id):
             self._counters.refused_frames += 1
-            raise Refusal("Access refused", f"'{destination}' cannot be subscribed to: {why}")
+            raise Refusal("Access refused", f"'{destination[:300]}' cannot be subscribed to: {why}")
         self._relay(session, event, target, self._when_ready(session, event, is_user=is_user))
 
     def unsubscribe(self, session: Session, event: Unsubscribe) -> None:

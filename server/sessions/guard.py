@@ -1,78 +1,194 @@
-"""What clients may not do: listen to or write on what belongs to instances or to other sessions.
+"""What clients may not do: listen to or write on what belongs to instances, brokers, other sessions.
 
-Spring lets any client read the registry and forge snapshots (spec 5.3, "Security"); we do not.
+Spring lets any client read the registry and forge snapshots (spec 5.3, "Security"); we do not. The
+rules hold for every spelling of a destination (:mod:`.spellings`) and on every broker.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from ..brokers.delivery import Delivery
 from ..settings import InstanceSettings
+from .client_headers import HeaderRule
+from .spellings import Spelling, is_wild, plain_name, spelling_of
 
-#: Headers that only we set: a client could forge where a message seems to come from (spec 4.3).
-_OURS: Final = frozenset({"simpOrigDestination", "user-name", "ps-id"})
-#: Headers that concern the client's own connection.
-_CONNECTION: Final = frozenset({"destination", "content-length", "receipt", "transaction", "message-id"})
-#: Headers that declare queues at RabbitMQ; one client could break another's (spec 6.7, "Warning").
-_DECLARING: Final = frozenset(
-    {
-        "durable",
-        "auto-delete",
-        "exclusive",
-        "persistent",
-        "x-queue-name",
-        "x-queue-type",
-        "x-message-ttl",
-        "x-expires",
-        "x-max-length",
-        "x-max-length-bytes",
-        "x-max-priority",
-        "x-overflow",
-        "x-dead-letter-exchange",
-        "x-dead-letter-routing-key",
-        "x-single-active-consumer",
-    }
+#: The longest destination at a broker in bytes: AMQP's routing keys and queue names have one byte of
+#: length, and RabbitMQ's STOMP plugin fails the connection over a longer one.
+LONGEST_DESTINATION: Final = 255
+#: The longest destination of a client, with the name of a user in it.
+_LONGEST_USER_DESTINATION: Final = 1024
+_MOST_KNOWN: Final = 4096
+
+#: Names of all instances of all services begin so.
+_NAMESPACE: Final = "pushscope."
+#: ``pushscope.<service>.peers``, … word by word; a wildcard that could match one is refused.
+_SHAPES: Final = tuple(
+    tuple(re.compile(word) for word in shape)
+    for shape in (
+        ("pushscope", r"[\w-]+", "peers"),
+        ("pushscope", r"[\w-]+", "broadcast"),
+        ("pushscope", r"[\w-]+", "peer", "[0-9a-f]{12}"),
+    )
 )
-_DROPPED: Final = _OURS | _CONNECTION | _DECLARING
-#: Destinations that end in a session's id as we or Spring make them.
-_OF_SESSION: Final = re.compile(r"-user([0-9a-f]{16}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+#: Names that belong to a broker: its administration, and queues that it named.
+_OF_BROKER: Final = ("activemq.", "$sys", "amq.rabbitmq.")
+_QUEUE_OF_BROKER: Final = ("amq.", "stomp-subscription-")
+#: Ids of sessions as we (16 digits), Spring (UUID) and SockJS clients (8 characters) make them.
+_SESSION_ID: Final = re.compile(
+    r"-user([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16}|(?=[a-z]*[0-9])[a-z0-5]{8})(?![0-9A-Za-z])"
+)
+_SUFFIX: Final = "-user"
+
+
+class _Verdict(msgspec.Struct, frozen=True):
+    """What is true of a destination whoever asks: why nobody may, whose it is, whose it may be."""
+
+    sending: str
+    subscribing: str
+    owners: frozenset[str]
+    maybe: tuple[str, ...]
 
 
 class Guard:
-    """The rules of one instance."""
+    """The rules of one instance.
 
-    def __init__(self, settings: InstanceSettings) -> None:
-        self._internal = frozenset(
-            {
-                settings.peers_destination,
-                settings.broadcast_destination,
-                settings.unresolved_destination,
-                settings.registry_destination,
-            }
+    Args:
+        settings: Names of the internal destinations, and what is allowed.
+        is_session: Whether an id is the id of a session somewhere; for ids of unusual shape.
+    """
+
+    def __init__(
+        self, settings: InstanceSettings, is_session: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        #: Which headers pass.
+        self.headers = HeaderRule(settings.allowed_headers)
+        self._is_session = is_session
+        self._exchanges = frozenset(settings.allowed_exchanges)
+        internal = (settings.unresolved_destination, settings.registry_destination)
+        self._internal = frozenset(plain_name(destination) for destination in internal)
+        self._shapes = (
+            *_SHAPES,
+            *(tuple(re.compile(re.escape(word)) for word in name.split(".")) for name in self._internal),
         )
-        self._peer_prefix = settings.peer_destination("")
+        self._verdicts: dict[str, _Verdict] = {}
 
-    def refuse(self, destination: str, session_id: str) -> str:
-        """Why a client may not use a broker destination, or "" if it may."""
-        if self._is_internal(destination):
-            return "it belongs to the instances"
-        match = _OF_SESSION.search(destination)
-        if match is not None and match.group(1) != session_id:
-            return "it belongs to another session"
-        return ""
+    def refuse_send(self, destination: str, session_id: str) -> str:
+        """Why a client may not send to a broker destination, or "" if it may."""
+        verdict = self._verdict(destination)
+        return verdict.sending or self._foreign(verdict, session_id)
+
+    def refuse_subscribe(self, destination: str, session_id: str) -> str:
+        """Why a client may not subscribe to a broker destination, or "" if it may."""
+        verdict = self._verdict(destination)
+        return verdict.subscribing or self._foreign(verdict, session_id)
 
     def hides(self, delivery: Delivery) -> bool:
         """Whether a message that came through a client's wildcard is not meant for it."""
         headers = delivery.headers
-        return "simpOrigDestination" in headers or self._is_internal(headers["destination"])
+        if "simpOrigDestination" in headers:
+            return True
+        verdict = self._verdict(headers["destination"])
+        return bool(verdict.subscribing or verdict.owners) or any(map(self._is_session, verdict.maybe))
 
-    def _is_internal(self, destination: str) -> bool:
-        return destination in self._internal or destination.startswith(self._peer_prefix)
+    def _foreign(self, verdict: _Verdict, session_id: str) -> str:
+        others = verdict.owners - {session_id}
+        if others or any(id != session_id and self._is_session(id) for id in verdict.maybe):
+            return "it belongs to another session"
+        return ""
+
+    def _verdict(self, destination: str) -> _Verdict:
+        known = self._verdicts
+        verdict = known.get(destination)
+        if verdict is None:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            verdict = known[destination] = self._judge(destination)
+        return verdict
+
+    def _judge(self, destination: str) -> _Verdict:
+        if why := malformed(destination, LONGEST_DESTINATION):
+            return _Verdict(why, why, frozenset(), ())
+        spelling = spelling_of(destination)
+        owners = frozenset(id for name in spelling.names for id in _SESSION_ID.findall(name))
+        both = self._refuse_both(spelling)
+        sending = both or ("a message cannot be sent to a pattern" if spelling.wild else "")
+        subscribing = both or self._refuse_pattern(spelling)
+        return _Verdict(sending, subscribing, owners, tuple(_possible_ids(spelling.names, owners)))
+
+    def _refuse_both(self, spelling: Spelling) -> str:
+        if spelling.endless:
+            return "it is percent-encoded too often"
+        if spelling.private:
+            return "temporary destinations are of one broker connection, which clients share here"
+        for name in spelling.names:
+            if name in self._internal or name.startswith(_NAMESPACE):
+                return "it belongs to the instances"
+            lower = name.lower()
+            if lower.startswith(_OF_BROKER) or (spelling.queue and lower.startswith(_QUEUE_OF_BROKER)):
+                return "it belongs to the broker"
+        if spelling.exchanges - self._exchanges:
+            return "that exchange is not for clients"
+        return ""
+
+    def _refuse_pattern(self, spelling: Spelling) -> str:
+        if not spelling.wild:
+            return ""
+        if spelling.queue:
+            return "a queue has no wildcards"
+        patterns = [name.split(".") for name in spelling.names if is_wild(name)]
+        if any(_may_match(pattern, shape) for pattern in patterns for shape in self._shapes):
+            return "it would cover what belongs to the instances"
+        return ""
+
+
+def malformed(destination: str, longest: int = _LONGEST_USER_DESTINATION) -> str:
+    """Why a destination is none, or "": too long, or with characters that nobody can see."""
+    if len(destination) > longest or len(destination.encode()) > longest:
+        return f"it is longer than {longest} bytes"
+    if not destination.isprintable():
+        return "it has characters that cannot be printed"
+    return ""
 
 
 def clean(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a client's SEND that are passed on."""
-    return {name: value for name, value in headers.items() if name not in _DROPPED}
+    """The headers of a client's SEND that are passed on where nothing more is allowed.
+
+    Raises:
+        Refusal: One cannot be carried.
+    """
+    return _STRICT.of_send(headers)
+
+
+_STRICT: Final = HeaderRule()
+
+
+def _possible_ids(names: frozenset[str], owners: frozenset[str]) -> set[str]:
+    """What follows ``-user`` in a name, if it does not look like an id but may be one all the same."""
+    found: set[str] = set()
+    for name in names:
+        position = name.find(_SUFFIX)
+        while position >= 0:
+            found.add(name[position + len(_SUFFIX) :])
+            position = name.find(_SUFFIX, position + 1)
+    return found - owners - {""}
+
+
+def _may_match(pattern: Sequence[str], shape: Sequence[re.Pattern[str]]) -> bool:
+    """Whether a pattern matches some name of a shape: ``#`` and a last ``>`` are any number of words."""
+    # reachable[i]: the words of the pattern so far match the first i words of the shape.
+    reachable = [True] + [False] * len(shape)
+    for number, word in enumerate(pattern):
+        after = [False] * (len(shape) + 1)
+        rest = word == "#" or (word == ">" and number == len(pattern) - 1)
+        for position, reached in enumerate(reachable):
+            if rest:
+                after[position] = reached or (position > 0 and after[position - 1])
+            elif reached and position < len(shape):
+                after[position + 1] = word == "*" or shape[position].fullmatch(word) is not None
+        reachable = after
+    return reachable[-1]

@@ -7,7 +7,6 @@ consumer of its own, because consumers of a queue compete.
 from __future__ import annotations
 
 from core.errors import BrokerUnavailable
-from core.protocol import is_pattern
 
 from ..brokers.base import Broker, Settled
 from ..brokers.delivery import Delivery
@@ -16,6 +15,7 @@ from ..stages import Stage, StageLog
 from .guard import Guard
 from .hub import Hub, Topic
 from .session import Session
+from .spellings import spelling_of
 
 
 class _Entry:
@@ -26,7 +26,7 @@ class _Entry:
     def __init__(self, relay: TopicRelay, topic: Topic) -> None:
         self._relay = relay
         self._topic = topic
-        self._filtered = is_pattern(topic.destination)
+        self._filtered = spelling_of(topic.destination).wild
         self.handle = -1
         #: Who waits for the broker's confirmation; None once it has come.
         self.waiting: list[Settled] | None = []

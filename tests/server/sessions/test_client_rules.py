@@ -51,14 +51,14 @@ async def test_wildcards_do_not_hear_what_is_meant_for_others() -> None:
     async with (
         one_instance(local_shortcut=False) as instance,
         joined(instance.url, "joe") as joe,
-        joined(instance.url, "spy", "/topic/#") as spy,
+        joined(instance.url, "spy", "/topic/news.#") as spy,
         raw_stomp(instance.url) as sender,
     ):
         await sender.connect()
         await sender.send("SEND", {"destination": "/user/joe/topic/greetings"}, b"secret")
         assert (await joe.expect("MESSAGE")).body == b"secret"
         await sender.send("SEND", {"destination": "/user/nobody/topic/greetings"}, b"unresolved")
-        await sender.send("SEND", {"destination": "/topic/news"}, b"public")
+        await sender.send("SEND", {"destination": "/topic/news.today"}, b"public")
         assert (await spy.expect("MESSAGE")).body == b"public"
 
 
