@@ -122,7 +122,8 @@ class ClientSends:
         user, rest = split
         if not is_broker_destination(rest, self._settings.prefixes):
             raise Refusal("Unknown destination", f"'{event.destination}' is served by nobody here")
-        self._check(event.destination, rest, session, LONGEST_DESTINATION - _SUFFIX_ROOM)
+        why = malformed(event.destination) or malformed(rest, LONGEST_DESTINATION - _SUFFIX_ROOM)
+        self._check(event.destination, rest, session, why)
         headers = self._guard.headers.of_send(event.frame.headers)
         message = UserMessage(user, rest, headers, event.frame.body)
         # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
@@ -132,11 +133,8 @@ class ClientSends:
             return
         self._strategy.send(message, self._when_settled(session, event))
 
-    def _check(
-        self, destination: str, target: str, session: Session, longest: int = LONGEST_DESTINATION
-    ) -> None:
+    def _check(self, destination: str, target: str, session: Session, why: str = "") -> None:
         """Refuse what clients may not send to; ``target`` is what the broker would get."""
-        why = malformed(destination) or malformed(target, longest)
         if why := why or self._guard.refuse_send(target, session.id):
             self._counters.refused_frames += 1
             raise Refusal("Access refused", f"'{destination[:300]}' cannot be sent to: {why}")
