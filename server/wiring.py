@@ -24,6 +24,8 @@ from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
 from .handlers.mapping import Handlers
 from .origins import Origins
+from .relay.base import Relay
+from .relay.multiplexed import MultiplexedRelay
 from .sessions.broker_loss import EndWithBroker
 from .sessions.client_sends import ClientSends
 from .sessions.client_subscriptions import ClientSubscriptions
@@ -181,7 +183,7 @@ def _choose_strategy(given: Surroundings, local: LocalDelivery) -> Strategy:
 
 
 def _route(given: Surroundings, connections: Connections, users: Users, application: Application) -> Router:
-    settings, registry, broker, counters = given.settings, given.registry, given.broker, given.counters
+    settings, registry, counters = given.settings, given.registry, given.counters
     guard, outbox, hub = connections.guard, connections.outbox, connections.hub
     router = Router(
         settings,
@@ -196,12 +198,18 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
     )
     outbox.on_overflow = router.overflow
     router.outbox = outbox
-    topics = TopicRelay(hub, broker, guard, counters, given.stages)
-    router.subscriptions = ClientSubscriptions(settings, topics, outbox, guard, users.sync, counters)
-    router.sends = ClientSends(
-        settings, application, users.strategy, users.local, registry, broker, outbox, guard, counters
-    )
+    relay = router.relay = _relay(given, connections, users)
+    router.subscriptions = ClientSubscriptions(settings, relay, outbox, guard, counters)
+    router.sends = ClientSends(settings, application, relay, outbox, guard, counters)
     return router
+
+
+def _relay(given: Surroundings, connections: Connections, users: Users) -> Relay:
+    hub, guard, outbox = connections.hub, connections.guard, connections.outbox
+    topics = TopicRelay(hub, given.broker, guard, given.counters, given.stages)
+    return MultiplexedRelay(
+        given.broker, topics, users.strategy, users.local, given.registry, users.sync, outbox
+    )
 
 
 def _watch_broker(given: Surroundings, connections: Connections, users: Users, router: Router) -> BrokerWatch:

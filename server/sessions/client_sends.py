@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from core.errors import BrokerUnavailable, CloseCode
 from core.protocol import (
     Abort,
     Begin,
@@ -17,13 +16,11 @@ from core.protocol import (
     split_user_destination,
 )
 
-from ..brokers.base import Broker, Settled
 from ..counters import Counters
 from ..handlers.application import Application
+from ..relay.base import Relay
 from ..settings import InstanceSettings
-from ..users.local_delivery import LocalDelivery, UserMessage
-from ..users.registry import UserRegistry
-from ..users.strategies import Strategy
+from ..users.local_delivery import UserMessage
 from .guard import LONGEST_DESTINATION, Guard, malformed
 from .outbox import Outbox
 from .refusal import Refusal
@@ -43,20 +40,14 @@ class ClientSends:
         self,
         settings: InstanceSettings,
         application: Application,
-        strategy: Strategy,
-        local: LocalDelivery,
-        registry: UserRegistry,
-        broker: Broker,
+        relay: Relay,
         outbox: Outbox,
         guard: Guard,
         counters: Counters,
     ) -> None:
         self._settings = settings
         self._application = application
-        self._strategy = strategy
-        self._local = local
-        self._registry = registry
-        self._broker = broker
+        self._relay = relay
         self._outbox = outbox
         self._guard = guard
         self._counters = counters
@@ -69,7 +60,7 @@ class ClientSends:
             BrokerUnavailable: The broker is needed and away.
         """
         transaction = event.transaction
-        if transaction is None:
+        if transaction is None or session.transactions is None:  # None: the broker holds them back
             self._route(session, event)
             return
         held = (session.transactions or {}).get(transaction)
@@ -104,13 +95,7 @@ class ClientSends:
             self._to_user(session, event)
         elif is_broker_destination(destination, prefixes):
             self._check(destination, destination, session)
-            frame = event.frame
-            self._broker.publish(
-                destination,
-                self._guard.headers.of_send(frame.headers),
-                frame.body,
-                self._when_settled(session, event),
-            )
+            self._relay.publish(session, event, self._guard.headers.of_send(event.frame.headers))
         else:
             self._counters.unroutable += 1
             raise Refusal("Unknown destination", f"'{destination}' is served by nobody here")
@@ -125,13 +110,7 @@ class ClientSends:
         why = malformed(event.destination) or malformed(rest, LONGEST_DESTINATION - _SUFFIX_ROOM)
         self._check(event.destination, rest, session, why)
         headers = self._guard.headers.of_send(event.frame.headers)
-        message = UserMessage(user, rest, headers, event.frame.body)
-        # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
-        if user == session.id or (user == session.user and session.id in self._registry.local(user)):
-            self._local.to_session(session, message)
-            self._when_done(session, event)()
-            return
-        self._strategy.send(message, self._when_settled(session, event))
+        self._relay.to_user(session, event, UserMessage(user, rest, headers, event.frame.body))
 
     def _check(self, destination: str, target: str, session: Session, why: str = "") -> None:
         """Refuse what clients may not send to; ``target`` is what the broker would get."""
@@ -146,24 +125,6 @@ class ClientSends:
 
         def done() -> None:
             self._outbox.put(session, session.protocol.receipt(receipt))
-
-        return done
-
-    def _when_settled(self, session: Session, event: Send) -> Settled | None:
-        receipt = event.receipt
-        if receipt is None:
-            return None
-
-        def done(error: BrokerUnavailable | None) -> None:
-            if session.closed:
-                return
-            if error is None:
-                self._outbox.put(session, session.protocol.receipt(receipt))
-                return
-            frame = session.protocol.error("Broker not available.", str(error).encode(), receipt)
-            self._outbox.put(session, frame)
-            self._outbox.flush_one(session)
-            session.carrier.close(CloseCode.PROTOCOL_ERROR, "broker not available")
 
         return done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 from collections.abc import Callable, Sequence
@@ -26,6 +27,7 @@ from core.protocol import (
 )
 
 from ..counters import Counters
+from ..relay.base import Relay
 from ..settings import InstanceSettings
 from ..stages import Stage, StageLog
 from ..users.peers import PeerSync
@@ -72,6 +74,7 @@ class Router:
         self._limits = limits
         self.wheel = SessionWheel(self.look)
         self.outbox: Outbox
+        self.relay: Relay
         self.sends: ClientSends
         self.subscriptions: ClientSubscriptions
         #: Takes what clients say while the broker is away, if that ends them; usually None.
@@ -216,8 +219,9 @@ class Router:
             case Send():
                 self.sends.send(session, event)
             case HeartbeatReceived():
-                if not session.connected:
+                if session.protocol.version is None:
                     raise Refusal("no heart-beat before CONNECT", "The first frame must be CONNECT or STOMP.")
+                self.relay.forward(session, event)
             case Subscribe():
                 self.subscriptions.subscribe(session, event)
             case Unsubscribe():
@@ -235,6 +239,8 @@ class Router:
         match event:
             case Connect():
                 self._connect(session, event)
+                return
+            case _ if self.relay.forward(session, event):
                 return
             case Begin() | Commit() | Abort():
                 self.sends.transact(session, event)
@@ -258,7 +264,11 @@ class Router:
         extra = {"instance": self._settings.id}
         if user:
             extra["user-name"] = user
-        self.outbox.put(session, session.protocol.connected(extra))
+        self.relay.connect(session, event, extra, functools.partial(self._welcome, session))
+
+    def _welcome(self, session: Session, connected: bytes) -> None:
+        user = session.user
+        self.outbox.put(session, connected)
         session.connected = True
         self._counters.connects += 1
         self._strategy.joined(session)
