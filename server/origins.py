@@ -30,6 +30,16 @@ class Origins:
         #: (host, port) of gateways that lead here; replaced when discovery says so.
         self.gateways: frozenset[tuple[str, int]] = frozenset()
 
+    @property
+    def anywhere(self) -> bool:
+        """Whether all pages may connect."""
+        return self._all
+
+    @property
+    def listed(self) -> bool:
+        """Whether particular origins were allowed."""
+        return bool(self._allowed)
+
     def allow(self, headers: Headers, scheme: str) -> bool:
         """Whether a handshake with these headers (names in lower case) is allowed."""
         origin = _find(headers, b"origin")

@@ -3,6 +3,9 @@ r"""SockJS 0.3 frames, as servers send them and as clients read them (specificat
 Server to client: ``o`` opens, ``h`` is a heart-beat, ``a[…]`` an array of messages, ``c[code,reason]``
 the end. Client to server: a JSON array of strings. Messages are text; characters that old browsers
 lose are written as ``\uXXXX``.
+
+A server writes bytes: a message is quoted once for all its receivers (:func:`quote_bytes`), quoted
+messages wait as :data:`SEPARATOR`-ended lines, and :func:`array_frame` makes one frame of any number.
 """
 
 from __future__ import annotations
@@ -19,9 +22,15 @@ from ..errors import CloseCode, RemoteProtocolError
 OPEN: Final = "o"
 HEARTBEAT: Final = "h"
 
+#: Ends a quoted message that waits; no JSON string contains it.
+SEPARATOR: Final = b"\n"
+
 #: First chunk of a streaming response; old browsers show nothing before 2 KiB have come.
-XHR_STREAMING_PRELUDE: Final = "h" * 2048 + "\n"
-EVENTSOURCE_PRELUDE: Final = "\r\n"
+XHR_STREAMING_PRELUDE: Final = b"h" * 2048 + b"\n"
+EVENTSOURCE_PRELUDE: Final = b"\r\n"
+
+#: Messages that one array of a client may hold; its bytes are the carrier's to limit.
+MAX_MESSAGES: Final = 10_000
 
 #: Default end of a session by the server.
 GO_AWAY: Final = (3000, "Go away!")
@@ -33,8 +42,7 @@ _DECODER: Final = json.JSONDecoder()
 _FRAGILE: Final = re.compile(
     "[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff\ud800-\udfff\U00010000-\U0010ffff]"
 )
-# EventSource data is run through decodeURI by sockjs-client (sockjs.md §3)
-_PERCENT: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", "\0": "%00"})
+_encode_json = msgspec.json.Encoder().encode
 
 
 # ---- written by a server -----------------------------------------------------------------------
@@ -43,6 +51,18 @@ _PERCENT: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", "\0": "%0
 def quote(message: str) -> str:
     """A message as a JSON string with the fragile characters escaped."""
     return _FRAGILE.sub(_as_escape, json.dumps(message, ensure_ascii=False))
+
+
+def quote_bytes(payload: bytes) -> bytes:
+    """A message that is UTF-8 text, quoted as :func:`quote` does; what is no UTF-8 becomes U+FFFD."""
+    if payload.isascii():  # nothing fragile that JSON itself does not escape, and far quicker
+        return _encode_json(payload.decode("ascii"))
+    return quote(payload.decode("utf-8", "replace")).encode()
+
+
+def array_frame(lines: bytes) -> bytes:
+    """``a[…]`` of quoted messages, each ended by :data:`SEPARATOR`; at least one."""
+    return b"a[%b]" % lines[:-1].replace(SEPARATOR, b",")
 
 
 def messages_frame(messages: Sequence[str]) -> str:
@@ -55,32 +75,35 @@ def close_frame(code: int, reason: str) -> str:
     return f"c[{code},{quote(reason)}]"
 
 
-def eventsource_chunk(frame: str) -> str:
-    """A frame as one EventSource event."""
-    return f"data: {frame.translate(_PERCENT)}\r\n\r\n"
-
-
-def xhr_chunk(frame: str) -> str:
+def xhr_chunk(frame: bytes) -> bytes:
     """A frame for xhr and xhr_streaming."""
-    return frame + "\n"
+    return frame + b"\n"
 
 
-def htmlfile_chunk(frame: str) -> str:
+def eventsource_chunk(frame: bytes) -> bytes:
+    """A frame as one EventSource event.
+
+    sockjs-client runs its data through ``decodeURI``, so ``%`` must be escaped; of the other three
+    characters that would have to be (CR, LF, NUL) a frame has none: JSON has escaped them.
+    """
+    return b"data: %b\r\n\r\n" % frame.replace(b"%", b"%25")
+
+
+def htmlfile_chunk(frame: bytes) -> bytes:
     """A frame as a script element of the htmlfile transport."""
     # "</" would end the script element that the frame stands in
-    quoted = quote(frame).replace("</", "<\\/")
-    return f"<script>\np({quoted});\n</script>\r\n"
+    return b"<script>\np(%b);\n</script>\r\n" % quote_bytes(frame).replace(b"</", b"<\\/")
 
 
-def jsonp_body(callback: str, frame: str) -> str:
+def jsonp_body(callback: str, frame: bytes) -> bytes:
     """A frame as the body of a JSONP response; the callback must have been checked."""
-    return f"/**/{callback}({quote(frame)});\r\n"
+    return b"/**/%b(%b);\r\n" % (callback.encode(), quote_bytes(frame))
 
 
 # ---- read by a server ----------------------------------------------------------------------------
 
 
-def decode_messages(text: str, *, max_messages: int = 1000) -> list[str]:
+def decode_messages(text: str, *, max_messages: int = MAX_MESSAGES, array: bool = False) -> list[str]:
     """Messages of a WebSocket text or an xhr_send body; nothing for an empty text.
 
     A single JSON string is one message.
@@ -88,6 +111,7 @@ def decode_messages(text: str, *, max_messages: int = 1000) -> list[str]:
     Args:
         text: What the client sent; its length is limited by the carrier.
         max_messages: Most messages in one array.
+        array: Whether only an array will do, as in ``xhr_send``.
 
     Raises:
         RemoteProtocolError: Not JSON, or not strings; its text is the sentence that sockjs-node
@@ -99,7 +123,7 @@ def decode_messages(text: str, *, max_messages: int = 1000) -> list[str]:
         value: Any = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise RemoteProtocolError("Broken JSON encoding.", close_code=CloseCode.INVALID_DATA) from None
-    if isinstance(value, str):
+    if isinstance(value, str) and not array:
         return [value]
     if not _is_strings(value) or len(value) > max_messages:
         raise RemoteProtocolError("Payload expected.", close_code=CloseCode.INVALID_DATA)

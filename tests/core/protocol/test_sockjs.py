@@ -33,14 +33,21 @@ def test_fragile_characters_are_escaped(text: str, quoted: str) -> None:
 
 
 def test_wrapping_of_transports() -> None:
-    frame = sockjs.messages_frame(["100%", "</script>"])
-    assert sockjs.xhr_chunk(frame) == 'a["100%","</script>"]\n'
+    frame = sockjs.messages_frame(["100%", "</script>"]).encode()
+    assert sockjs.xhr_chunk(frame) == b'a["100%","</script>"]\n'
     event = sockjs.eventsource_chunk(frame)
-    assert event == 'data: a["100%25","</script>"]\r\n\r\n'
-    assert sockjs.eventsource_data(event[6:-4]) == frame
-    assert sockjs.htmlfile_chunk(frame) == '<script>\np("a[\\"100%\\",\\"<\\/script>\\"]");\n</script>\r\n'
-    assert sockjs.jsonp_body("cb", "o") == '/**/cb("o");\r\n'
+    assert event == b'data: a["100%25","</script>"]\r\n\r\n'
+    assert sockjs.eventsource_data(event[6:-4].decode()) == frame.decode()
+    assert sockjs.htmlfile_chunk(frame) == b'<script>\np("a[\\"100%\\",\\"<\\/script>\\"]");\n</script>\r\n'
+    assert sockjs.jsonp_body("cb", b"o") == b'/**/cb("o");\r\n'
     assert len(sockjs.XHR_STREAMING_PRELUDE) == 2049
+
+
+def test_quoted_messages_wait_as_lines_and_become_one_frame() -> None:
+    messages = ["a", "line\nend", '"quoted"\\', "100% é \u2028 🎈", "\0"]
+    lines = b"".join(sockjs.quote_bytes(message.encode()) + sockjs.SEPARATOR for message in messages)
+    assert sockjs.array_frame(lines).decode() == sockjs.messages_frame(messages)
+    assert sockjs.quote_bytes(b"\xff") == '"\N{REPLACEMENT CHARACTER}"'.encode("ascii", "backslashreplace")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,12 @@ def test_what_clients_should_not_send(text: str, sentence: str) -> None:
     with pytest.raises(RemoteProtocolError, match=sentence) as raised:
         sockjs.decode_messages(text)
     assert raised.value.close_code == 1007
+
+
+def test_a_single_string_is_no_array() -> None:
+    assert sockjs.decode_messages('["a"]', array=True) == ["a"]
+    with pytest.raises(RemoteProtocolError, match="Payload expected."):
+        sockjs.decode_messages('"a"', array=True)
 
 
 def test_too_many_messages_in_one_array() -> None:
