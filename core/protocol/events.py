@@ -15,13 +15,15 @@ from .frames import Frame
 
 
 class Malformed(msgspec.Struct, frozen=True, gc=False):
-    """The peer broke the protocol; always the last event, the parser or session is dead after it.
+    """The peer broke the protocol.
 
-    ``error.answer`` is what to send before closing (filled by sessions, empty from a bare parser),
-    ``error.close_code`` the WebSocket close code to use.
+    ``error.answer`` is what to send (filled by sessions, empty from a bare parser). If it is
+    ``fatal``, as nearly always, it is the last event, the parser or session is dead after it, and the
+    connection is to be closed, with ``error.close_code`` on a WebSocket.
     """
 
     error: RemoteProtocolError
+    fatal: bool = True
 
 
 class HeartbeatReceived(msgspec.Struct, frozen=True, gc=False):

@@ -35,12 +35,15 @@ class StompParser:
 
     Args:
         limits: What the peer may make us hold.
+        any_command: Take every word of capital letters for a command, for sessions that answer an
+            unknown one and go on.
 
     Attributes:
         lenient: Set for a peer that speaks STOMP 1.0: an unknown escape is text, not a fault.
     """
 
     __slots__ = (
+        "_any_command",
         "_dead",
         "_fast_frame",
         "_fast_head",
@@ -51,8 +54,9 @@ class StompParser:
         "lenient",
     )
 
-    def __init__(self, limits: Limits = CLIENT_LIMITS) -> None:
+    def __init__(self, limits: Limits = CLIENT_LIMITS, *, any_command: bool = False) -> None:
         self._limits = limits
+        self._any_command = any_command
         # in a head that is no longer than this no single line can be too long
         self._fast_head = min(limits.max_header_line, limits.max_frame - 2)
         self._fast_frame = min(limits.max_frame, limits.max_body)
@@ -126,7 +130,7 @@ class StompParser:
                 begin += gap
             frame = self._fast(piece)
             if frame is None:
-                reader = FrameReader(self._limits, start=begin, lenient=self.lenient)
+                reader = self._new_reader(begin)
                 frame = reader.read(data)
                 if frame is None:
                     return self._keep(data, begin, reader)
@@ -147,9 +151,12 @@ class StompParser:
                 raise _bare_cr()
             self._pending = bytearray(b"\r")
             return
-        reader = FrameReader(self._limits, start=begin, lenient=self.lenient)
+        reader = self._new_reader(begin)
         reader.read(data)
         self._keep(data, begin, reader)
+
+    def _new_reader(self, begin: int) -> FrameReader:
+        return FrameReader(self._limits, start=begin, lenient=self.lenient, any_command=self._any_command)
 
     def _keep(self, data: bytes, begin: int, reader: FrameReader) -> None:
         reader.rebase()

@@ -41,12 +41,15 @@ class FrameReader:
     """
 
     __slots__ = (
-        "_announced", "_body_at", "_command", "_headers", "_lenient", "_limits", "_line_at",
+        "_announced", "_any_command", "_body_at", "_command", "_headers", "_lenient", "_limits", "_line_at",
         "_lines", "_repeated", "_scanned", "_start", "end",
     )  # fmt: skip
 
-    def __init__(self, limits: Limits, *, start: int = 0, lenient: bool = False) -> None:
+    def __init__(
+        self, limits: Limits, *, start: int = 0, lenient: bool = False, any_command: bool = False
+    ) -> None:
         self._limits = limits
+        self._any_command = any_command
         self._lenient = lenient
         self._start = start
         self._line_at = start
@@ -79,7 +82,7 @@ class FrameReader:
         body = self._read_body(buffer)
         if body is None:
             return None
-        if body and self._command not in WITH_BODY:
+        if body and self._command in COMMANDS and self._command not in WITH_BODY:
             raise RemoteProtocolError(f"{self._command} must not have a body; this one has {len(body)} bytes")
         return Frame(self._command, self._headers, body, tuple(self._repeated))
 
@@ -141,9 +144,12 @@ class FrameReader:
 
     def _read_command(self, line: bytes) -> None:
         # "replace" cannot invent a command: the replacement character is in none of them
-        command = COMMANDS.get(line.decode("utf-8", "replace"))
+        word = line.decode("utf-8", "replace")
+        command = COMMANDS.get(word)
         if command is None:
-            raise _unknown_command(line, cut=False)
+            if not (self._any_command and word.isascii() and word.isalpha() and word.isupper()):
+                raise _unknown_command(line, cut=False)
+            command = word
         self._command = command
 
     def _read_header(self, line: bytes) -> None:

@@ -34,6 +34,10 @@ from .parser import StompParser
 from .violations import OWN_WORDING, Violated, Violation, Wording
 
 ACK_MODES: Final = frozenset({"auto", "client", "client-individual"})
+#: Even a forgiving session ends with these, as RabbitMQ's do.
+_FATAL: Final = frozenset(
+    {Violation.MALFORMED, Violation.ALREADY_CONNECTED, Violation.DUPLICATE_SUBSCRIPTION}
+)
 _TEXT_PLAIN: Final = {"content-type": "text/plain"}
 
 
@@ -53,6 +57,8 @@ class ServerSession:
         wording: Words of ERROR frames for violations.
         tolerance: After how many silent heart-beat intervals the client counts as lost; Spring and
             RabbitMQ take three.
+        forgiving: Whether the session goes on after a frame that was whole but wrong, as RabbitMQ
+            does: :class:`Malformed` is then not ``fatal``. It also takes SUBSCRIBE without an id.
 
     Attributes:
         version: Negotiated version, None until CONNECT has come.
@@ -64,8 +70,9 @@ class ServerSession:
     """
 
     __slots__ = (
-        "_heartbeat", "_now", "_over", "_parser", "_server_name", "_theirs", "_tolerance", "_versions",
-        "_wording", "beats", "connected_done", "session_id", "subscriptions", "transactions", "version",
+        "_forgiving", "_heartbeat", "_now", "_over", "_parser", "_server_name", "_theirs", "_tolerance",
+        "_versions", "_wording", "beats", "connected_done", "session_id", "subscriptions",
+        "transactions", "version",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +85,7 @@ class ServerSession:
         versions: tuple[str, ...] = VERSIONS,
         wording: Wording = OWN_WORDING,
         tolerance: float = 3.0,
+        forgiving: bool = False,
     ) -> None:
         self.session_id = session_id
         self.version: str | None = None
@@ -91,7 +99,8 @@ class ServerSession:
         self._tolerance = tolerance
         self._versions = versions
         self._wording = wording
-        self._parser = StompParser(limits)
+        self._forgiving = forgiving
+        self._parser = StompParser(limits, any_command=forgiving)
         self._now = 0.0
         self._over = False
 
@@ -122,11 +131,14 @@ class ServerSession:
 
     # ---- bytes for the client ----------------------------------------------------------------
 
-    def connected(self, extra: Mapping[str, str] | None = None) -> bytes:
+    def connected(
+        self, extra: Mapping[str, str] | None = None, heartbeat: tuple[int, int] | None = None
+    ) -> bytes:
         """The CONNECTED frame; heart-beats count from now on.
 
         Args:
             extra: Further headers, such as ``user-name`` and ``instance``.
+            heartbeat: (can send, want) for this client, in milliseconds, instead of everybody's.
 
         Raises:
             LocalProtocolError: No CONNECT has come, it was answered before, or a header of ``extra``
@@ -134,7 +146,7 @@ class ServerSession:
         """
         if self.version is None or self.connected_done:
             raise LocalProtocolError("CONNECTED answers exactly one CONNECT")
-        sends, wants = self._heartbeat
+        sends, wants = ours = heartbeat or self._heartbeat
         headers = {
             "version": self.version,
             "session": self.session_id,
@@ -144,8 +156,28 @@ class ServerSession:
         }
         frame = encode("CONNECTED", headers)
         self.connected_done = True
-        self.beats = Heartbeats(self._heartbeat, self._theirs, now=self._now, tolerance=self._tolerance)
+        self.beats = Heartbeats(ours, self._theirs, now=self._now, tolerance=self._tolerance)
         return frame
+
+    def connect_again(self) -> None:
+        """The CONNECT was refused and the connection stays: another may come (forgiving sessions)."""
+        self.version = None
+
+    def relayed(self, version: str, heartbeat: tuple[int, int]) -> None:
+        """CONNECTED is somebody else's and is passed on; heart-beats count from now on.
+
+        Args:
+            version: What that server chose.
+            heartbeat: That server's (can send, wants) in milliseconds.
+
+        Raises:
+            LocalProtocolError: No CONNECT has come, or it was answered before.
+        """
+        if self.version is None or self.connected_done:
+            raise LocalProtocolError("CONNECTED answers exactly one CONNECT")
+        self.version = version
+        self.connected_done = True
+        self.beats = Heartbeats(heartbeat, self._theirs, now=self._now, tolerance=self._tolerance)
 
     def receipt(self, receipt_id: str) -> bytes:
         """A RECEIPT frame."""
@@ -203,14 +235,16 @@ class ServerSession:
             return self._malformed(violated, frame)
 
     def _malformed(self, violated: Violated, frame: Frame | None) -> Malformed:
-        self._over = True
+        fatal = not self._forgiving or violated.violation in _FATAL
+        self._over = fatal
         message, detail = violated.words(self._wording)
         headers = {}
         if violated.violation is Violation.NO_COMMON_VERSION:
             headers = {"version": ",".join(reversed(self._versions))}
         receipt = frame.headers.get("receipt") if frame is not None else None
         answer = self.error(message, detail.encode("utf-8", "replace"), receipt, headers)
-        return Malformed(RemoteProtocolError(message, answer=answer, close_code=CloseCode.PROTOCOL_ERROR))
+        error = RemoteProtocolError(message, answer=answer, close_code=CloseCode.PROTOCOL_ERROR)
+        return Malformed(error, fatal)
 
     def _connect(self, frame: Frame) -> Connect:
         headers = frame.headers
@@ -257,9 +291,10 @@ class ServerSession:
         return Unsubscribe(frame, subscription, self.subscriptions.pop(subscription, None))
 
     def _subscription_id(self, frame: Frame) -> str:
-        if self.version == "1.0" and not frame.headers.get("id"):
-            return _required(frame, "destination")  # STOMP 1.0: the destination names it
-        return _required(frame, "id")
+        subscription = frame.headers.get("id")
+        if not subscription and (self._forgiving or self.version == "1.0"):
+            subscription = frame.headers.get("destination")  # STOMP 1.0: the destination names it
+        return subscription or _required(frame, "id", Violation.NO_SUBSCRIPTION_ID)
 
     def _ack(self, frame: Frame) -> Ack:
         return Ack(frame, self._acknowledged(frame), self._open_transaction(frame))
@@ -270,7 +305,9 @@ class ServerSession:
     def _acknowledged(self, frame: Frame) -> str:
         ours, other = ("id", "message-id") if self.version == "1.2" else ("message-id", "id")
         # either is understood: some clients keep the name of another version
-        return frame.headers.get(ours) or frame.headers.get(other) or _required(frame, ours)
+        return (
+            frame.headers.get(ours) or frame.headers.get(other) or _required(frame, ours, Violation.NO_ACK_ID)
+        )
 
     def _open_transaction(self, frame: Frame) -> str | None:
         transaction = frame.headers.get("transaction")
@@ -317,8 +354,8 @@ class ServerSession:
     }
 
 
-def _required(frame: Frame, name: str) -> str:
+def _required(frame: Frame, name: str, violation: Violation = Violation.MISSING_HEADER) -> str:
     value = frame.headers.get(name)
     if not value:
-        raise Violated(Violation.MISSING_HEADER, frame.command, header=name)
+        raise Violated(violation, frame.command, header=name)
     return value

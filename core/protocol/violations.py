@@ -21,6 +21,8 @@ class Violation(StrEnum):
     SERVER_COMMAND = "server-command"
     MISSING_HEADER = "missing-header"
     BAD_HEADER = "bad-header"
+    NO_ACK_ID = "no-ack-id"
+    NO_SUBSCRIPTION_ID = "no-subscription-id"
     DUPLICATE_SUBSCRIPTION = "duplicate-subscription"
     TRANSACTION_OPEN = "transaction-open"
     NO_TRANSACTION = "no-transaction"
@@ -28,6 +30,11 @@ class Violation(StrEnum):
 
 #: ``message`` header and body of an ERROR; both are formatted with command, header and value.
 Wording = Mapping[Violation, tuple[str, str]]
+
+_MISSING: Final = (
+    "{command} without the header '{header}'",
+    "{command} must have a header '{header}' that is not empty.",
+)
 
 OWN_WORDING: Final[Wording] = {
     Violation.MALFORMED: (
@@ -51,10 +58,9 @@ OWN_WORDING: Final[Wording] = {
         "Clients send CONNECT, STOMP, SEND, SUBSCRIBE, UNSUBSCRIBE, ACK, NACK, BEGIN, COMMIT, ABORT "
         "and DISCONNECT.",
     ),
-    Violation.MISSING_HEADER: (
-        "{command} without the header '{header}'",
-        "{command} must have a header '{header}' that is not empty.",
-    ),
+    Violation.MISSING_HEADER: _MISSING,
+    Violation.NO_ACK_ID: _MISSING,
+    Violation.NO_SUBSCRIPTION_ID: _MISSING,
     Violation.BAD_HEADER: (
         "{command} with an invalid header '{header}'",
         "The value is {value!r}. Allowed: heart-beat two comma-separated numbers of milliseconds; "
@@ -74,17 +80,22 @@ OWN_WORDING: Final[Wording] = {
     ),
 }
 
-#: As RabbitMQ 3.10 words it (specification rabbitmq.md §5), where it has words for it.
+#: As RabbitMQ 3.10 words it (specification rabbitmq.md §5), where it has words for it, to the line end.
 RABBITMQ_WORDING: Final[Wording] = {
     **OWN_WORDING,
-    Violation.NOT_CONNECTED: ("Illegal command", "You must log in using CONNECT first\n"),
+    Violation.NOT_CONNECTED: ("Illegal command", "You must log in using CONNECT first"),
     Violation.NO_COMMON_VERSION: ("Version mismatch", "Supported versions are 1.0,1.1,1.2\n"),
     Violation.SERVER_COMMAND: ("Bad command", 'Could not interpret command "{command}"\n'),
     Violation.MISSING_HEADER: ("Missing {header}", "\"{command}\" must include a '{header}' header\n"),
+    Violation.NO_ACK_ID: ("Missing header", '"{command}" must include the "{header}" header\n'),
+    Violation.NO_SUBSCRIPTION_ID: (
+        "Missing destination or id",
+        "{command} must include a 'destination' or 'id' header",
+    ),
     Violation.BAD_HEADER: ("Invalid header", "'{header}' has the value '{value}' on '{command}'.\n"),
     Violation.DUPLICATE_SUBSCRIPTION: (
         "Duplicated subscription identifier",
-        "A subscription identified by '{value}' already exists.\n",
+        "A subscription identified by 'T_{value}' already exists.",
     ),
     Violation.TRANSACTION_OPEN: ("Bad transaction", "Transaction '{value}' has already begun\n"),
     Violation.NO_TRANSACTION: ("Bad transaction", 'Invalid transaction identifier: "{value}"\n'),
