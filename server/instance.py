@@ -24,7 +24,8 @@ from .endpoints.app import InstanceApp
 from .endpoints.fast_http import FastHttpProtocol
 from .endpoints.fast_websocket import FastWebSocketProtocol
 from .handlers.demo import DEMO_HANDLERS
-from .handlers.mapping import Handlers, MessageHandler
+from .handlers.mapping import Handlers
+from .handlers.template import MessagingTemplate
 from .listener import Listener
 from .origins import Origins, place_of
 from .sessions.hub import Hub
@@ -55,7 +56,8 @@ class Instance:
         settings: What to be.
         broker: A broker object instead of the settings' URL, such as a :class:`MemoryBroker` on an
             exchange that several instances of one process share.
-        handlers: Application handlers; the demo's by default.
+        handlers: Application handlers: decorated functions, and instances of classes with decorated
+            methods (:mod:`.handlers`); the demo's by default.
 
     Raises:
         PortTakenError: The port is in use.
@@ -67,13 +69,13 @@ class Instance:
         settings: InstanceSettings | None = None,
         *,
         broker: Broker | None = None,
-        handlers: Iterable[MessageHandler] = DEMO_HANDLERS,
+        handlers: Iterable[object] = DEMO_HANDLERS,
     ) -> None:
         self.settings = settings = settings or InstanceSettings()
         self.counters = Counters()
         self.stages = StageLog()
         self.registry = UserRegistry()
-        self.handlers = Handlers(handlers)
+        self.handlers = Handlers(handlers, separator=settings.path_separator)
         # The strategy "none" is the bug that the article starts from: nobody but ourselves.
         if settings.strategy == "none":
             self.broker: Broker = MemoryBroker()
@@ -105,6 +107,11 @@ class Instance:
     def asgi(self) -> InstanceApp:
         """The instance as an ASGI application (between enter and exit)."""
         return self.parts.app
+
+    @property
+    def template(self) -> MessagingTemplate:
+        """What application code sends with (between enter and exit)."""
+        return self.parts.template
 
     @property
     def hub(self) -> Hub:

@@ -29,6 +29,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         discovery_url: Where to register and to learn about peers; None for no discovery.
         default_user: User of a connection that names none; "" leaves it anonymous.
         prefixes: Which destinations go where.
+        path_separator: Between the segments of paths behind the application prefix, in patterns of
+            handlers: ``/``, or ``.`` as in ``/app/room.7.say``.
         allowed_origins: Origins of web pages that may connect, besides our own and the gateways';
             ``*`` allows all.
         allowed_headers: Headers that order a broker about (``durable``, ``x-message-ttl``, ``x-max-*``, …)
@@ -60,6 +62,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     discovery_url: str | None = None
     default_user: str = "lijian"
     prefixes: Prefixes = DEFAULT_PREFIXES
+    path_separator: Literal["/", "."] = "/"
     allowed_origins: tuple[str, ...] = ()
     allowed_headers: tuple[str, ...] = ()
     allowed_exchanges: tuple[str, ...] = ("amq.topic", "amq.direct", "amq.fanout")

@@ -7,6 +7,7 @@ function of its layer and gets a line in that layer's record.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from .endpoints.push_api import PushApi
 from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
 from .handlers.mapping import Handlers
+from .handlers.replies import Replies
+from .handlers.template import MessagingTemplate
 from .origins import Origins
 from .relay.base import Relay
 from .relay.multiplexed import MultiplexedRelay
@@ -42,8 +45,10 @@ from .users.local_delivery import LocalDelivery
 from .users.peers import PeerSync
 from .users.pushes import Pushes
 from .users.registry import UserRegistry
+from .users.slices import Slicer
 from .users.spring_registry import SpringRegistry
 from .users.strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
+from .users.undeliverable import Undeliverable
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class Parts:
         connections: Its clients.
         users: How messages reach users.
         application: Runs the handlers.
+        template: What application code sends with.
         router: What clients' frames cause.
         push_api: ``/push`` and ``/test``.
         app: All of it as an ASGI application.
@@ -118,6 +124,7 @@ class Parts:
     connections: Connections
     users: Users
     application: Application
+    template: MessagingTemplate
     router: Router
     push_api: PushApi
     app: InstanceApp
@@ -128,21 +135,14 @@ def wire(given: Surroundings) -> Parts:
     """Make the parts and tell each of those it needs."""
     connections = _connect(given)
     users = _find_users(given, connections)
-    application = Application(
-        given.settings,
-        given.handlers,
-        users.strategy,
-        users.local,
-        given.broker,
-        given.counters,
-        given.spawn,
-    )
+    template = _let_send(given, users)
+    application = _apply(given, connections, users, template)
     router = _route(given, connections, users, application)
     push_api = _serve_pushes(given, connections, users)
     sockets = WebSocketEndpoint(router, given.origins)
     app = InstanceApp(sockets, push_api, admin_routes(given.facts, given.rule))
     watch = _watch_broker(given, connections, users, router)
-    return Parts(connections, users, application, router, push_api, app, watch)
+    return Parts(connections, users, application, template, router, push_api, app, watch)
 
 
 def _connect(given: Surroundings) -> Connections:
@@ -157,13 +157,20 @@ def _cut_nobody(session: Session) -> None:
 
 def _find_users(given: Surroundings, connections: Connections) -> Users:
     settings, registry, broker, loop = given.settings, given.registry, given.broker, given.loop
-    local = LocalDelivery(settings, connections.hub, registry, given.counters, given.stages)
+    undeliverable = Undeliverable(given.counters, time.time)
+    local = LocalDelivery(settings, connections.hub, registry, given.counters, given.stages, undeliverable)
+    slicer = Slicer(loop.call_later)
     sync: PeerSync | None = None
     spring: SpringRegistry | None = None
     if settings.strategy == "relay":
-        sync = PeerSync(settings, registry, given.tell_peers, loop.call_later, loop.time, given.counters)
-        spring = SpringRegistry(settings, registry, sync.epoch, broker.publish, loop.time)
+        sync = PeerSync(
+            settings, registry, given.tell_peers, loop.call_later, loop.time, given.counters, slicer
+        )
+        spring = SpringRegistry(
+            settings, registry, sync.epoch, broker.publish, loop.call_later, loop.time, slicer
+        )
         registry.on_local_change = spring.changed
+        registry.on_subscriptions = sync.resubscribed
     strategy = _choose_strategy(given, local)
     internal = InternalTopics(
         settings, broker, strategy, local, sync, spring, given.counters, given.on_subscribed
@@ -177,9 +184,28 @@ def _choose_strategy(given: Surroundings, local: LocalDelivery) -> Strategy:
         case "relay":
             return RelayStrategy(settings, registry, given.broker, local, counters, stages)
         case "broadcast":
-            return BroadcastStrategy(settings, registry, given.broker, counters, stages)
+            return BroadcastStrategy(settings, registry, given.broker, local, counters, stages)
         case "none":
             return LocalStrategy(registry, local, counters, stages)
+
+
+def _let_send(given: Surroundings, users: Users) -> MessagingTemplate:
+    sync, clock = users.sync, given.loop.time
+
+    def in_step() -> bool:
+        return sync is None or sync.in_step(clock())
+
+    return MessagingTemplate(
+        given.settings, users.strategy, given.broker, given.counters, given.stages, in_step
+    )
+
+
+def _apply(
+    given: Surroundings, connections: Connections, users: Users, template: MessagingTemplate
+) -> Application:
+    settings = given.settings
+    replies = Replies(settings, template, users.local, connections.hub, connections.guard)
+    return Application(settings, given.handlers, template, replies, given.counters, given.spawn)
 
 
 def _route(given: Surroundings, connections: Connections, users: Users, application: Application) -> Router:
@@ -198,8 +224,9 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
     )
     outbox.on_overflow = router.overflow
     router.outbox = outbox
+    router.undeliverable = users.local.undeliverable
     relay = router.relay = _relay(given, connections, users)
-    router.subscriptions = ClientSubscriptions(settings, relay, outbox, guard, counters)
+    router.subscriptions = ClientSubscriptions(settings, application, relay, outbox, guard, counters)
     router.sends = ClientSends(settings, application, relay, outbox, guard, counters)
     return router
 
@@ -229,6 +256,7 @@ def _serve_pushes(given: Surroundings, connections: Connections, users: Users) -
         users.sync,
         given.counters,
         given.stages,
+        users.local.undeliverable,
         given.loop.time,
     )
     return PushApi(pushes, given.rule)

@@ -1,12 +1,43 @@
-"""The application's side of an instance: what it does with messages to ``/app/…``."""
+"""The application's side of an instance: what it does with messages to ``/app/…``.
 
-from .mapping import (
-    Handlers,
-    MessageContext,
-    MessageHandler,
+::
+
+    @message_mapping("/hello")
+    @send_to_user("/topic/greetings")
+    def hello(message: str) -> str:
+        return "hello"
+
+
+    Instance(settings, handlers=[hello], interceptors=[...])
+"""
+
+from .arguments import Header, Payload, Variable
+from .conversion import MessageConversionError
+from .invocation import Headers, MessageContext, SessionId, User
+from .mapping import Handlers
+from .marks import (
+    message_exception_handler,
     message_mapping,
     send_to,
     send_to_user,
+    subscribe_mapping,
 )
+from .template import MessagingTemplate
 
-__all__ = ["Handlers", "MessageContext", "MessageHandler", "message_mapping", "send_to", "send_to_user"]
+__all__ = [
+    "Handlers",
+    "Header",
+    "Headers",
+    "MessageContext",
+    "MessageConversionError",
+    "MessagingTemplate",
+    "Payload",
+    "SessionId",
+    "User",
+    "Variable",
+    "message_exception_handler",
+    "message_mapping",
+    "send_to",
+    "send_to_user",
+    "subscribe_mapping",
+]

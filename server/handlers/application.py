@@ -9,20 +9,24 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from core.errors import BrokerUnavailable
-from core.protocol import Send, application_path
+from core.protocol import Send, Subscribe, application_path
 
-from ..brokers.base import Broker
 from ..counters import Counters
 from ..sessions.session import Session
 from ..settings import InstanceSettings
-from ..users.local_delivery import LocalDelivery, UserMessage
-from ..users.strategies import Strategy
-from .mapping import Handlers, MessageContext, MessageHandler, SendTo, SendToUser, encode_result
+from .handler import Handler
+from .invocation import Invocation
+from .mapping import Handlers
+from .replies import Replies
+from .routes import AmbiguousMapping
+from .template import MessagingTemplate
 
 logger = logging.getLogger("pushscope.server")
 
 #: Messages of one client that may wait while an asynchronous handler works on an earlier one.
 _LONGEST_BACKLOG: Final = 1_000
+#: Bytes of bodies that may wait so.
+_LARGEST_BACKLOG: Final = 4 * 1024 * 1024
 
 #: Runs a coroutine as a task that somebody keeps.
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -31,110 +35,152 @@ Spawn = Callable[[Coroutine[Any, Any, None]], None]
 class Application:
     """Calls handlers, in order for each client, and sends their results.
 
-    Exceptions of handlers are logged; the client is not told and stays connected (spec 7.6).
+    Exceptions go to exception handlers; those that none takes are logged, the client is not told
+    and stays connected (spec 7.6).
     """
 
     def __init__(
         self,
         settings: InstanceSettings,
         handlers: Handlers,
-        strategy: Strategy,
-        local: LocalDelivery,
-        broker: Broker,
+        template: MessagingTemplate,
+        replies: Replies,
         counters: Counters,
         spawn: Spawn,
     ) -> None:
         self._settings = settings
         self._handlers = handlers
-        self._strategy = strategy
-        self._local = local
-        self._broker = broker
+        self._template = template
+        self._replies = replies
         self._counters = counters
         self._spawn = spawn
 
-    def handle(self, session: Session, send: Send, done: Callable[[], None]) -> bool:
-        """Run the handler of a message; ``done`` when it has ended without an exception.
+    def handle(self, session: Session, event: Send | Subscribe, done: Callable[[], None]) -> bool:
+        """Run the handler of a message or subscription.
+
+        ``done`` is called when it has ended, unless with an exception that nobody handles.
 
         Returns:
             False if the client has sent far more than its handler keeps up with.
         """
         if session.backlog is not None:
-            session.backlog.append((send, done))
-            return len(session.backlog) <= _LONGEST_BACKLOG
-        running = self._call(session, send, done)
+            session.backlog.append((event, done))
+            session.backlog_bytes += len(event.frame.body)
+            return len(session.backlog) <= _LONGEST_BACKLOG and session.backlog_bytes <= _LARGEST_BACKLOG
+        running = self._call(session, event, done)
         if running is not None:
             session.backlog = deque()
             self._spawn(self._finish(session, running))
         return True
 
-    def _call(self, session: Session, send: Send, done: Callable[[], None]) -> Awaitable[None] | None:
+    def _call(
+        self, session: Session, event: Send | Subscribe, done: Callable[[], None]
+    ) -> Awaitable[None] | None:
         """Run a handler to its end, or return what remains to be awaited."""
-        path = application_path(send.destination, self._settings.prefixes) or ""
-        handler = self._handlers.find(path)
-        if handler is None:
+        destination = event.destination
+        path = application_path(destination, self._settings.prefixes) or ""
+        routes = self._handlers.messages
+        if isinstance(event, Subscribe):
+            routes = self._handlers.subscriptions
+        if routes.separator != "/":
+            path = path[1:]
+        try:
+            found = routes.find(path)
+        except AmbiguousMapping as error:
+            logger.error("%s", error)
+            return None
+        if found is None:
             self._counters.unroutable += 1
-            logger.info("no handler for %s (session %s)", send.destination, session.id)
+            logger.info("no handler for %s %s (session %s)", event.frame.command, destination, session.id)
             done()
             return None
         self._counters.handled += 1
-        context = MessageContext(session.user, session.id, send.destination, send.frame.headers)
+        handler, variables = found
+        invocation = Invocation(session, event.frame, destination, path, variables, self._template)
         try:
-            result = handler.call(send.frame.body, context)
+            result = handler.call(invocation)
             if inspect.isawaitable(result):
-                return self._await(session, handler, path, result, done)
-            self._reply(session, handler, path, result)
-        except Exception:  # theirs: it must not end the client's session, nor ours
-            logger.exception("the handler of %s failed", send.destination)
-            return None
+                return self._await(handler, event, invocation, result, done)
+            self._reply(handler, event, invocation, result)
+        except Exception as error:  # theirs: it must not end the client's session, nor ours
+            return self._rescue(handler, event, invocation, error, done)
         done()
         return None
 
     async def _await(
         self,
-        session: Session,
-        handler: MessageHandler,
-        path: str,
+        handler: Handler,
+        event: Send | Subscribe,
+        invocation: Invocation,
         result: Awaitable[object],
         done: Callable[[], None],
     ) -> None:
         try:
-            self._reply(session, handler, path, await result)
-        except Exception:
-            logger.exception("the handler of %s failed", path)
+            self._reply(handler, event, invocation, await result)
+        except Exception as error:
+            rescue = self._rescue(handler, event, invocation, error, done)
+            if rescue is not None:
+                await rescue
             return
         done()
 
     async def _finish(self, session: Session, running: Awaitable[None]) -> None:
         await running
         while session.backlog and not session.closed:
-            send, done = session.backlog.popleft()
-            remaining = self._call(session, send, done)
+            event, done = session.backlog.popleft()
+            session.backlog_bytes -= len(event.frame.body)
+            remaining = self._call(session, event, done)
             if remaining is not None:
                 await remaining
         session.backlog = None
+        session.backlog_bytes = 0
 
-    def _reply(self, session: Session, handler: MessageHandler, path: str, result: object) -> None:
-        if result is None:
-            return
-        body, content_type = encode_result(result)
-        headers = {"content-type": content_type}
-        try:
-            for reply in handler.replies or (SendTo(),):
-                match reply:
-                    case SendToUser():
-                        message = UserMessage(
-                            session.user, reply.destination or f"/queue{path}", headers, body
-                        )
-                        self._to_user(session, reply, message)
-                    case SendTo():
-                        for destination in reply.destinations or (f"/topic{path}",):
-                            self._broker.publish(destination, headers, body)
-        except BrokerUnavailable as error:
-            logger.warning("the reply of %s was not sent: %s", path, error)
-
-    def _to_user(self, session: Session, reply: SendToUser, message: UserMessage) -> None:
-        # An anonymous session is addressed by itself (spec 4.4).
-        if session.user and reply.broadcast:
-            self._strategy.send(message)
+    def _reply(
+        self, handler: Handler, event: Send | Subscribe, invocation: Invocation, result: object
+    ) -> None:
+        if handler.answers and isinstance(event, Subscribe):
+            self._replies.answer(invocation.session, event, result)
         else:
-            self._local.to_session(session, message)
+            self._replies.send(handler, invocation, result)
+
+    # exceptions -----------------------------------------------------------------------------
+
+    def _rescue(
+        self,
+        handler: Handler,
+        event: Send | Subscribe,
+        invocation: Invocation,
+        error: Exception,
+        done: Callable[[], None],
+    ) -> Awaitable[None] | None:
+        """Have an exception handled; returns what remains to be awaited."""
+        rescuer = self._rescuer(handler, error)
+        if rescuer is None or invocation.error is not None:  # an exception handler's own is not handled
+            _log(invocation.destination, error)
+            return None
+        invocation.error = error
+        try:
+            result = rescuer.call(invocation)
+            if inspect.isawaitable(result):
+                return self._await(rescuer, event, invocation, result, done)
+            self._reply(rescuer, event, invocation, result)
+        except Exception as second:
+            _log(invocation.destination, second)
+            return None
+        done()
+        return None
+
+    def _rescuer(self, handler: Handler, error: Exception) -> Handler | None:
+        """In the handler's class for the exception, for its direct cause; then everybody's."""
+        for handlers in (handler.errors, self._handlers.errors):
+            found = handlers.find(error) or handlers.find(error.__cause__)
+            if found is not None:
+                return found
+        return None
+
+
+def _log(destination: str, error: Exception) -> None:
+    if isinstance(error, BrokerUnavailable):
+        logger.warning("the reply of %s was not sent: %s", destination, error)
+    else:
+        logger.error("the handler of %s failed", destination, exc_info=error)

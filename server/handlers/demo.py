@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .mapping import message_mapping, send_to_user
+from .marks import message_mapping, send_to_user
 
 logger = logging.getLogger("pushscope.server")
 

@@ -1,180 +1,142 @@
-"""Application handlers for what clients send to ``/app/…``.
+"""Finds the handlers among functions and objects, and which of them takes a message.
 
-::
-
-    @message_mapping("/hello")
-    @send_to_user("/topic/greetings")
-    def hello(message: str) -> str:
-        return "hello"
-
-A handler takes the payload (``str``, ``bytes``, or any type that msgspec can decode from JSON)
-and, if it wants, a :class:`MessageContext`; it may be ``async``. What it returns is sent where
-its decorators say (spec 7.4): to the user, to destinations, or to ``/topic`` + its path.
+A function brings its mappings, an object those of its methods, each behind the patterns of its
+class (spec 7.1).
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, get_type_hints
-
-import msgspec
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Literal
 
 from core.errors import UsageError
 
-#: What a handler is: any function, sync or async.
-Function = Callable[..., Any]
+from .arguments import Arguments
+from .handler import ExceptionHandlers, Handler, check_replies
+from .marks import Marks, Reply, SendTo, SendToUser, marks_of
+from .patterns import Pattern, combine
+from .routes import Routes
 
-_TEXT: Final = "text/plain;charset=UTF-8"
-_BINARY: Final = "application/octet-stream"
-_JSON: Final = "application/json"
+Separator = Literal["/", "."]
 
-
-@dataclass(frozen=True, slots=True)
-class MessageContext:
-    """Who sent a message, where to, with which headers."""
-
-    user: str
-    session_id: str
-    destination: str
-    headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class SendToUser:
-    """The reply goes to the sender's user: all sessions, or the sending one only."""
-
-    destination: str = ""
-    broadcast: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class SendTo:
-    """The reply goes to these destinations."""
-
-    destinations: tuple[str, ...] = ()
-
-
-Reply = SendToUser | SendTo
-
-
-@dataclass(frozen=True, slots=True)
-class Replying:
-    """A function and where its results go."""
-
-    function: Function
-    replies: tuple[Reply, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MessageHandler:
-    """A function, the paths it serves, and where its results go.
-
-    Attributes:
-        function: The function itself.
-        paths: Behind the application prefix, with a leading slash.
-        replies: Where its results go; empty: ``/topic`` + path.
-        arguments: Type of each parameter.
-    """
-
-    function: Function
-    paths: tuple[str, ...]
-    replies: tuple[Reply, ...] = ()
-    arguments: tuple[Any, ...] = field(default=())
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, as in a unit test."""
-        return self.function(*args, **kwargs)
-
-    def call(self, body: bytes, context: MessageContext) -> Any:
-        """Call the function with a message; returns its result, or a coroutine.
-
-        Raises:
-            msgspec.MsgspecError: The payload is not what the function takes.
-            UnicodeDecodeError: The payload is not UTF-8.
-        """
-        values = [
-            context if kind is MessageContext else _convert(body, kind, context) for kind in self.arguments
-        ]
-        return self.function(*values)
-
-
-def message_mapping(*paths: str) -> Callable[[Function | Replying], MessageHandler]:
-    """Make a function the handler of SEND frames to application prefix + path."""
-
-    def decorate(function: Function | Replying) -> MessageHandler:
-        if isinstance(function, Replying):
-            inner, replies = function.function, function.replies
-        else:
-            inner, replies = function, ()
-        if not paths:
-            raise UsageError("message_mapping needs a path", hint='write @message_mapping("/hello")')
-        full = tuple(path if path.startswith("/") else f"/{path}" for path in paths)
-        return MessageHandler(inner, full, replies, _argument_types(inner))
-
-    return decorate
-
-
-def send_to_user(
-    destination: str = "", *, broadcast: bool = True
-) -> Callable[[Function | Replying], Replying]:
-    """Send results to the sender's user at ``destination`` (default ``/queue`` + path)."""
-    return _replying(SendToUser(destination, broadcast))
-
-
-def send_to(*destinations: str) -> Callable[[Function | Replying], Replying]:
-    """Send results to destinations (default ``/topic`` + path)."""
-    return _replying(SendTo(destinations))
+_NO_MARKS: Final = Marks()
+_HINT: Final = 'decorate a function, or methods of its class, with @message_mapping("/hello")'
 
 
 class Handlers:
-    """The handlers of an application, by path.
+    """The handlers of an application.
+
+    Args:
+        handlers: Functions that are decorated, and instances of classes whose methods are.
+        separator: Of the segments of paths, behind the application prefix.
+
+    Attributes:
+        messages: By path of SEND frames.
+        subscriptions: By path of SUBSCRIBE frames.
+        errors: Exception handlers that are functions: everybody's.
 
     Raises:
-        UsageError: Two handlers serve the same path.
+        UsageError: Two handlers would take the same message; a parameter can get nothing; or
+            something is no handler.
     """
 
-    def __init__(self, handlers: Iterable[MessageHandler] = ()) -> None:
-        self._by_path: dict[str, MessageHandler] = {}
-        for handler in handlers:
-            for path in handler.paths:
-                if path in self._by_path:
-                    raise UsageError(f"two handlers for {path}", hint="give each its own path")
-                self._by_path[path] = handler
+    def __init__(self, handlers: Iterable[object] = (), *, separator: Separator = "/") -> None:
+        self.messages: Routes[Handler] = Routes(separator)
+        self.subscriptions: Routes[Handler] = Routes(separator)
+        self.errors = ExceptionHandlers()
+        self._separator = separator
+        for item in handlers:
+            self._add(item)
+        self.messages.check()
+        self.subscriptions.check()
 
-    def find(self, path: str) -> MessageHandler | None:
-        """The handler of a path."""
-        return self._by_path.get(path)
+    def _add(self, item: object) -> None:
+        if isinstance(item, type):
+            raise UsageError(f"{item.__name__} is a class", hint=f"give an instance of it: {item.__name__}()")
+        if inspect.isroutine(item):
+            marks = marks_of(item)
+            if not marks.handles:
+                raise UsageError(f"{item.__qualname__} is no handler", hint=_HINT)
+            self._add_function(item, marks, _NO_MARKS, self.errors)
+            return
+        outer, errors, found = marks_of(type(item)), ExceptionHandlers(), False
+        for name in _method_names(type(item)):
+            method = getattr(item, name)
+            marks = marks_of(method)
+            if marks.handles:
+                found = True
+                self._add_function(method, marks, outer, errors)
+        if not found:
+            raise UsageError(f"{item!r} is no handler, nor are its methods", hint=_HINT)
+
+    def _add_function(self, function: Any, marks: Marks, outer: Marks, errors: ExceptionHandlers) -> None:
+        name = getattr(function, "__qualname__", repr(function))
+        own = _replies(marks.replies, outer.replies)
+        if marks.errors is not None:
+            self._add_exception_handler(function, name, marks, own, errors)
+        if marks.messages is not None:
+            self._map(self.messages, function, name, marks.messages, outer, own, errors)
+        if marks.subscriptions is not None:
+            # A class's destinations are not for answers to subscriptions: only the method's own.
+            self._map(self.subscriptions, function, name, marks.subscriptions, outer, marks.replies, errors)
+
+    def _add_exception_handler(
+        self, function: Any, name: str, marks: Marks, replies: tuple[Reply, ...], errors: ExceptionHandlers
+    ) -> None:
+        arguments = Arguments(function, name, handles_errors=True)
+        handler = Handler(name, function, arguments, replies, False, ExceptionHandlers())
+        for error in marks.errors or arguments.errors or (Exception,):
+            errors.add(error, handler)
+
+    def _map(
+        self,
+        routes: Routes[Handler],
+        function: Any,
+        name: str,
+        inner: tuple[str, ...],
+        outer: Marks,
+        replies: tuple[Reply, ...],
+        errors: ExceptionHandlers,
+    ) -> None:
+        texts = [
+            combine(first, second, self._separator)
+            for first in outer.messages or ("",)
+            for second in inner or ("",)
+        ]
+        if not all(texts):
+            raise UsageError(f"{name} has no path", hint='write @message_mapping("/hello")')
+        patterns = [Pattern(text, self._separator) for text in texts]
+        arguments = Arguments(function, name, [frozenset(pattern.variables) for pattern in patterns])
+        check_replies(replies, patterns, name)
+        answers = routes is self.subscriptions and not replies
+        handler = Handler(name, function, arguments, replies, answers, errors)
+        for pattern in patterns:
+            routes.add(pattern, handler)
 
 
-def encode_result(value: object) -> tuple[bytes, str]:
-    """Body and content type of what a handler returned (spec 7.3)."""
-    if isinstance(value, str):
-        return value.encode(), _TEXT
-    if isinstance(value, bytes | bytearray):
-        return bytes(value), _BINARY
-    return msgspec.json.encode(value), _JSON
+def _replies(own: tuple[Reply, ...], outer: tuple[Reply, ...]) -> tuple[Reply, ...]:
+    """A method's destinations, or its class's where it names none (spec 7.4)."""
+    return own if _names_one(own) or not outer else outer
 
 
-def _replying(reply: Reply) -> Callable[[Function | Replying], Replying]:
-    def decorate(function: Function | Replying) -> Replying:
-        if isinstance(function, Replying):
-            return Replying(function.function, (reply, *function.replies))
-        return Replying(function, (reply,))
-
-    return decorate
-
-
-def _argument_types(function: Function) -> tuple[Any, ...]:
-    hints = get_type_hints(function)
-    return tuple(hints.get(name, str) for name in inspect.signature(function).parameters)
+def _names_one(replies: Sequence[Reply]) -> bool:
+    for reply in replies:
+        match reply:
+            case SendTo():
+                named = bool(reply.destinations)
+            case SendToUser():
+                named = bool(reply.destination)
+        if named:
+            return True
+    return False
 
 
-def _convert(body: bytes, kind: Any, context: MessageContext) -> Any:
-    content_type = context.headers.get("content-type", "").partition(";")[0].strip()
-    if kind is bytes:
-        return body
-    if kind is str and content_type != _JSON:
-        return body.decode()
-    return msgspec.json.decode(body, type=kind)
+def _method_names(kind: type) -> list[str]:
+    """Names of all functions of a class, in the order in which they are written, parents' first."""
+    names: dict[str, None] = {}
+    for parent in reversed(kind.__mro__):
+        for name, member in vars(parent).items():
+            if inspect.isfunction(member) or isinstance(member, staticmethod | classmethod):
+                names[name] = None
+    return list(names)

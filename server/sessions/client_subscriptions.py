@@ -12,6 +12,7 @@ from core.protocol import (
 )
 
 from ..counters import Counters
+from ..handlers.application import Application
 from ..relay.base import Relay
 from ..settings import InstanceSettings
 from .guard import Guard
@@ -29,12 +30,14 @@ class ClientSubscriptions:
     def __init__(
         self,
         settings: InstanceSettings,
+        application: Application,
         relay: Relay,
         outbox: Outbox,
         guard: Guard,
         counters: Counters,
     ) -> None:
         self._settings = settings
+        self._application = application
         self._relay = relay
         self._outbox = outbox
         self._guard = guard
@@ -52,7 +55,8 @@ class ClientSubscriptions:
         if application_path(destination, prefixes) is not None:
             subscription = Subscription(event.id, destination, destination, Kind.APPLICATION)
             session.subscriptions[event.id] = subscription
-            self._receipt(session, event.receipt)
+            if not self._application.handle(session, event, lambda: self._receipt(session, event.receipt)):
+                raise Refusal("too many messages", "They come faster than the application handles them.")
             return
         is_user = is_user_destination(destination, prefixes)
         target = subscribe_target(destination, session.id, prefixes)
@@ -69,8 +73,11 @@ class ClientSubscriptions:
         """A client gives up a subscription; unknown ids are ignored."""
         subscription = session.subscriptions.pop(event.id, None)
         # The broker never hears of those that are the application's (spec §3, DEV).
-        relayed = subscription is not None and subscription.kind is not Kind.APPLICATION
-        if subscription is None or not relayed or not self._relay.unsubscribe(session, subscription, event):
+        if (
+            subscription is None
+            or subscription.kind is Kind.APPLICATION
+            or not self._relay.unsubscribe(session, subscription, event)
+        ):
             self._receipt(session, event.receipt)
 
     def release_all(self, session: Session) -> None:

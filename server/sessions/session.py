@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from core.protocol import Send, ServerSession
+from core.protocol import Send, ServerSession, Subscribe
 
 from .framing import Framing, websocket_frame
 from .subscription import Subscription
@@ -57,13 +57,16 @@ class Session:
         direct: Whether a push may go straight to this session without the broker (order!).
         slot: Where the session is in the timers' wheel; 0 for nowhere.
         backlog: Messages that wait for an asynchronous handler to end; None if none runs.
+        backlog_bytes: Bytes of their bodies.
         joined_seq: Version of the local users that contains this session, for the peers.
         subscriptions: By subscription id.
         transactions: Open transactions with what they hold back; None if there never was one.
     """
 
     __slots__ = (
+        "_attributes",
         "backlog",
+        "backlog_bytes",
         "carrier",
         "closed",
         "connected",
@@ -126,7 +129,16 @@ class Session:
         self.subscriptions: dict[str, Subscription] = {}
         self.transactions: dict[str, list[Send]] | None = None
         self.slot = 0
-        self.backlog: deque[tuple[Send, Callable[[], None]]] | None = None
+        self.backlog: deque[tuple[Send | Subscribe, Callable[[], None]]] | None = None
+        self.backlog_bytes = 0
+        self._attributes: dict[str, Any] | None = None
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the application keeps about the session."""
+        if self._attributes is None:
+            self._attributes = {}
+        return self._attributes
 
     def pause(self, now: float) -> None:
         """The connection takes no more for now."""

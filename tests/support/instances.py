@@ -11,14 +11,13 @@ import aiohttp
 from server.brokers.base import Broker
 from server.brokers.embedded import EmbeddedBroker
 from server.handlers.demo import DEMO_HANDLERS
-from server.handlers.mapping import MessageHandler
 from server.instance import Instance
 from server.settings import InstanceSettings
 
 
 @asynccontextmanager
 async def one_instance(
-    *, broker: Broker | None = None, handlers: Iterable[MessageHandler] = DEMO_HANDLERS, **settings: Any
+    *, broker: Broker | None = None, handlers: Iterable[object] = DEMO_HANDLERS, **settings: Any
 ) -> AsyncGenerator[Instance]:
     """An instance on the memory broker."""
     async with Instance(InstanceSettings(**settings), broker=broker, handlers=handlers) as instance:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from core.errors import UsageError
-from server.handlers.mapping import Handlers, MessageContext, message_mapping, send_to, send_to_user
+from server.handlers import Handlers, MessageContext, message_mapping, send_to, send_to_user
 
 from ...support.instances import one_instance
 from ...support.raw_stomp import joined
@@ -164,11 +164,8 @@ async def test_a_failing_handler_is_logged_and_the_session_lives(caplog: pytest.
 
 def test_handlers_stay_ordinary_functions() -> None:
     assert default_topic("x") == "topic:x"
-    assert default_topic.paths == ("/dest",)
 
 
 def test_two_handlers_of_one_path_are_an_error() -> None:
     with pytest.raises(UsageError, match="/both"):
         Handlers([both, both])
-    with pytest.raises(UsageError):
-        message_mapping()(silent.function)
