@@ -17,6 +17,13 @@ OnBrokerLoss = Annotated[
         help="Clients while the broker is away: keep them, or end them with ERROR as Spring does.",
     ),
 ]
+RelayKind = Annotated[
+    str,
+    typer.Option(
+        metavar="multiplexed|per-client",
+        help="One broker connection for all clients of an instance, or one for each, as with Spring.",
+    ),
+]
 
 _PORT = "Port to listen on; 0 picks a free one."
 
@@ -35,13 +42,14 @@ def instance(
     ] = "relay",
     default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
     on_broker_loss: OnBrokerLoss = "keep",
+    relay: RelayKind = "multiplexed",
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run one instance: STOMP over WebSocket, push API, user destinations."""
     words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
     words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
-    words += ["--on-broker-loss", on_broker_loss]
+    words += ["--on-broker-loss", on_broker_loss, "--relay", relay]
     return _run("instance", host, port, words, ready_json)
 
 

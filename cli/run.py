@@ -53,6 +53,10 @@ def run(
         str | None,
         typer.Option(metavar="keep|spring", help="What instances do to clients while the broker is away."),
     ] = None,
+    relay: Annotated[
+        str | None,
+        typer.Option(metavar="multiplexed|per-client", help="Whether an instance's clients share its broker connection."),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="'kill i2 @8'", help="Action, instance, seconds after the first push."),
@@ -90,6 +94,7 @@ def run(
     }  # fmt: skip
     cluster_wishes = {
         "instances": instances, "strategy": strategy, "broker": broker, "on_broker_loss": on_broker_loss,
+        "relay": relay,
     }  # fmt: skip
     what, spec = _understand(scenario, wishes, cluster_wishes)
     where: ClusterSpec | Deployment = spec

@@ -17,7 +17,7 @@ from core.errors import ExitCode, PushscopeError, UsageError
 from core.signals import on_stop_signals
 
 from .lines import LineWriter
-from .roles import OnBrokerLoss
+from .roles import OnBrokerLoss, RelayKind
 
 if TYPE_CHECKING:
     from server import LocalCluster
@@ -44,6 +44,7 @@ def serve(
     ] = "relay",
     default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
     on_broker_loss: OnBrokerLoss = "keep",
+    relay: RelayKind = "multiplexed",
     gateway_port: Annotated[
         int | None, typer.Option(help="7000, or a free one if that is taken; 0 picks a free one.")
     ] = None,
@@ -75,6 +76,7 @@ def serve(
         discovery_port or 0,
         default_user,
         on_broker_loss=cast("Literal['keep', 'spring']", on_broker_loss),
+        relay=cast("Literal['multiplexed', 'per-client']", relay),
         preferred=preferred,
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}

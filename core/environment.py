@@ -31,6 +31,8 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         default_user: User of a connection that names none.
         on_broker_loss: What instances do to their clients while the broker is away: ``keep`` them,
             or end them with ERROR as Spring does (``spring``).
+        relay: ``multiplexed``: an instance's clients share its broker connection; ``per-client``: each
+            has one of its own, as with Spring (STOMP brokers only).
     """
 
     instances: int = 3
@@ -41,6 +43,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     discovery_port: int = 0
     default_user: str = "lijian"
     on_broker_loss: Literal["keep", "spring"] = "keep"
+    relay: Literal["multiplexed", "per-client"] = "multiplexed"
 
 
 class InstanceInfo(msgspec.Struct, frozen=True):

@@ -158,6 +158,7 @@ class Instance:
             "service": self.settings.service,
             "strategy": self.settings.strategy,
             "broker": broker,
+            "relay": self.settings.relay,
             "sessions": len(self.hub.sessions),
             "users": self.registry.local_users,
             "users_everywhere": len(self.registry),
@@ -287,10 +288,11 @@ class Instance:
         sync.when_in_step(caught_up.set)
         await caught_up.wait()
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # what happens ---------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from .sessions.outbox import DEFAULT_QUEUE_LIMIT
 
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
+RelayKind = Literal["multiplexed", "per-client"]
 
 
 class InstanceSettings(msgspec.Struct, frozen=True):
@@ -51,6 +52,11 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         broker_wait_s: How long the start waits for the broker before it goes on without.
         on_broker_loss: What becomes of clients while the broker is away: ``keep`` leaves them connected
             and makes their subscriptions again when it is back, ``spring`` answers with ERROR and closes.
+        relay: ``multiplexed``: all clients share the instance's broker connection. ``per-client``: each
+            has one of its own, as with Spring; for comparison, with a STOMP broker only, and clients
+            end with the broker whatever ``on_broker_loss`` says.
+        client_login: Who clients are at the broker with ``per-client``; None: who we are ourselves.
+        client_passcode: Belongs to ``client_login``.
     """
 
     id: str = "i1"
@@ -77,6 +83,9 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     receipt_wait_s: float = 0.5
     broker_wait_s: float = 5.0
     on_broker_loss: OnBrokerLoss = "keep"
+    relay: RelayKind = "multiplexed"
+    client_login: str | None = None
+    client_passcode: str | None = None
 
     @property
     def one_broadcast_destination(self) -> bool:

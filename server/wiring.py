@@ -16,6 +16,7 @@ from core.protocol import CLIENT_LIMITS
 
 from .access import AccessRule
 from .availability import BrokerWatch
+from .brokers.addresses import parse_stomp_url
 from .brokers.base import Availability, Broker
 from .counters import Counters
 from .endpoints.admin import Facts, admin_routes
@@ -29,6 +30,7 @@ from .handlers.template import MessagingTemplate
 from .origins import Origins
 from .relay.base import Relay
 from .relay.multiplexed import MultiplexedRelay
+from .relay.per_client import PerClientRelay, credentials_of
 from .sessions.broker_loss import EndWithBroker
 from .sessions.client_sends import ClientSends
 from .sessions.client_subscriptions import ClientSubscriptions
@@ -82,7 +84,7 @@ class Surroundings:
     facts: Facts
     loop: asyncio.AbstractEventLoop
     tell_peers: Callable[[str, bytes], None]
-    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     on_subscribed: Callable[[], None]
 
 
@@ -225,24 +227,44 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
     outbox.on_overflow = router.overflow
     router.outbox = outbox
     router.undeliverable = users.local.undeliverable
-    relay = router.relay = _relay(given, connections, users)
+    relay = router.relay = _relay(given, connections, users, router)
     router.subscriptions = ClientSubscriptions(settings, application, relay, outbox, guard, counters)
     router.sends = ClientSends(settings, application, relay, outbox, guard, counters)
     return router
 
 
-def _relay(given: Surroundings, connections: Connections, users: Users) -> Relay:
+def _relay(given: Surroundings, connections: Connections, users: Users, router: Router) -> Relay:
     hub, guard, outbox = connections.hub, connections.guard, connections.outbox
+    if given.settings.relay == "per-client":
+        return _private_relay(given, connections, users, router)
     topics = TopicRelay(hub, given.broker, guard, given.counters, given.stages)
     return MultiplexedRelay(
         given.broker, topics, users.strategy, users.local, given.registry, users.sync, outbox
     )
 
 
+def _private_relay(given: Surroundings, connections: Connections, users: Users, router: Router) -> Relay:
+    settings, address = given.settings, parse_stomp_url(given.settings.broker_url)
+    return PerClientRelay(
+        settings,
+        address,
+        credentials_of(settings, address),
+        connections,
+        given.registry,
+        users.sync,
+        given.counters,
+        given.stages,
+        router.close,
+        given.spawn,
+    )
+
+
 def _watch_broker(given: Surroundings, connections: Connections, users: Users, router: Router) -> BrokerWatch:
     listeners: list[Availability] = [users.internal.on_availability]
-    if given.settings.on_broker_loss == "spring":
-        ending = EndWithBroker(given.settings, connections.hub, router, router.sends)
+    # Spring never opens a client's connection again: who has one of its own is ended with it.
+    private = given.settings.relay == "per-client"
+    if private or given.settings.on_broker_loss == "spring":
+        ending = EndWithBroker(given.settings, connections.hub, router, router.sends, at_once=not private)
         listeners.append(ending.on_availability)
     return BrokerWatch(given.broker, given.loop.time, listeners)
 

@@ -20,6 +20,7 @@ BROKER_VARIABLE = "PUSHSCOPE_BROKER_URL"
 RoleName = Literal["instance", "gateway", "discovery", "broker"]
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
+RelayKind = Literal["multiplexed", "per-client"]
 
 
 class RoleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,6 +59,7 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     discovery: str = ""
     default_user: str = "lijian"
     on_broker_loss: OnBrokerLoss = "keep"
+    relay: RelayKind = "multiplexed"
 
 
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):

@@ -110,6 +110,7 @@ def _make_instance(
         discovery_url=options.discovery or None,
         default_user=options.default_user,
         on_broker_loss=options.on_broker_loss,
+        relay=options.relay,
     )
     if shared is not None and options.broker == "memory:":
         return Instance(settings, broker=MemoryBroker(shared.exchange))

@@ -36,13 +36,17 @@ class EndWithBroker:
         hub: The clients.
         router: Ends them, and asks :meth:`refuse` while :attr:`Router.without_broker` is set.
         sends: Runs application handlers, which do without the broker.
+        at_once: Whether a loss ends all clients; not if each has its own connection to the broker.
     """
 
-    def __init__(self, settings: InstanceSettings, hub: Hub, router: Router, sends: ClientSends) -> None:
+    def __init__(
+        self, settings: InstanceSettings, hub: Hub, router: Router, sends: ClientSends, *, at_once: bool = True
+    ) -> None:
         self._settings = settings
         self._hub = hub
         self._router = router
         self._sends = sends
+        self._at_once = at_once
         router.without_broker = self.refuse
 
     def on_availability(self, available: bool, reason: str) -> None:
@@ -51,6 +55,8 @@ class EndWithBroker:
             self._router.without_broker = None
             return
         self._router.without_broker = self.refuse
+        if not self._at_once:
+            return
         connected = [session for session in self._hub.sessions.values() if session.connected]
         if connected:
             logger.warning("the broker is gone (%s): ending %d clients", reason, len(connected))

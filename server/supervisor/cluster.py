@@ -54,6 +54,7 @@ class LocalCluster:
         discovery_port: As ``ports``.
         default_user: Who a connection is that names no user.
         on_broker_loss: What instances do to clients while the broker is away (``core.environment``).
+        relay: Whether clients share their instance's broker connection (``core.environment``).
         in_process: Run all roles in this event loop, for tests and notebooks. Instances can be
             killed, not paused.
         preferred: Ports to try first where none is given.
@@ -75,6 +76,7 @@ class LocalCluster:
         in_process: bool = False,
         *,
         on_broker_loss: Literal["keep", "spring"] = "keep",
+        relay: Literal["multiplexed", "per-client"] = "multiplexed",
         preferred: PreferredPorts | None = None,
         launcher: Launcher | None = None,
     ) -> None:
@@ -87,6 +89,7 @@ class LocalCluster:
             discovery_port,
             default_user,
             on_broker_loss,
+            relay,
         )
         self._plan = Plan(spec, preferred=preferred or PreferredPorts(0, 0, 0), in_process=in_process)
         self._launcher = launcher or _make_launcher(in_process)
@@ -113,6 +116,7 @@ class LocalCluster:
             spec.default_user,
             in_process,
             on_broker_loss=spec.on_broker_loss,
+            relay=spec.relay,
             preferred=preferred,
         )
 

@@ -19,6 +19,8 @@ SERVICE = "web-socket"
 _MOST_INSTANCES = 64
 _LAST_PORT = 65535
 _BROKERS = ("embedded", "memory", "stomp", "stomp+tls", "amqp", "amqps")
+#: Those at which each client can have a connection of its own.
+_STOMP_BROKERS = ("embedded", "stomp", "stomps", "stomp+tls")
 
 
 class PreferredPorts(msgspec.Struct, frozen=True):
@@ -102,6 +104,7 @@ class Plan:
             discovery=discovery,
             default_user=self.spec.default_user,
             on_broker_loss=self.spec.on_broker_loss,
+            relay=self.spec.relay,
         )
 
 
@@ -158,6 +161,8 @@ def _mistakes(spec: ClusterSpec, in_process: bool) -> Iterator[tuple[str, str]]:
             f"no such kind of broker: {without_login(spec.broker)!r}",
             "embedded:, memory:, stomp://host:61613",
         )
+    if spec.relay == "per-client" and scheme not in _STOMP_BROKERS:
+        yield f"relay per-client does not go with {scheme}:", "a STOMP broker: embedded:, stomp://host:61613"
     if scheme == "memory" and spec.instances > 1 and not in_process:
         yield (
             "memory: is a broker within one process, and each instance is a process",

@@ -1,0 +1,350 @@
+"""Spring's relay: each client has a TCP connection of its own to the broker (spec §6).
+
+For comparison with Spring, frame by frame. What one client says, the broker hears on that client's
+connection: CONNECT with all its headers, its heart-beats, its receipts, its transactions. What the
+broker says goes to the client as it is. Where this differs from Spring the specification says DEV.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from core.errors import CloseCode, LocalProtocolError
+from core.protocol import (
+    HEARTBEAT_BYTES,
+    Connect,
+    Disconnect,
+    Frame,
+    HeartbeatReceived,
+    Send,
+    Subscribe,
+    Unsubscribe,
+    encode,
+    encode_frame,
+    parse_heartbeat,
+    send_form,
+    subscribe_form,
+    user_target,
+)
+
+from ..brokers.addresses import StompAddress
+from ..brokers.delivery import ParsedDelivery
+from ..counters import Counters
+from ..sessions.framing import OutgoingMessage
+from ..sessions.guard import Guard
+from ..sessions.hub import Hub
+from ..sessions.outbox import Outbox
+from ..sessions.session import Session
+from ..sessions.spellings import spelling_of
+from ..sessions.subscription import Kind, Subscription
+from ..settings import InstanceSettings
+from ..stages import Stage, StageLog
+from ..users.local_delivery import UserMessage
+from ..users.peers import PeerSync
+from ..users.registry import UserRegistry
+from .base import Plain, Welcome
+from .private_link import PrivateLink
+
+logger = logging.getLogger("pushscope.server")
+
+#: How long the broker has to answer CONNECT (spec 6.1).
+CONNECTED_WITHIN_S: Final = 60.0
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What overwrites a client's own words in its CONNECT.
+
+    Attributes:
+        login: Name for the broker; None leaves the header out.
+        passcode: Belongs to it.
+        virtual_host: ``host`` of CONNECT; "" for no such header, whatever the client sent.
+    """
+
+    login: str | None
+    passcode: str | None
+    virtual_host: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.login!r}, …, {self.virtual_host!r})"
+
+
+def credentials_of(settings: InstanceSettings, address: StompAddress) -> Credentials:
+    """Who clients are at the broker: as configured, else who the instance is itself."""
+    virtual_host = "" if address.host_header == "/" else address.host_header
+    if settings.client_login is None:
+        return Credentials(address.login, address.passcode, virtual_host)
+    return Credentials(settings.client_login, settings.client_passcode, virtual_host)
+
+
+class Connections(Protocol):
+    """The clients of an instance: what waits for them, what they may reach."""
+
+    @property
+    def guard(self) -> Guard:
+        """What clients may not do."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits for them."""
+        ...
+
+    @property
+    def hub(self) -> Hub:
+        """Who is there."""
+        ...
+
+
+class _Private(msgspec.Struct, eq=False):
+    """A client's connection: ``link`` is None until TCP is up, ``connected`` after CONNECTED."""
+
+    welcome: Welcome
+    extra: Mapping[str, str]
+    heartbeat: tuple[int, int]
+    dialing: asyncio.Task[None] | None = None
+    link: PrivateLink | None = None
+    connected: bool = False
+    #: Receipts of SUBSCRIBE to user destinations: the peers must know the session first.
+    user_receipts: set[str] = msgspec.field(default_factory=set[str])
+
+
+class PerClientRelay:
+    """Implements ``Relay`` with one broker connection for each client.
+
+    Args:
+        settings: Prefixes and destinations.
+        address: Where the broker is.
+        credentials: Who clients are there.
+        close: Ends a client: code, reason, last frame (:meth:`Router.close`).
+        spawn: Runs a coroutine as a task of the instance.
+    """
+
+    def __init__(
+        self,
+        settings: InstanceSettings,
+        address: StompAddress,
+        credentials: Credentials,
+        connections: Connections,
+        registry: UserRegistry,
+        sync: PeerSync | None,
+        counters: Counters,
+        stages: StageLog,
+        close: Callable[[Session, int, str, bytes], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self._settings = settings
+        self._address = address
+        self._credentials = credentials
+        self._hub = connections.hub
+        self._outbox = connections.outbox
+        self._guard = connections.guard
+        self._registry = registry
+        self._sync = sync
+        self._counters = counters
+        self._stages = stages
+        self._close = close
+        self._spawn = spawn
+        self._privates: dict[Session, _Private] = {}
+
+    @property
+    def connections(self) -> int:
+        """How many clients have a connection to the broker, or are getting one."""
+        return len(self._privates)
+
+    # what clients say -----------------------------------------------------------------------
+
+    def connect(self, session: Session, event: Connect, extra: Mapping[str, str], welcome: Welcome) -> None:
+        """Open the client's connection and forward its CONNECT; the broker's CONNECTED is the answer."""
+        private = self._privates[session] = _Private(welcome, extra, event.heartbeat)
+        private.dialing = self._spawn(self._dial(session, private, self._connect_frame(event.frame)))
+
+    def publish(self, session: Session, event: Send, headers: Mapping[str, str]) -> None:
+        """SEND on the client's connection; the broker answers its receipt."""
+        self._send(session, event, {"destination": event.destination, **headers})
+
+    def to_user(self, session: Session, event: Send, message: UserMessage) -> None:
+        """One SEND on the client's connection for each session of the user, each with the receipt."""
+        user, rest, prefixes = message.user, message.destination, self._settings.prefixes
+        places = self._registry.places(user)
+        # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
+        targets = [session.id] if user == session.id or session.id in places else list(places)
+        headers = {
+            "destination": "",
+            "simpOrigDestination": subscribe_form(rest, prefixes),
+            **message.headers,
+        }
+        if not targets:
+            self._counters.unresolved += 1
+            headers["simpOrigDestination"] = send_form(user, rest, prefixes)
+            self._send(session, event, {**headers, "destination": self._settings.unresolved_destination})
+        for target in targets:
+            self._send(session, event, {**headers, "destination": user_target(rest, target)})
+
+    def subscribe(self, session: Session, event: Subscribe, target: str, *, is_user: bool) -> None:
+        """SUBSCRIBE on the client's connection."""
+        private = self._privates.get(session)
+        if private is None or not private.connected:
+            return  # spec 6.4, rules 5 and 7
+        headers = {"id": event.id, "destination": target, "ack": event.ack}
+        headers |= self._guard.headers.of_subscribe(event.frame.headers)
+        if is_user:
+            headers["simpOrigDestination"] = event.destination
+        if event.receipt is not None:
+            headers["receipt"] = event.receipt
+            if is_user and self._sync is not None and session.user:
+                private.user_receipts.add(event.receipt)
+        session.subscriptions[event.id] = Subscription(event.id, event.destination, target, Kind.QUEUE)
+        self._write(session, encode("SUBSCRIBE", headers))
+
+    def unsubscribe(self, session: Session, subscription: Subscription, event: Unsubscribe) -> bool:
+        """UNSUBSCRIBE, once, also from a user destination (spec §3, DEV)."""
+        headers = {"id": subscription.id}
+        if event.receipt is not None:
+            headers["receipt"] = event.receipt
+        self._write(session, encode("UNSUBSCRIBE", headers))
+        return True
+
+    def forward(self, session: Session, event: Plain) -> bool:
+        """Hand it on as it is."""
+        match event:
+            case HeartbeatReceived():
+                self._write(session, HEARTBEAT_BYTES)
+            case Disconnect() if event.receipt is None:
+                # Spec 2.3: the connection is closed right away, the WebSocket stays until the client closes.
+                self._end(session, encode_frame(event.frame))
+            case _:
+                self._write(session, encode_frame(event.frame))
+        return True
+
+    def closed(self, session: Session) -> None:
+        """The client has gone: DISCONNECT and close, also before CONNECTED came (spec 6.5, DEV)."""
+        self._end(session, encode("DISCONNECT"))
+
+    # connection -----------------------------------------------------------------------------
+
+    def _connect_frame(self, frame: Frame) -> bytes:
+        ours = self._credentials
+        replaced = {"login": ours.login, "passcode": ours.passcode, "host": ours.virtual_host or None}
+        kept = [(name, value) for name, value in frame.headers.items() if name not in replaced]
+        kept += [(name, value) for name, value in frame.repeated if name not in replaced]
+        kept += [(name, value) for name, value in replaced.items() if value is not None]
+        return encode(frame.command, kept)
+
+    async def _dial(self, session: Session, private: _Private, connect: bytes) -> None:
+        take = functools.partial(self._take, session, private)
+        end = functools.partial(self._fail, session)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECTED_WITHIN_S):
+                _, link = await loop.create_connection(
+                    lambda: PrivateLink(take, end), self._address.host, self._address.port
+                )
+        except (OSError, TimeoutError) as error:
+            self._fail(session, f"Failed to connect: {error or 'no answer'}")
+            return
+        private.link = link
+        link.write(connect)
+        await asyncio.sleep(CONNECTED_WITHIN_S)  # cancelled by CONNECTED and by the end
+        self._fail(session, f"No CONNECTED frame received in {CONNECTED_WITHIN_S * 1000:.0f} ms.")
+
+    def _fail(self, session: Session, message: str) -> None:
+        if not session.closed:
+            logger.info("session %s of %r: %s", session.id, session.user, message)
+            self._close(session, CloseCode.PROTOCOL_ERROR, message[:100], session.protocol.error(message))
+
+    def _end(self, session: Session, last: bytes) -> None:
+        private = self._privates.pop(session, None)
+        if private is None:
+            return
+        if private.dialing is not None:
+            private.dialing.cancel()
+        if private.link is not None:
+            if private.connected:
+                private.link.leave(last)
+            else:
+                private.link.abort()
+
+    def _send(self, session: Session, event: Send, headers: dict[str, str]) -> None:
+        for name in ("receipt", "transaction"):
+            if name in event.frame.headers:
+                headers[name] = event.frame.headers[name]
+        self._write(session, encode("SEND", headers, event.frame.body))
+
+    def _write(self, session: Session, data: bytes) -> None:
+        private = self._privates.get(session)
+        if private is None or not private.connected or private.link is None:
+            return  # spec 6.4, rules 5 and 7: dropped
+        private.link.write(data)
+
+    # what the broker says -------------------------------------------------------------------
+
+    def _take(self, session: Session, private: _Private, frame: Frame | None) -> None:
+        if session.closed:
+            return
+        if frame is None:
+            if session.connected:
+                self._outbox.put(session, HEARTBEAT_BYTES)
+            return
+        match frame.command:
+            case "MESSAGE" if private.connected:
+                self._message(session, frame)
+            case "RECEIPT" if private.connected:
+                self._receipt(session, private, frame)
+            case "CONNECTED" if not private.connected:
+                self._connected(session, private, frame)
+            case "ERROR":
+                message = frame.headers.get("message", "")
+                self._close(session, CloseCode.PROTOCOL_ERROR, message[:100], encode_frame(frame))
+            case command:
+                self._fail(session, f"Transport failure: {command} is out of place")
+
+    def _connected(self, session: Session, private: _Private, frame: Frame) -> None:
+        headers = {**frame.headers, **private.extra}
+        try:
+            broker = parse_heartbeat(headers.get("heart-beat"))
+            session.protocol.relayed(headers.get("version", "1.0"), broker)
+            answer = encode("CONNECTED", headers)
+        except (ValueError, LocalProtocolError) as error:
+            self._fail(session, f"Transport failure: CONNECTED of the broker is not understood: {error}")
+            return
+        private.connected = True
+        if private.link is not None:
+            private.link.beat(private.heartbeat, broker)
+        if private.dialing is not None:
+            private.dialing.cancel()
+        private.welcome(answer)
+
+    def _message(self, session: Session, frame: Frame) -> None:
+        subscription = session.subscriptions.get(frame.headers.get("subscription", ""))
+        if subscription is None:
+            return  # given up meanwhile
+        delivery = ParsedDelivery.of(frame)
+        self._counters.from_broker += 1
+        if spelling_of(subscription.target).wild and self._guard.hides(delivery):
+            return
+        headers = dict(frame.headers)
+        original = headers.pop("simpOrigDestination", None)
+        if original is not None:
+            headers["destination"] = original
+        del headers["subscription"]
+        message = OutgoingMessage(headers, frame.body)
+        self._counters.delivered += 1
+        if message.id is not None:
+            self._stages.set(message.id, Stage.QUEUED)
+        self._hub.deliver_one(session, subscription.id, message)
+
+    def _receipt(self, session: Session, private: _Private, frame: Frame) -> None:
+        answer = functools.partial(self._outbox.put, session, encode_frame(frame))
+        receipt = frame.headers.get("receipt-id", "")
+        if self._sync is not None and receipt in private.user_receipts:
+            # What is pushed anywhere from then on arrives: the peers must know the session.
+            private.user_receipts.discard(receipt)
+            self._sync.when_known(session.joined_seq, answer)
+        else:
+            answer()
