@@ -55,7 +55,10 @@ def run(
     ] = None,
     relay: Annotated[
         str | None,
-        typer.Option(metavar="multiplexed|per-client", help="Whether an instance's clients share its broker connection."),
+        typer.Option(
+            metavar="multiplexed|per-client",
+            help="Whether clients share the broker connection of their instance.",
+        ),
     ] = None,
     fault: Annotated[
         list[str] | None,

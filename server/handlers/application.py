@@ -29,7 +29,7 @@ _LONGEST_BACKLOG: Final = 1_000
 _LARGEST_BACKLOG: Final = 4 * 1024 * 1024
 
 #: Runs a coroutine as a task that somebody keeps.
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
+Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Application:

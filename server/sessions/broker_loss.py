@@ -40,7 +40,13 @@ class EndWithBroker:
     """
 
     def __init__(
-        self, settings: InstanceSettings, hub: Hub, router: Router, sends: ClientSends, *, at_once: bool = True
+        self,
+        settings: InstanceSettings,
+        hub: Hub,
+        router: Router,
+        sends: ClientSends,
+        *,
+        at_once: bool = True,
     ) -> None:
         self._settings = settings
         self._hub = hub
