@@ -1,6 +1,6 @@
-"""uvicorn's sans-IO WebSocket protocol, able to hand its connection over to the router.
+"""uvicorn's sans-IO WebSocket protocol, able to hand its connection over to a gate.
 
-After the handshake the ASGI task ends. Frames of the client go from the parser to the router
+After the handshake the ASGI task ends. Frames of the client go from the parser to the gate
 without a queue, and framed bytes for the client go straight to the transport.
 """
 
@@ -16,16 +16,15 @@ from websockets.exceptions import InvalidState
 from core.errors import CloseCode
 from core.protocol.websocket import close_reason
 
-from ..sessions.router import Router
-from ..sessions.session import Session
+from ..sessions.gate import Gate, GateSession
 from .websocket import CLOSE_S, TAKEOVER
 
 
 class FastWebSocketProtocol(WebSocketsSansIOProtocol):
     """One connection; implements ``Takeover`` and, once taken over, ``Carrier``."""
 
-    _router: Router | None = None
-    _session: Session | None = None
+    _gate: Gate[Any] | None = None
+    _session: GateSession | None = None
     _last_timer: TimerHandle | None = None
 
     # the hand-over --------------------------------------------------------------------------
@@ -37,12 +36,12 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[TAKEOVER] = self
 
-    def take_over(self, router: Router, handshake_user: str | None) -> None:
-        """The application gives the connection to the router."""
+    def take_over(self, gate: Gate[Any], handshake_user: str | None) -> None:
+        """The application gives the connection to a gate."""
         if self.disconnected:
             return
-        self._router = router
-        self._session = session = router.open(self, handshake_user)
+        self._gate = gate
+        self._session = session = gate.open(self, handshake_user)
         session.write = self.transport.write
         early: list[Any] = []
         while not self.queue.empty():  # messages that came before the application accepted
@@ -53,7 +52,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         for message in early:
             if message["type"] == "websocket.receive":
                 data = message.get("bytes")
-                router.receive(session, data if data is not None else message["text"].encode())
+                gate.receive(session, data if data is not None else message["text"].encode())
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
@@ -98,40 +97,40 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """The client does not read."""
         super().pause_writing()
-        if self._router is not None and self._session is not None:
-            self._router.pause(self._session)
+        if self._gate is not None and self._session is not None:
+            self._gate.pause(self._session)
 
     def resume_writing(self) -> None:
         """The client reads again."""
         super().resume_writing()
-        if self._router is not None and self._session is not None:
-            self._router.resume(self._session)
+        if self._gate is not None and self._session is not None:
+            self._gate.resume(self._session)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         if self._last_timer is not None:
             self._last_timer.cancel()
-        if self._router is None or self._session is None:
+        if self._gate is None or self._session is None:
             super().connection_lost(exc)
             return
         self.stop_keepalive()
         self.connections.discard(self)
         self.disconnected = self.close_sent = True
         self.writable.set()
-        self._router.closed(self._session)
+        self._gate.closed(self._session)
 
     def shutdown(self) -> None:
         """The server stops."""
-        if self._router is None or self._session is None:
+        if self._gate is None or self._session is None:
             super().shutdown()
         else:
             self.stop_keepalive()
-            self._router.close(self._session, CloseCode.GOING_AWAY, "the instance stops")
+            self._gate.close(self._session, CloseCode.GOING_AWAY, "the instance stops")
 
     def send_receive_event_to_app(self) -> None:
         """A whole message has come."""
-        router, session = self._router, self._session
-        if router is None or session is None:
+        gate, session = self._gate, self._session
+        if gate is None or session is None:
             super().send_receive_event_to_app()
             return
         data = bytes(self.frames[0]) if len(self.frames) == 1 else b"".join(self.frames)
@@ -139,31 +138,31 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         if self.close_sent:
             return
         if self.curr_msg_data_type == "text" and not data.isascii() and not _is_utf8(data):
-            router.close(session, CloseCode.INVALID_DATA, "a text message must be UTF-8")
+            gate.close(session, CloseCode.INVALID_DATA, "a text message must be UTF-8")
             return
-        router.receive(session, data)
+        gate.receive(session, data)
 
     def handle_close(self, event: Any) -> None:
         """The client closes, or answers our close."""
-        router, session = self._router, self._session
-        if router is None or session is None:
+        gate, session = self._gate, self._session
+        if gate is None or session is None:
             super().handle_close(event)
             return
         if not self.close_sent:
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.close_sent = True
-        router.closed(session)
+        gate.closed(session)
         self._finish()
 
     def handle_parser_exception(self) -> None:
         """The client broke the WebSocket protocol."""
-        router, session = self._router, self._session
-        if router is None or session is None:
+        gate, session = self._gate, self._session
+        if gate is None or session is None:
             super().handle_parser_exception()
             return
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
-        router.closed(session)
+        gate.closed(session)
         self._finish()
 
     def _finish(self) -> None:

@@ -19,8 +19,8 @@ from core.protocol.websocket import close_reason
 
 from ..origins import Origins
 from ..sessions.framing import split_websocket_frames
+from ..sessions.gate import Gate, GateSession
 from ..sessions.router import Router
-from ..sessions.session import Session
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -38,8 +38,8 @@ _HIGH_WATER: Final = 64 * 1024
 class Takeover(Protocol):
     """A connection that the endpoint may take over after the handshake."""
 
-    def take_over(self, router: Router, handshake_user: str | None) -> None:
-        """From now on the connection talks to the router itself; the ASGI task may end."""
+    def take_over(self, gate: Gate[Any], handshake_user: str | None) -> None:
+        """From now on the connection talks to the gate itself; the ASGI task may end."""
         ...
 
 
@@ -61,40 +61,44 @@ class WebSocketEndpoint:
             {"type": "websocket.accept", "subprotocol": choose_subprotocol(scope.get("subprotocols", ()))}
         )
         user = user_of_query(scope.get("query_string", b""))
-        takeover: Takeover | None = scope.get("extensions", {}).get(TAKEOVER)
-        if takeover is not None:
-            takeover.take_over(self._router, user)
-            return
-        await self._serve(receive, send, user)
+        await serve_accepted(self._router, user, scope, receive, send)
 
-    async def _serve(self, receive: Receive, send: Send, user: str | None) -> None:
-        carrier = AsgiCarrier(self._router)
-        session = self._router.open(carrier, user)
-        carrier.session = session
-        try:
-            async with asyncio.timeout(None) as carrier.limit, asyncio.TaskGroup() as group:
-                writer = group.create_task(carrier.run(send))
-                while True:
-                    message = await receive()
-                    if message["type"] == "websocket.disconnect":
-                        break
-                    data = message.get("bytes")
-                    self._router.receive(session, data if data is not None else message["text"].encode())
-                writer.cancel()
-        except TimeoutError:
-            pass  # closed by us, and the client took neither what was written nor the close
-        finally:
-            self._router.closed(session)
+
+async def serve_accepted(
+    gate: Gate[Any], handshake_user: str | None, scope: Scope, receive: Receive, send: Send
+) -> None:
+    """Give a connection whose handshake is done to a gate, the quick way where the server has one."""
+    takeover: Takeover | None = scope.get("extensions", {}).get(TAKEOVER)
+    if takeover is not None:
+        takeover.take_over(gate, handshake_user)
+        return
+    carrier = AsgiCarrier(gate)
+    session = gate.open(carrier, handshake_user)
+    carrier.session = session
+    try:
+        async with asyncio.timeout(None) as carrier.limit, asyncio.TaskGroup() as group:
+            writer = group.create_task(carrier.run(send))
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                data = message.get("bytes")
+                gate.receive(session, data if data is not None else message["text"].encode())
+            writer.cancel()
+    except TimeoutError:
+        pass  # closed by us, and the client took neither what was written nor the close
+    finally:
+        gate.closed(session)
 
 
 class AsgiCarrier:
     """Carries a session over ASGI ``send``; implements ``Carrier``."""
 
-    def __init__(self, router: Router) -> None:
-        self.session: Session | None = None
+    def __init__(self, gate: Gate[Any]) -> None:
+        self.session: GateSession | None = None
         #: Ends the connection's task when it expires.
         self.limit = asyncio.timeout(None)
-        self._router = router
+        self._gate = gate
         self._waiting: deque[bytes] = deque()
         self._size = 0
         self._close: tuple[int, str] | None = None
@@ -106,7 +110,7 @@ class AsgiCarrier:
         self._size += len(data)
         self._wake.set()
         if self._size > _HIGH_WATER and self.session is not None and not self.session.paused:
-            self._router.pause(self.session)
+            self._gate.pause(self.session)
 
     def close(self, code: int, reason: str) -> None:
         """Close after what was written; give up after :data:`CLOSE_S`."""
@@ -131,7 +135,7 @@ class AsgiCarrier:
                 await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
                 return
             if self.session is not None and self.session.paused:
-                self._router.resume(self.session)
+                self._gate.resume(self.session)
 
 
 def choose_subprotocol(asked: Iterable[str]) -> str | None:
