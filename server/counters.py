@@ -19,7 +19,7 @@ class Counters:
         from_broker: Messages that the broker delivered for clients here.
         delivered: Messages put into clients' queues.
         wasted: Messages received from the broker for nobody here.
-        undeliverable: Pushes that ended here without a receiver.
+        undeliverable: Messages for users that ended here without a receiver, whoever sent them.
         sends: SEND frames of clients.
         handled: SEND frames that an application handler took.
         unroutable: Frames whose destination nobody takes.

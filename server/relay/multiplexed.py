@@ -58,7 +58,7 @@ class MultiplexedRelay:
         user = message.user
         # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
         if user == session.id or (user == session.user and session.id in self._registry.local(user)):
-            self._local.to_session(session, message)
+            self._local.to_only(session, message)
             self._receipt(session, event.receipt)
             return
         self._strategy.send(message, self._when_settled(session, event.receipt))
@@ -114,7 +114,7 @@ class MultiplexedRelay:
                 return
             if error is not None:
                 self._fail(session, "The broker refused the subscription", error, receipt)
-            elif is_user and self._sync is not None and session.user:
+            elif is_user and self._sync is not None:
                 self._sync.when_known(session.joined_seq, known)
             else:
                 known()

@@ -21,6 +21,7 @@ from ..handlers.application import Application
 from ..relay.base import Relay
 from ..settings import InstanceSettings
 from ..users.local_delivery import UserMessage
+from ..users.undeliverable import Origin
 from .guard import LONGEST_DESTINATION, Guard, malformed
 from .outbox import Outbox
 from .refusal import Refusal
@@ -110,7 +111,8 @@ class ClientSends:
         why = malformed(event.destination) or malformed(rest, LONGEST_DESTINATION - _SUFFIX_ROOM)
         self._check(event.destination, rest, session, why)
         headers = self._guard.headers.of_send(event.frame.headers)
-        self._relay.to_user(session, event, UserMessage(user, rest, headers, event.frame.body))
+        message = UserMessage(user, rest, headers, event.frame.body, origin=Origin.CLIENT)
+        self._relay.to_user(session, event, message)
 
     def _check(self, destination: str, target: str, session: Session, why: str = "") -> None:
         """Refuse what clients may not send to; ``target`` is what the broker would get."""

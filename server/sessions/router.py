@@ -33,6 +33,7 @@ from ..stages import Stage, StageLog
 from ..users.peers import PeerSync
 from ..users.registry import UserRegistry
 from ..users.strategies import Strategy
+from ..users.undeliverable import Reason, Undeliverable
 from .client_sends import ClientSends
 from .client_subscriptions import ClientSubscriptions
 from .framing import Framing, websocket_frame
@@ -74,6 +75,7 @@ class Router:
         self._limits = limits
         self.wheel = SessionWheel(self.look)
         self.outbox: Outbox
+        self.undeliverable: Undeliverable
         self.relay: Relay
         self.sends: ClientSends
         self.subscriptions: ClientSubscriptions
@@ -143,7 +145,9 @@ class Router:
         if self._registry.remove_local(session) and self._sync is not None:
             self._sync.left(session)
         if session.held_ids or session.pending_ids:
-            self._stages.set_many((*session.held_ids, *session.pending_ids), Stage.CUT)
+            unwritten = (*session.held_ids, *session.pending_ids)
+            self._stages.set_many(unwritten, Stage.CUT)
+            self.undeliverable.cut(session.user, unwritten, Reason.SESSION_GONE)
         session.end()
 
     # what we decide -------------------------------------------------------------------------
@@ -169,6 +173,7 @@ class Router:
             waiting,
         )
         self._stages.set_many(session.held_ids, Stage.CUT)
+        self.undeliverable.cut(session.user, session.held_ids, Reason.QUEUE_OVERFLOW)
         session.held_ids.clear()
         reason = "Failed to send message within the configured send limit"
         self.close(session, CloseCode.SESSION_LIMIT, reason)
@@ -224,8 +229,10 @@ class Router:
                 self.relay.forward(session, event)
             case Subscribe():
                 self.subscriptions.subscribe(session, event)
+                self._registry.resubscribed(session)
             case Unsubscribe():
                 self.subscriptions.unsubscribe(session, event)
+                self._registry.resubscribed(session)
             case Malformed():
                 self._counters.protocol_errors += 1
                 logger.info("session %s: %s", session.id, event.error)
@@ -267,15 +274,13 @@ class Router:
         self.relay.connect(session, event, extra, functools.partial(self._welcome, session))
 
     def _welcome(self, session: Session, connected: bytes) -> None:
-        user = session.user
         self.outbox.put(session, connected)
         session.connected = True
         self._counters.connects += 1
         self._strategy.joined(session)
-        if user:
-            self._registry.add_local(session)
-            if self._sync is not None:
-                self._sync.joined(session)
+        self._registry.add_local(session)
+        if self._sync is not None:
+            self._sync.joined(session)
         self.wheel.remove(session)
         deadline = session.protocol.next_deadline()
         if deadline is not None:

@@ -118,9 +118,9 @@ class InternalTopics:
             if self._settings.one_broadcast_destination:
                 self._on_snapshot(delivery)
             return
-        self._local.from_broadcast(original, headers, delivery.body)
+        delivered = self._local.from_broadcast(original, headers, delivery.body)
         if self._relay is not None:
-            self._relay.came_back(headers, original)
+            self._relay.came_back(headers, original, delivered)
 
     def _on_broadcast(self, delivery: Delivery) -> None:
         headers = delivery.headers

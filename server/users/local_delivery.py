@@ -17,6 +17,7 @@ from ..sessions.subscription import Kind
 from ..settings import InstanceSettings
 from ..stages import Stage, StageLog
 from .registry import UserRegistry
+from .undeliverable import Origin, Reason, Undeliverable
 
 #: Names the instance that broadcast a message for a user whom it does not know.
 VIA_HEADER: Final = "ps-via"
@@ -36,6 +37,8 @@ _NOT_FOR_RECEIVER: Final = frozenset(
     }
 )
 
+_ORIGINS: Final = frozenset(Origin)
+
 
 class UserMessage(msgspec.Struct, frozen=True, gc=False):
     """A message for a user.
@@ -46,6 +49,8 @@ class UserMessage(msgspec.Struct, frozen=True, gc=False):
         headers: Headers for the receiver.
         body: The body.
         id: The push's id, for the stages, or None.
+        origin: Who sent it.
+        one_session: Whether ``user`` is the id of a session, and only that session is meant.
     """
 
     user: str
@@ -53,6 +58,8 @@ class UserMessage(msgspec.Struct, frozen=True, gc=False):
     headers: Mapping[str, str]
     body: bytes
     id: str | None = None
+    origin: Origin = Origin.PUSH
+    one_session: bool = False
 
 
 class LocalDelivery:
@@ -65,7 +72,10 @@ class LocalDelivery:
         registry: UserRegistry,
         counters: Counters,
         stages: StageLog,
+        undeliverable: Undeliverable,
     ) -> None:
+        #: Where messages are counted that end here.
+        self.undeliverable = undeliverable
         self._settings = settings
         self._hub = hub
         self._registry = registry
@@ -88,10 +98,31 @@ class LocalDelivery:
             self._stages.set(message.id, Stage.QUEUED)
         return True
 
+    def to_only(self, session: Session, message: UserMessage) -> bool:
+        """Deliver to one session and nobody else; it is counted if the session does not want it."""
+        delivered = self.to_session(session, message)
+        if not delivered:
+            self.not_subscribed(message)
+        return delivered
+
     def to_user(self, message: UserMessage) -> int:
-        """Deliver to all local sessions of the user; returns to how many."""
-        sessions = self._registry.local(message.user)
-        return sum(self.to_session(session, message) for session in sessions.values())
+        """Deliver to all local sessions that the message's user means; returns to how many."""
+        sessions = self._registry.resolve_local(message.user)
+        count = sum(self.to_session(session, message) for session in sessions.values())
+        if sessions and not count:
+            self.not_subscribed(message)
+        return count
+
+    def not_subscribed(self, message: UserMessage) -> None:
+        """Count a message whose user is here and has not asked for it."""
+        self.undeliverable.note(
+            message.origin,
+            Reason.NOT_SUBSCRIBED,
+            Stage.NO_SUBSCRIBER,
+            user=message.user,
+            destination=message.destination,
+            id=message.id,
+        )
 
     def from_broadcast(self, destination: str, headers: Mapping[str, str], body: bytes) -> int:
         """A message for a user that every instance got (spec 5.2, receiver).
@@ -103,10 +134,12 @@ class LocalDelivery:
         split = split_user_destination(destination, self._settings.prefixes)
         self._counters.from_broker += 1
         if split is None:
+            self._counters.wasted += 1
             return 0
         user, rest = split
         kept = {name: value for name, value in headers.items() if name not in _NOT_FOR_RECEIVER}
-        count = self.to_user(UserMessage(user, rest, kept, body, headers.get("ps-id")))
+        origin = origin_of(headers)
+        count = self.to_user(UserMessage(user, rest, kept, body, headers.get("ps-id"), origin))
         if not count:
             self._counters.wasted += 1
         return count
@@ -127,3 +160,14 @@ class LocalDelivery:
             **message.headers,
         }
         return OutgoingMessage(headers, message.body)
+
+
+def via(instance: str, origin: Origin) -> str:
+    """The value of :data:`VIA_HEADER`: which instance sent it on, and for whom."""
+    return f"{instance} {origin}"
+
+
+def origin_of(headers: Mapping[str, str]) -> Origin:
+    """For whom a broadcast was sent on; foreign ones count as pushes."""
+    _, _, origin = headers.get(VIA_HEADER, "").rpartition(" ")
+    return Origin(origin) if origin in _ORIGINS else Origin.PUSH

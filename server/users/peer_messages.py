@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from .registry import Subscriptions
+
 
 class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
     """To all: I am here (again); tell me your users, and take mine as ``seq``."""
@@ -18,22 +20,43 @@ class Hello(msgspec.Struct, frozen=True, tag_field="type", tag="hello"):
 
 
 class State(msgspec.Struct, frozen=True, tag_field="type", tag="state"):
-    """To one: all my users, as session ids by user; version ``seq``."""
+    """To one: all my sessions at version ``seq``, in parts that follow each other.
+
+    Attributes:
+        id: Who says it.
+        epoch: Which run of it.
+        seq: The version; the same in all parts.
+        sessions: Session id, user ("" if anonymous), subscription ids with their destinations.
+        part: Number of this part, from 0.
+        last: Whether it is the last part.
+    """
 
     id: str
     epoch: str
     seq: int
-    users: dict[str, list[str]]
+    sessions: list[tuple[str, str, Subscriptions]]
+    part: int = 0
+    last: bool = True
 
 
-class Delta(msgspec.Struct, frozen=True, tag_field="type", tag="delta"):
-    """To all: what makes version ``seq`` of my users out of the one before."""
+class Delta(msgspec.Struct, frozen=True, tag_field="type", tag="delta", omit_defaults=True):
+    """To all: what makes version ``seq`` of my sessions out of the one before.
+
+    Attributes:
+        id: Who says it.
+        epoch: Which run of it.
+        seq: The version.
+        join: Session ids with their users ("" if anonymous).
+        leave: Session ids.
+        subs: All subscriptions of the sessions where they have changed.
+    """
 
     id: str
     epoch: str
     seq: int
     join: list[tuple[str, str]] = []
     leave: list[str] = []
+    subs: dict[str, Subscriptions] = {}
 
 
 class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):

@@ -36,8 +36,11 @@ from .peer_messages import (
     decode_peer_message,
     encode_peer_message,
 )
+from .peer_states import Incoming, StateSender
 from .peer_waits import StateWaits, VersionWaits
-from .registry import RemotePeer, UserRegistry
+from .registry import RemotePeer, Subscriptions, UserRegistry
+from .slices import Slicer
+from .told import told_subscriptions
 
 logger = logging.getLogger("pushscope.server.peers")
 
@@ -49,6 +52,14 @@ SUSPECT_AFTER_S: Final = 1.5
 FORGET_AFTER_S: Final = 5.0
 #: A delta waits for the acknowledgement of the one before at most so long.
 _BATCH_S: Final = 0.005
+#: Subscriptions of known sessions matter to lookups only and may wait a little.
+_SUBSCRIPTIONS_S: Final = 0.1
+#: Sessions whose subscriptions one delta carries.
+_MOST_RESUBSCRIBED: Final = 500
+#: Deltas that wait for the rest of a state.
+_MOST_WAITING: Final = 1_000
+#: How long the next part of a state is waited for.
+_NEXT_PART_S: Final = 1.0
 #: How long what a dropped peer sent before is ignored.
 _GONE_S: Final = 1.0
 #: A state is asked for again after so long.
@@ -72,6 +83,7 @@ class PeerSync:
         later: ``later(seconds, callback)``, the loop's ``call_later``.
         clock: The loop's clock.
         counters: Counts what is received.
+        slicer: Does what is long in slices.
     """
 
     def __init__(
@@ -82,6 +94,7 @@ class PeerSync:
         later: Callable[[float, Callable[[], None]], object],
         clock: Callable[[], float],
         counters: Counters,
+        slicer: Slicer,
     ) -> None:
         self.epoch = secrets.token_hex(6)
         self.peers: dict[str, RemotePeer] = {}
@@ -94,7 +107,10 @@ class PeerSync:
         self._seq = 0
         self._join: dict[str, str] = {}
         self._leave: list[str] = []
-        self._scheduled = False
+        self._resubscribed: dict[str, Session] = {}
+        self._scheduled = self._scheduled_later = False
+        self._sender = StateSender(settings, self.epoch, registry, slicer, self._begin_state, self._send)
+        self._incoming: dict[str, Incoming] = {}
         self._versions = VersionWaits()
         self._states = StateWaits()
         self._gone: dict[str, float] = {}
@@ -110,8 +126,16 @@ class PeerSync:
         self._join[session.id] = session.user
         self._schedule()
 
+    def resubscribed(self, session: Session) -> None:
+        """A connected session of ours has subscribed or unsubscribed."""
+        self._resubscribed[session.id] = session
+        if not self._scheduled_later:
+            self._scheduled_later = True
+            self._later(_SUBSCRIPTIONS_S, self._flush_later)
+
     def left(self, session: Session) -> None:
         """A session of ours has ended."""
+        self._resubscribed.pop(session.id, None)
         if self._join.pop(session.id, None) is None:
             self._leave.append(session.id)
             self._schedule()
@@ -130,13 +154,15 @@ class PeerSync:
         """The broker is (again) there: tell everybody who we are, and ask for their users."""
         self._join.clear()
         self._leave.clear()
+        self._resubscribed.clear()
+        self._incoming.clear()
         self._seq += 1
         now = self._clock()
         self._alive_at = now
         self._send(self._settings.peers_destination, Hello(self._settings.id, self.epoch, self._seq))
         # Peers that know us take our users from State; new ones ask for it.
         for peer in self.peers.values():
-            self._send_state(peer.epoch)
+            self._sender.send(peer.epoch)
         # Their pictures of us and ours of them may be old: wait for all, known and listed.
         self._states.begin({*self.peers, *self._untold(self._listed)}, now + _CATCH_UP_S)
 
@@ -183,7 +209,7 @@ class PeerSync:
             if peer.id in ids:
                 peer.listed = True
             elif peer.listed:
-                self._drop(peer, "discovery dropped it")
+                self._drop(peer, "discovery dropped it", lapsed=True)
 
     def tick(self) -> None:
         """To be called several times a second."""
@@ -199,7 +225,7 @@ class PeerSync:
             silent = now - peer.heard_at
             peer.suspect = silent > SUSPECT_AFTER_S
             if silent > FORGET_AFTER_S:
-                self._drop(peer, f"silent for {silent:.1f} s")
+                self._drop(peer, f"silent for {silent:.1f} s", lapsed=True)
         if now - self._alive_at >= ALIVE_EVERY_S:
             self._alive_at = now
             self._send(self._settings.peers_destination, Alive(self._settings.id, self.epoch, self._seq))
@@ -218,7 +244,7 @@ class PeerSync:
         if message.epoch == self.epoch:
             return  # our own echo
         self._counters.registry_messages += 1
-        peer = self._sender(message)
+        peer = self._speaker(message)
         if peer is None:
             return
         match message:
@@ -240,15 +266,15 @@ class PeerSync:
     def _meet(self, peer: RemotePeer, message: Hello | Want | Bye) -> None:
         match message:
             case Hello():
-                self._send_state(message.epoch)
+                self._sender.send(message.epoch)
                 if message.seq != peer.seq:
                     self._want(peer)
             case Want():
-                self._send_state(message.epoch)
+                self._sender.send(message.epoch)
             case Bye():
                 self._drop(peer, "it said goodbye")
 
-    def _sender(self, message: PeerMessage) -> RemotePeer | None:
+    def _speaker(self, message: PeerMessage) -> RemotePeer | None:
         """Who says that; None if it is the last echo of somebody who has gone."""
         now = self._clock()
         peer = self.peers.get(message.epoch)
@@ -268,13 +294,21 @@ class PeerSync:
         return peer
 
     def _want(self, peer: RemotePeer) -> None:
-        """Ask for the full state, unless we have just asked."""
+        """Ask for the full state, unless we have just asked or it is on its way."""
         now = self._clock()
+        incoming = self._incoming.get(peer.epoch)
+        if incoming is not None and now - incoming.heard_at < _NEXT_PART_S:
+            return
         if now >= peer.want_again_at:
             peer.want_again_at = now + _WANT_AGAIN_S
             self._send(self._to(peer), Want(self._settings.id, self.epoch))
 
     def _apply_delta(self, peer: RemotePeer, delta: Delta) -> None:
+        incoming = self._incoming.get(peer.epoch)
+        if incoming is not None and delta.seq > incoming.seq:
+            if len(incoming.later) < _MOST_WAITING:  # else the gap will be seen
+                incoming.later.append(delta)
+            return
         if delta.seq > peer.seq + 1 or peer.seq < 0:
             self._want(peer)
             return
@@ -284,25 +318,39 @@ class PeerSync:
                 registry.remove_remote(peer, session_id)
             for session_id, user in delta.join:
                 registry.add_remote(peer, session_id, user)
+            for session_id, subscriptions in delta.subs.items():
+                user = peer.sessions.get(session_id)
+                if user is not None:
+                    registry.add_remote(peer, session_id, user, subscriptions)
             peer.seq = delta.seq
+            peer.told_at = self._clock()
         self._send(self._to(peer), Ack(self._settings.id, self.epoch, peer.seq))
 
     def _apply_state(self, peer: RemotePeer, state: State) -> None:
-        if state.seq >= peer.seq:
-            self._registry.clear_remote(peer)
-            for user, sessions in state.users.items():
-                for session_id in sessions:
-                    self._registry.add_remote(peer, session_id, user)
-            peer.seq = state.seq
+        now = self._clock()
+        if state.part == 0 and state.seq >= peer.seq:
+            self._incoming[peer.epoch] = Incoming(state.seq)
+        incoming = self._incoming.get(peer.epoch)
+        if incoming is not None and (incoming.seq, incoming.part) == (state.seq, state.part):
+            if not incoming.apply(self._registry, peer, state, now):
+                return
+            del self._incoming[peer.epoch]
+            for delta in incoming.later:
+                self._apply_delta(peer, delta)
+        elif state.seq > peer.seq:  # a part was lost
+            self._incoming.pop(peer.epoch, None)
+            self._want(peer)
+            return
         self._send(self._to(peer), Ack(self._settings.id, self.epoch, peer.seq))
         self._states.told(peer.epoch, _named(peer.id))
 
-    def _drop(self, peer: RemotePeer, why: str) -> None:
+    def _drop(self, peer: RemotePeer, why: str, *, lapsed: bool = False) -> None:
         logger.info(
             "peer %s (%s) is gone: %s; it had %d sessions", peer.id, peer.epoch, why, len(peer.sessions)
         )
-        self._registry.clear_remote(peer)
+        self._registry.clear_remote(peer, lapsed=lapsed)
         self.peers.pop(peer.epoch, None)
+        self._incoming.pop(peer.epoch, None)
         now = self._clock()
         self._gone = {epoch: until for epoch, until in self._gone.items() if until > now}
         self._gone[peer.epoch] = now + _GONE_S
@@ -320,13 +368,10 @@ class PeerSync:
         except BrokerUnavailable:
             logger.debug("%s not sent, the broker is away", type(message).__name__)
 
-    def _send_state(self, epoch: str) -> None:
-        users = {user: list(sessions) for user, sessions in self._registry.local_by_user().items()}
+    def _begin_state(self) -> int:
         # What waits to be told is in the state already: it becomes the version that says so.
-        if self._join or self._leave:
-            self._flush()
-        state = State(self._settings.id, self.epoch, self._seq, users)
-        self._send(self._settings.peer_destination(epoch), state)
+        self._flush()
+        return self._seq
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -337,11 +382,22 @@ class PeerSync:
         self._scheduled = False
         self._flush()
 
+    def _flush_later(self) -> None:
+        self._scheduled_later = False
+        self._flush()
+
     def _flush(self) -> None:
-        if not self._join and not self._leave:
+        changed = self._resubscribed
+        if not self._join and not self._leave and not changed:
             return
+        subs: dict[str, Subscriptions] = {}
+        while changed and len(subs) < _MOST_RESUBSCRIBED:
+            session_id, session = changed.popitem()
+            subs[session_id] = told_subscriptions(session)
+        if changed:
+            self._schedule()
         self._seq += 1
-        delta = Delta(self._settings.id, self.epoch, self._seq, list(self._join.items()), self._leave)
+        delta = Delta(self._settings.id, self.epoch, self._seq, list(self._join.items()), self._leave, subs)
         self._join, self._leave = {}, []
         self._send(self._settings.peers_destination, delta)
         self._release(self._clock())

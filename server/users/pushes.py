@@ -18,6 +18,7 @@ from ..stages import Stage, StageLog
 from .local_delivery import UserMessage
 from .peers import PeerSync
 from .strategies import Strategy
+from .undeliverable import Origin, Reason, Undeliverable
 
 _TEXT: Final = "text/plain;charset=UTF-8"
 _JSON: Final = "application/json"
@@ -44,6 +45,7 @@ class PushRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         destination: ``/topic/greetings``; for a user, what the user subscribes to behind ``/user``.
         payload: A string is sent as text, anything else as JSON.
         user: Whom to; left out: everybody on the destination.
+        session: One session instead of a user, by its id, wherever it is.
         headers: Further headers for the receiver; ``ps-id`` is the push's id, ``content-type``
             replaces the default.
         confirm: Answer only when the broker has it.
@@ -52,6 +54,7 @@ class PushRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     destination: str
     payload: msgspec.Raw = msgspec.Raw(b'""')
     user: str | None = None
+    session: str | None = None
     headers: dict[str, str] = {}
     confirm: bool = False
 
@@ -104,6 +107,7 @@ class Pushes:
         sync: PeerSync | None,
         counters: Counters,
         stages: StageLog,
+        undeliverable: Undeliverable,
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -113,7 +117,10 @@ class Pushes:
         self._sync = sync
         self._counters = counters
         self._stages = stages
+        self._undeliverable = undeliverable
         self._clock = clock
+        # Spec 4.1: a first broker prefix without a slash stands for destinations without one.
+        self._slashes = not settings.prefixes.broker or settings.prefixes.broker[0].startswith("/")
         self._count = 0
 
     def push(self, request: PushRequest, done: Settled | None = None) -> PushAnswer:
@@ -128,19 +135,23 @@ class Pushes:
             BrokerUnavailable: Refused; nothing was sent.
         """
         destination = request.destination
-        if not destination.startswith("/"):
+        if not destination.startswith("/") and self._slashes:
             destination = f"/{destination}"
         if not destination.startswith(self._settings.prefixes.broker):
             known = " or ".join(self._settings.prefixes.broker)
             raise BadPush(f"destination must begin with {known}, not {destination!r}", "destination")
         headers, body = self._message(request)
-        self._check_ready()
+        user = request.user if request.session is None else _checked_session(request)
+        if user is not None:
+            user = _checked_user(user)
         id = headers["ps-id"]
+        self._check_ready(user or "", destination, id)
         try:
-            if request.user is None:
+            if user is None:
                 sessions = self._to_all(destination, headers, body, done)
             else:
-                message = UserMessage(_checked_user(request.user), destination, headers, body, id)
+                only = request.session is not None
+                message = UserMessage(user, destination, headers, body, id, Origin.PUSH, only)
                 sessions = self._strategy.send(message, done)
         except LocalProtocolError as error:
             raise BadPush(str(error), "headers") from None
@@ -168,19 +179,24 @@ class Pushes:
         topic = self._hub.topics.get(destination)
         return topic.size if topic is not None else 0
 
-    def _check_ready(self) -> None:
+    def _check_ready(self, user: str, destination: str, id: str) -> None:
         if not self._broker.available:
-            self._counters.refused += 1
+            self._refuse(Reason.BROKER_UNAVAILABLE, user, destination, id)
             raise BrokerUnavailable(
                 f"the broker at {self._broker.url} is not available: {self._broker.reason}",
                 hint="push again when it is back",
             )
         if self._sync is not None and not self._sync.in_step(self._clock()):
-            self._counters.refused += 1
+            self._refuse(Reason.NOT_IN_STEP, user, destination, id)
             raise BrokerUnavailable(
                 "this instance stood still and is learning from its peers which users have come and gone",
                 hint="push again in a moment",
             )
+
+    def _refuse(self, reason: Reason, user: str, destination: str, id: str) -> None:
+        self._counters.refused += 1
+        stage = Stage.ACCEPTED  # it came here and no further
+        self._undeliverable.note(Origin.PUSH, reason, stage, user=user, destination=destination, id=id)
 
     def _message(self, request: PushRequest) -> tuple[dict[str, str], bytes]:
         headers = request.headers
@@ -204,6 +220,14 @@ class Pushes:
         if raw.isascii() and b"\\" not in raw:
             return headers, raw[1:-1]  # JSON without escapes is the text itself
         return headers, _text_decoder.decode(raw).encode()
+
+
+def _checked_session(request: PushRequest) -> str:
+    if request.user is not None:
+        raise BadPush("give a user or a session, not both", "session")
+    if not request.session:
+        raise BadPush("session must not be empty", "session")
+    return request.session
 
 
 def _checked_user(user: str) -> str:

@@ -12,6 +12,7 @@ from server.sessions.session import Session
 from server.settings import InstanceSettings
 from server.users.peers import ALIVE_EVERY_S, FORGET_AFTER_S, SUSPECT_AFTER_S, PeerSync
 from server.users.registry import UserRegistry
+from server.users.slices import Slicer
 
 
 class Wire:
@@ -31,7 +32,13 @@ class Node:
         self.up = True
         self.deaf = False
         self.sync = PeerSync(
-            self.settings, self.registry, self._publish, bus.later, lambda: bus.now, self.counters
+            self.settings,
+            self.registry,
+            self._publish,
+            bus.later,
+            lambda: bus.now,
+            self.counters,
+            Slicer(bus.later),
         )
         self._bus = bus
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ from server.sessions.session import Session
 from server.sessions.subscription import Kind, Subscription
 from server.settings import InstanceSettings
 from server.users.registry import UserRegistry
+from server.users.slices import Slicer
 from server.users.spring_registry import EXPIRES_AFTER_S, PUBLISH_EVERY_S, SpringRegistry
 
 from ...support.carriers import RecordingCarrier
@@ -73,6 +74,7 @@ class Bench:
     def __init__(self, **settings: object) -> None:
         self.now = 100.0
         self.up = True
+        self.timers: list[tuple[float, Callable[[], None]]] = []
         self.registry = UserRegistry()
         self.published: list[tuple[str, dict[str, str], bytes]] = []
         options: dict[str, object] = {"id": "i1", **settings}
@@ -81,7 +83,9 @@ class Bench:
             self.registry,
             "e1",
             self._publish,
+            self._later,
             lambda: self.now,
+            Slicer(self._later),
         )
         self.registry.on_local_change = self.spring.changed
 
@@ -101,8 +105,15 @@ class Bench:
         before = len(self.published)
         for _ in range(round(seconds / 0.25)):
             self.now += 0.25
+            while due := [timer for timer in self.timers if timer[0] <= self.now]:
+                self.timers = [timer for timer in self.timers if timer[0] > self.now]
+                for _, call in due:
+                    call()
             self.spring.tick()
         return len(self.published) - before
+
+    def _later(self, delay: float, call: Callable[[], None]) -> None:
+        self.timers.append((self.now + delay, call))
 
     def _publish(self, destination: str, headers: Mapping[str, str], body: bytes) -> None:
         if not self.up:

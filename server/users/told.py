@@ -1,0 +1,28 @@
+"""What other instances are told about the subscriptions of a session here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..sessions.session import Session
+from .registry import Subscriptions
+
+#: Of one session; a client may not fill the broker's largest message with its wishes.
+MOST_SUBSCRIPTIONS: Final = 100
+MOST_TEXT: Final = 8 * 1024
+
+
+def told_subscriptions(session: Session) -> Subscriptions:
+    """The session's subscriptions with the destinations that the client asked for.
+
+    At most :data:`MOST_SUBSCRIPTIONS` with :data:`MOST_TEXT` characters: nobody needs them to
+    deliver anything, they are for lookups.
+    """
+    told: list[tuple[str, str]] = []
+    room = MOST_TEXT
+    for subscription in session.subscriptions.values():
+        room -= len(subscription.id) + len(subscription.destination)
+        if room < 0 or len(told) == MOST_SUBSCRIPTIONS:
+            break
+        told.append((subscription.id, subscription.destination))
+    return tuple(told)
