@@ -28,6 +28,9 @@ class Counters:
         protocol_errors: Clients that were closed because they broke the protocol.
         refused_frames: SEND and SUBSCRIBE frames to destinations that clients may not use.
         slow_consumers: Clients that were cut because they did not read.
+        dropped_oldest: Messages that were dropped for a client that did not read, the oldest first.
+        dropped_newest: The same, the newest first.
+        conflated: Messages that a newer one of the same destination replaced while they waited.
         silent: Clients that were cut because they sent nothing in time.
         registry_messages: Messages of the registry received from peers.
         broker_losses: How often the broker connection was lost.
@@ -51,6 +54,9 @@ class Counters:
     protocol_errors: int = 0
     refused_frames: int = 0
     slow_consumers: int = 0
+    dropped_oldest: int = 0
+    dropped_newest: int = 0
+    conflated: int = 0
     silent: int = 0
     registry_messages: int = 0
     broker_losses: int = 0

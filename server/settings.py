@@ -9,7 +9,7 @@ import msgspec
 
 from core.protocol import DEFAULT_PREFIXES, Prefixes
 
-from .sessions.outbox import DEFAULT_QUEUE_LIMIT
+from .sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
 
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
@@ -39,6 +39,9 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         allowed_exchanges: Exchanges of RabbitMQ that clients may name as ``/exchange/<name>/…``, where
             that is a broker prefix.
         queue_limit: Bytes that may wait for one client that does not read.
+        slow_consumer: What happens to a client over that limit: ``terminate`` cuts it with 4500 (as
+            Spring does), ``drop-oldest`` and ``drop-newest`` drop messages, ``conflate`` keeps the newest
+            of each destination only.
         stall_s: How long a client's connection may stay full.
         first_message_s: How long a client may stay silent after the handshake.
         heartbeat_ms: STOMP heart-beats offered to clients: (we can send, we want).
@@ -73,6 +76,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     allowed_headers: tuple[str, ...] = ()
     allowed_exchanges: tuple[str, ...] = ("amq.topic", "amq.direct", "amq.fanout")
     queue_limit: int = DEFAULT_QUEUE_LIMIT
+    slow_consumer: SlowPolicy = "terminate"
     stall_s: float = 10.0
     first_message_s: float = 60.0
     heartbeat_ms: tuple[int, int] = (10_000, 10_000)

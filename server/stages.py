@@ -26,6 +26,7 @@ class Stage(StrEnum):
     QUEUED = "queued"
     WRITTEN = "written"
     CUT = "cut"
+    DROPPED = "dropped"
 
 
 class StageLog:

@@ -35,10 +35,10 @@ from .sessions.broker_loss import EndWithBroker
 from .sessions.client_sends import ClientSends
 from .sessions.client_subscriptions import ClientSubscriptions
 from .sessions.guard import Guard
+from .sessions.held import SlowRule
 from .sessions.hub import Hub
 from .sessions.outbox import Outbox
 from .sessions.router import Router
-from .sessions.session import Session
 from .sessions.topics import TopicRelay
 from .settings import InstanceSettings
 from .stages import StageLog
@@ -149,12 +149,9 @@ def wire(given: Surroundings) -> Parts:
 
 def _connect(given: Surroundings) -> Connections:
     settings, loop = given.settings, given.loop
-    outbox = Outbox(loop.call_soon, loop.time, given.stages, _cut_nobody, settings.queue_limit)
+    slow = SlowRule(settings.slow_consumer, settings.queue_limit, given.counters, given.stages)
+    outbox = Outbox(loop.call_soon, loop.time, given.stages, slow)
     return Connections(Guard(settings), outbox, Hub(outbox))
-
-
-def _cut_nobody(session: Session) -> None:
-    """Stands for the router until there is one."""
 
 
 def _find_users(given: Surroundings, connections: Connections) -> Users:

@@ -6,6 +6,7 @@ message, not once per receiver. Source: RFC 6455 §5.2; spec "WebSocket message 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
@@ -15,6 +16,7 @@ from core.protocol.websocket import BINARY, TEXT
 #: Turns one STOMP payload into the bytes of a carrier: ``(payload, binary) -> wire bytes``.
 Framing = Callable[[bytes, bool], bytes]
 
+_DESTINATION: Final = re.compile(rb"(?:^|\n)destination:([^\n]*)")
 _BINARY_TYPES: Final = ("application/octet-stream", "application/*", "*/*")
 
 
@@ -63,6 +65,12 @@ def is_binary(content_type: str | None, body: bytes) -> bool:
     except UnicodeDecodeError:
         return True
     return False
+
+
+def destination_in(tail: bytes) -> bytes:
+    """The destination of a message, as its first header of that name has it; escaped as it is."""
+    match = _DESTINATION.search(tail)
+    return b"" if match is None else match[1]
 
 
 class ClientMessage(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from core.protocol import message_opening
 
-from .framing import ClientMessage, Framing
+from .framing import ClientMessage, Framing, destination_in
 from .outbox import Outbox
 from .session import Session
 
@@ -101,8 +101,11 @@ class Hub:
         count = 0
         session: Session | None = None
         tail, binary = message.tail, message.binary
+        somebody_is_slow = outbox.notes is not None
         for group in topic.groups.values():
             wire = group.framing(group.opening + tail, binary)
+            if somebody_is_slow:
+                outbox.note(wire, (group.opening, destination_in(tail)), message.id)
             sessions = group.sessions
             for session in sessions:  # the hot loop: one append per receiver
                 session.pending.append(wire)
@@ -115,9 +118,16 @@ class Hub:
         outbox.wake()
         return count
 
-    def deliver_one(self, session: Session, subscription: str, message: ClientMessage) -> None:
-        """Queue a message for one subscription of one session."""
+    def deliver_one(
+        self, session: Session, subscription: str, message: ClientMessage, *, droppable: bool = True
+    ) -> None:
+        """Queue a message for one subscription of one session.
+
+        What the client has to acknowledge is not ``droppable``: it would never be settled.
+        """
         if message.id is not None:
             session.pending_ids.append(message.id)
-        payload = message_opening(subscription) + message.tail
-        self._outbox.put(session, payload, binary=message.binary)
+        opening, outbox = message_opening(subscription), self._outbox
+        wire = outbox.put(session, opening + message.tail, binary=message.binary)
+        if droppable and outbox.notes is not None:
+            outbox.note(wire, (opening, destination_in(message.tail)), message.id)

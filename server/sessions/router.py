@@ -126,9 +126,8 @@ class Router:
 
     def pause(self, session: Session) -> None:
         """The client's connection is full."""
-        now = self._clock()
-        session.pause(now)
-        self.wheel.add(session, now + self._settings.stall_s)
+        self.outbox.pause(session)
+        self.wheel.add(session, self._clock() + self._settings.stall_s)
 
     def resume(self, session: Session) -> None:
         """The client's connection takes bytes again."""
@@ -148,6 +147,7 @@ class Router:
             unwritten = (*session.held_ids, *session.pending_ids)
             self._stages.set_many(unwritten, Stage.CUT)
             self.undeliverable.cut(session.user, unwritten, Reason.SESSION_GONE)
+        self.outbox.forget(session)
         session.end()
 
     # what we decide -------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Router:
         )
         self._stages.set_many(session.held_ids, Stage.CUT)
         self.undeliverable.cut(session.user, session.held_ids, Reason.QUEUE_OVERFLOW)
-        session.held_ids.clear()
+        self.outbox.forget(session)
         reason = "Failed to send message within the configured send limit"
         self.close(session, CloseCode.SESSION_LIMIT, reason)
 
@@ -187,7 +187,7 @@ class Router:
         """Heart-beats and other deadlines of one session; returns when to look again."""
         if not session.connected:
             return self._look_at_newcomer(session, now)
-        if session.paused and now - session.paused_at >= self._settings.stall_s:
+        if session.full and now - session.paused_at >= self._settings.stall_s:
             self.overflow(session)
             return None
         protocol = session.protocol

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from core.protocol import Send, ServerSession, Subscribe
 
 from .framing import Framing, websocket_frame
+from .held import Held
 from .subscription import Subscription
 
 
@@ -46,9 +47,10 @@ class Session:
         pending: Framed bytes that go out at the end of this turn of the loop.
         pending_ids: Pushes among ``pending``, for the stages.
         dirty: Whether the outbox has the session on its list.
-        paused: Whether the connection is full.
-        held_bytes: Bytes that wait because the connection is full.
-        paused_at: Since when the connection has been full (loop time).
+        full: Whether the connection takes nothing now.
+        paused: Whether what comes has to wait: the connection is full, or something waits already.
+        held: What waits, while ``paused``.
+        paused_at: Since when the connection has taken nothing (loop time).
         flushed_at: When bytes were written last (loop time).
         opened_at: When the connection was opened (loop time).
         heard: Whether the client has sent anything.
@@ -74,11 +76,10 @@ class Session:
         "dirty",
         "flushed_at",
         "framing",
+        "full",
         "handshake_user",
         "heard",
         "held",
-        "held_bytes",
-        "held_ids",
         "id",
         "joined_seq",
         "opened_at",
@@ -113,9 +114,8 @@ class Session:
         self.framing = framing
         self.pending: list[bytes] = []
         self.pending_ids: list[str] = []
-        self.held: list[bytes] = []
-        self.held_ids: list[str] = []
-        self.held_bytes = 0
+        self.held: Held | None = None
+        self.full = False
         self.dirty = False
         self.paused = False
         self.paused_at = 0.0
@@ -140,11 +140,15 @@ class Session:
             self._attributes = {}
         return self._attributes
 
-    def pause(self, now: float) -> None:
-        """The connection takes no more for now."""
-        if not self.paused:
-            self.paused = True
-            self.paused_at = now
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that wait because the connection is full."""
+        return 0 if self.held is None else self.held.size
+
+    @property
+    def held_ids(self) -> list[str]:
+        """The pushes among them."""
+        return [] if self.held is None else self.held.pushes
 
     def end(self) -> None:
         """Nothing goes out any more; what waits is dropped."""
@@ -152,8 +156,7 @@ class Session:
         self.write = _drop
         self.pending.clear()
         self.pending_ids.clear()
-        self.held.clear()
-        self.held_bytes = 0
+        self.held = None
 
 
 def _drop(data: bytes) -> None:

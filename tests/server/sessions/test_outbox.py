@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.protocol import ServerSession
+from server.counters import Counters
 from server.sessions.framing import OutgoingMessage, split_websocket_frames, websocket_frame
+from server.sessions.held import SlowPolicy, SlowRule
 from server.sessions.hub import Hub
 from server.sessions.outbox import Outbox
 from server.sessions.session import Session
@@ -17,11 +19,16 @@ from ...support.carriers import RecordingCarrier
 class Bench:
     """A hub and an outbox whose turns are ended by hand."""
 
-    def __init__(self, limit: int = 1024) -> None:
+    def __init__(self, limit: int = 1024, policy: SlowPolicy = "terminate") -> None:
         self.turn: list[Callable[[], None]] = []
         self.stages = StageLog()
         self.cut: list[Session] = []
-        self.outbox = Outbox(self.turn.append, lambda: 5.0, self.stages, self._overflow, limit)
+        self.counters = Counters()
+        self.dropped: list[str] = []
+        rule = SlowRule(policy, limit, self.counters, self.stages)
+        rule.on_dropped = self.dropped.append
+        self.outbox = Outbox(self.turn.append, lambda: 5.0, self.stages, rule)
+        self.outbox.on_overflow = self._overflow
         self.hub = Hub(self.outbox)
 
     def session(self, id: str) -> tuple[Session, RecordingCarrier]:
@@ -95,7 +102,7 @@ def test_a_session_may_subscribe_twice_and_leave_once() -> None:
 def test_case_40_exactly_the_limit_is_fine_and_one_more_byte_is_not() -> None:
     bench = Bench(limit=1024)
     session, carrier = bench.session("s")
-    session.pause(1.0)
+    bench.outbox.pause(session)
     bench.outbox.put(session, b"x" * (1023 - 4))  # the WebSocket's header has four bytes
     bench.end_turn()
     assert session.held_bytes == 1023
@@ -117,7 +124,7 @@ def test_what_was_held_goes_out_in_order_when_the_client_reads_again() -> None:
     topic = bench.hub.join("/topic/a", session, "0")
     bench.hub.deliver(topic, message(b"0"))
     bench.end_turn()
-    session.pause(1.0)
+    bench.outbox.pause(session)
     for number in (b"1", b"2"):
         bench.hub.deliver(topic, message(number, push=f"p{number.decode()}"))
         bench.end_turn()
@@ -125,6 +132,7 @@ def test_what_was_held_goes_out_in_order_when_the_client_reads_again() -> None:
     assert bench.stages.get("p1") is None
     bench.outbox.resume(session)
     bench.hub.deliver(topic, message(b"3"))
+    bench.end_turn()
     bench.end_turn()
     assert [payload[-2:-1] for payload in carrier.payloads] == [b"0", b"1", b"2", b"3"]
     assert bench.stages.get("p1") == bench.stages.get("p2") == Stage.WRITTEN
