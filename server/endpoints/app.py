@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from core.errors import CloseCode
 
+from .mount import WHOLE, Mount, path_in
 from .push_api import PushApi
 from .websocket import WebSocketEndpoint
 
@@ -17,7 +18,6 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-_SOCKETS: Final = ("/ws", "/ws/", "/ws/websocket")
 _PUSHES: Final = ("/push", "/test")
 
 
@@ -27,10 +27,14 @@ class InstanceApp:
     It may be mounted in another application; paths count from where it is mounted.
     """
 
-    def __init__(self, sockets: WebSocketEndpoint, pushes: PushApi, routes: list[Route]) -> None:
+    def __init__(
+        self, sockets: WebSocketEndpoint, pushes: PushApi, routes: list[Route], mount: Mount = WHOLE
+    ) -> None:
         self._sockets = sockets
+        self._socket_paths = frozenset({mount.path, f"{mount.path}/", f"{mount.path}/websocket"})
+        self._push_paths = _PUSHES if mount.push_api else ()
         self._pushes = pushes
-        self._rest: Any = Starlette(routes=routes)
+        self._rest: Any = Starlette(routes=routes if mount.admin else [])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or connection."""
@@ -38,14 +42,14 @@ class InstanceApp:
         if kind == "lifespan":
             await _lifespan(receive, send)
             return
-        path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+        path = path_in(scope)
         if kind == "websocket":
-            if path in _SOCKETS:
+            if path in self._socket_paths:
                 await self._sockets(scope, receive, send)
             else:
                 await receive()
                 await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})
-        elif path in _PUSHES:
+        elif path in self._push_paths:
             await self._pushes(scope, receive, send)
         else:
             await self._rest(scope, receive, send)

@@ -21,6 +21,7 @@ from ..origins import Origins
 from ..sessions.framing import split_websocket_frames
 from ..sessions.gate import Gate, GateSession
 from ..sessions.router import Router
+from .mount import UserOf, name_user
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -46,21 +47,25 @@ class Takeover(Protocol):
 class WebSocketEndpoint:
     """Accepts clients and gives them to the router."""
 
-    def __init__(self, router: Router, origins: Origins) -> None:
+    def __init__(self, router: Router, origins: Origins, user_of: UserOf | None = None) -> None:
         self._router = router
         self._origins = origins
+        self._user_of = user_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
         await receive()  # websocket.connect
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if not self._origins.allow(headers, scope.get("scheme", "ws")):
-            await _deny(scope, send)
+            await _deny(scope, send, b"this origin may not connect")
+            return
+        user = user_of_query(scope.get("query_string", b""))
+        if self._user_of is not None and (user := await name_user(self._user_of, scope)) is None:
+            await _deny(scope, send, b"you may not connect")
             return
         await send(
             {"type": "websocket.accept", "subprotocol": choose_subprotocol(scope.get("subprotocols", ()))}
         )
-        user = user_of_query(scope.get("query_string", b""))
         await serve_accepted(self._router, user, scope, receive, send)
 
 
@@ -150,9 +155,8 @@ def user_of_query(query: bytes) -> str | None:
     return parse_qs(query.decode("latin-1"), max_num_fields=50).get("user", [None])[0]
 
 
-async def _deny(scope: Scope, send: Send) -> None:
+async def _deny(scope: Scope, send: Send, body: bytes) -> None:
     if "websocket.http.response" in scope.get("extensions", {}):
-        body = b"this origin may not connect"
         headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
         await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body})

@@ -262,7 +262,10 @@ class Router:
             self.outbox.put(session, session.protocol.receipt(receipt))
 
     def _connect(self, session: Session, event: Connect) -> None:
-        user = session.handshake_user or event.login or self._settings.default_user
+        # A name that the host of a mounted endpoint gave is final, also "" for nobody.
+        user = session.handshake_user
+        if user is None:
+            user = event.login or self._settings.default_user
         if "%2F" in user or len(user) > _LONGEST_USER or not user.isprintable():
             raise Refusal(
                 "the user name cannot be used", "It must be printable, without %2F, at most 256 long."
