@@ -97,6 +97,12 @@ def _broker() -> CommandFunction:
     return broker
 
 
+def _sockjs_test() -> CommandFunction:
+    from .sockjs_test import sockjs_test
+
+    return sockjs_test
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """How to load a command; hidden ones are for our own child processes and tools."""
@@ -115,6 +121,7 @@ COMMANDS: Mapping[str, Command] = {
     "gateway": Command(_gateway),
     "discovery": Command(_discovery),
     "broker": Command(_broker),
+    "sockjs-test": Command(_sockjs_test),
     "doctor": Command(_doctor),
     "engine": Command(_engine, hidden=True),
     "worker": Command(_worker, hidden=True),

@@ -11,9 +11,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from .push_api import LARGEST_BODY, Answer, PushApi, too_large
+from .strict_http import StrictHttpProtocol
 
 _LARGEST_HEAD: Final = 64 * 1024
 _MOST_HEADERS: Final = 100
@@ -28,7 +27,7 @@ _STATUS_LINES: Final = {
 }
 
 
-class FastHttpProtocol(HttpToolsProtocol):
+class FastHttpProtocol(StrictHttpProtocol):
     """One connection.
 
     A request is *short* if it is for the push API and nothing before it is unanswered; so answers

@@ -77,23 +77,47 @@ async def serve_accepted(
     if takeover is not None:
         takeover.take_over(gate, handshake_user)
         return
+
+    def take(session: GateSession, message: dict[str, Any]) -> None:
+        data = message.get("bytes")
+        gate.receive(session, data if data is not None else message["text"].encode())
+
+    await serve_over_asgi(gate, handshake_user, take, receive, send)
+
+
+async def serve_over_asgi(
+    gate: Gate[Any],
+    handshake_user: str | None,
+    take: Callable[[Any, dict[str, Any]], None],
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Give a connection whose handshake is done to a gate, until it ends.
+
+    Args:
+        gate: What hears of the connection.
+        handshake_user: The user that the handshake named.
+        take: Called with the session and each ``websocket.receive``, instead of the gate.
+        receive: ASGI's.
+        send: ASGI's.
+    """
     carrier = AsgiCarrier(gate)
-    session = gate.open(carrier, handshake_user)
-    carrier.session = session
+    session: GateSession | None = None
     try:
         async with asyncio.timeout(None) as carrier.limit, asyncio.TaskGroup() as group:
+            carrier.session = session = gate.open(carrier, handshake_user)
             writer = group.create_task(carrier.run(send))
             while True:
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                data = message.get("bytes")
-                gate.receive(session, data if data is not None else message["text"].encode())
+                take(session, message)
             writer.cancel()
     except TimeoutError:
         pass  # closed by us, and the client took neither what was written nor the close
     finally:
-        gate.closed(session)
+        if session is not None:
+            gate.closed(session)
 
 
 class AsgiCarrier:

@@ -1,0 +1,70 @@
+"""uvicorn's HTTP protocol where it is not strict enough for SockJS (specification sockjs.md §2, §5).
+
+- An HTTP/1.0 client gets no chunks: a response of unknown length ends with the connection.
+- Only a GET of a version that is spoken becomes a WebSocket; anything else is an ordinary request, which
+  the application refuses in its own words. The version 8 of a draft is 13 on the wire.
+- The application may cut the connection of a client that takes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+#: Where an application finds a function that cuts the connection, in ``scope["extensions"]``.
+ABORT: Final = "pushscope.abort"
+_VERSION: Final = b"sec-websocket-version"
+_SAME_AS_13: Final = b"8"
+
+
+class StrictHttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    def on_headers_complete(self) -> None:
+        """A request's head is whole."""
+        super().on_headers_complete()
+        cycle: Any = self.cycle  # None at first
+        scope: Any = self.scope
+        parser: Any = self.parser
+        if cycle is None or cycle.scope is not scope:
+            return  # a handshake
+        scope["extensions"] = {ABORT: self.transport.abort}
+        if scope["http_version"] == "1.0":
+            cycle.__class__ = _Http10Cycle
+        if parser.should_upgrade():
+            cycle.keep_alive = False  # what comes behind a refused upgrade is not HTTP
+
+    def handle_websocket_upgrade(self) -> None:
+        """A handshake goes to the WebSocket protocol."""
+        headers: Any = self.scope["headers"]
+        headers[:] = [
+            (name, b"13" if name == _VERSION and value == _SAME_AS_13 else value) for name, value in headers
+        ]
+        super().handle_websocket_upgrade()
+
+    def _should_upgrade(self) -> bool:
+        if not super()._should_upgrade() or self.scope["method"] != "GET":
+            return False
+        version = next((value for name, value in self.headers if name == _VERSION), b"13")
+        return version in (b"13", _SAME_AS_13)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing to warn of: the application answers."""
+
+
+class _Http10Cycle(RequestResponseCycle):
+    """A response without chunks."""
+
+    _until_close = False
+
+    async def send(self, message: Any) -> None:
+        """An ASGI message of the application."""
+        if message["type"] == "http.response.start":
+            names = [name.lower() for name, _ in message.get("headers", ())]
+            if b"content-length" not in names:
+                self._until_close = True
+                self.chunked_encoding = False
+        elif self._until_close:
+            self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)

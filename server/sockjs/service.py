@@ -1,0 +1,77 @@
+"""A SockJS service as an ASGI application: any application, at any prefix.
+
+Mount it, ``Mount("/echo", SockJsService(application))``. It needs no lifespan; whoever stops the
+server gracefully calls :meth:`SockJsService.stop` before the connections are closed.
+"""
+
+from __future__ import annotations
+
+from core.errors import CloseCode
+
+from ..origins import Origins
+from .answers import Receive, Scope, Send
+from .application import Application
+from .exchanges import Exchanges, PrincipalOf
+from .handshakes import Handshakes
+from .paths import has_parameters, target_of
+from .settings import SockJsSettings
+from .table import SessionTable
+
+
+class SockJsService:
+    """Serves one application over every transport of SockJS 0.3.
+
+    Args:
+        application: Called with each new session.
+        settings: What differs from the defaults.
+        origins: Which pages may connect, instead of the settings' list.
+        principal_of: The user of a request, for ``bind_sessions``.
+        subprotocols: WebSocket subprotocols that the application speaks, in lower case.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        settings: SockJsSettings | None = None,
+        *,
+        origins: Origins | None = None,
+        principal_of: PrincipalOf | None = None,
+        subprotocols: tuple[str, ...] = (),
+    ) -> None:
+        self.settings = settings = settings or SockJsSettings()
+        origins = origins or Origins(settings.allowed_origins)
+        self._parameters = settings.dialect != "spring"
+        self._table = SessionTable(settings, application)
+        self._handshakes = Handshakes(settings, origins, application, subprotocols)
+        self._exchanges = Exchanges(settings, origins, self._table, principal_of)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request or connection; paths count from where the service is mounted."""
+        path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+        target = target_of(path) if self._parameters or not has_parameters(path) else None
+        if scope["type"] == "websocket":
+            await self._handshakes.serve(target, scope, receive, send)
+        elif scope["type"] == "http":
+            await self._exchanges.serve(target, scope, receive, send)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions there are, with those that have ended and still answer."""
+        return len(self._table) + len(self._handshakes.sessions)
+
+    def close(self, code: int = CloseCode.GOING_AWAY, reason: str = "the server stops") -> None:
+        """End all sessions and begin none any more."""
+        self._handshakes.close_all(code, reason)
+        self._table.close_all(code, reason)
+
+    async def stop(self, within: float = 1.0) -> None:
+        """End all sessions; return when every client has taken what waited for it and the close frame.
+
+        Requests must still be answered meanwhile: a polling client comes for both, one by one.
+
+        Args:
+            within: Seconds after which clients that have not come are let go.
+        """
+        self.close()
+        await self._table.drain(within)
+        self._table.forget_all()
