@@ -13,6 +13,8 @@ from typing import Any, Self
 
 import msgspec
 
+from core.errors import UsageError
+
 from .access import AccessRule
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
@@ -23,6 +25,8 @@ from .discovery.registry import Snapshot
 from .endpoints.app import InstanceApp
 from .endpoints.fast_http import FastHttpProtocol
 from .endpoints.fast_websocket import FastWebSocketProtocol
+from .endpoints.mount import WHOLE, Mount
+from .endpoints.websocket import LARGEST_MESSAGE
 from .handlers.demo import DEMO_HANDLERS
 from .handlers.mapping import Handlers
 from .handlers.template import MessagingTemplate
@@ -41,8 +45,6 @@ logger = logging.getLogger("pushscope.server")
 
 #: The name under which gateways register.
 GATEWAY_SERVICE = "gateway"
-#: The largest WebSocket message; STOMP's own limit, which answers with ERROR, is below it.
-_LARGEST_MESSAGE = 256 * 1024
 _KEEP_ALIVE_S = 75
 
 
@@ -58,6 +60,8 @@ class Instance:
             exchange that several instances of one process share.
         handlers: Application handlers: decorated functions, and instances of classes with decorated
             methods (:mod:`.handlers`); the demo's by default.
+        mount: Be a part of somebody's service instead of listening; see :class:`.mounted.MountedInstance`,
+            which is the way to do it.
 
     Raises:
         PortTakenError: The port is in use.
@@ -70,6 +74,7 @@ class Instance:
         *,
         broker: Broker | None = None,
         handlers: Iterable[object] = DEMO_HANDLERS,
+        mount: Mount | None = None,
     ) -> None:
         self.settings = settings = settings or InstanceSettings()
         self.counters = Counters()
@@ -82,6 +87,7 @@ class Instance:
         else:
             self.broker = broker or broker_for(settings.broker_url)
         self._broker_given = broker is not None
+        self._mount = mount
         self._rule = AccessRule(settings.host)
         self._origins = Origins(settings.allowed_origins)
         self._stack = AsyncExitStack()
@@ -164,6 +170,7 @@ class Instance:
             "users_everywhere": len(self.registry),
             "topics": len(self.hub.topics),
             "uptime_s": round(time.monotonic() - self._started_at, 3),
+            "slow": self._slow(),
             "counters": self.counters.as_dict(),
             "peers": [
                 {"id": peer.id, "epoch": peer.epoch, "sessions": len(peer.sessions), "suspect": peer.suspect}
@@ -171,10 +178,21 @@ class Instance:
             ],
         }
 
+    def _slow(self) -> dict[str, Any]:
+        """Clients that do not read as quickly as we send."""
+        slow = self.parts.connections.outbox.slow
+        return {
+            "policy": self.settings.slow_consumer,
+            "clients": len(slow),
+            "held_bytes": sum(session.held_bytes for session in slow),
+        }
+
     # life -----------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        self._rule = AccessRule.for_host(self.settings.host)
+        mount = self._mount
+        writable = mount is None or mount.push_api or mount.admin
+        self._rule = AccessRule.for_host(self.settings.host, need_token=writable)
         self._parts = wire(self._surroundings(asyncio.get_running_loop()))
         try:
             await self._start()
@@ -198,6 +216,7 @@ class Instance:
             stages=self.stages,
             rule=self._rule,
             origins=self._origins,
+            mount=self._mount or WHOLE,
             facts=self,
             loop=loop,
             tell_peers=self._tell_peers,
@@ -221,6 +240,17 @@ class Instance:
                 self.broker.url,
                 self.broker.reason,
             )
+        if self._mount is None:
+            await self._listen(parts)
+        if settings.discovery_url is not None:
+            await self._join_discovery(settings.discovery_url)
+        await self._catch_up()
+        if self.discovery is not None:
+            await self.discovery.update(status="UP")
+        logger.info("instance %s listens at %s", settings.id, self.url or "its host's address")
+
+    async def _listen(self, parts: Parts) -> None:
+        settings = self.settings
         self._listener = Listener(
             parts.app,
             host=settings.host,
@@ -228,16 +258,10 @@ class Instance:
             http=functools.partial(FastHttpProtocol, push_api=parts.push_api),
             ws=FastWebSocketProtocol,
             ws_per_message_deflate=False,
-            ws_max_size=_LARGEST_MESSAGE,
+            ws_max_size=LARGEST_MESSAGE,
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
         await self._stack.enter_async_context(self._listener)
-        if settings.discovery_url is not None:
-            await self._join_discovery(settings.discovery_url)
-        await self._catch_up()
-        if self.discovery is not None:
-            await self.discovery.update(status="UP")
-        logger.info("instance %s listens at %s", settings.id, self.url)
 
     def abort(self) -> None:
         """End as if the process had been killed: every connection is cut, nobody is told.
@@ -267,6 +291,12 @@ class Instance:
 
     async def _join_discovery(self, url: str) -> None:
         settings = self.settings
+        if not self.port:
+            raise UsageError(
+                "the port of the service is not known",
+                tried=f"register the mounted instance {settings.id} at {url}",
+                hint="set port= to the port that the service listens on",
+            )
         registration = Registration(
             id=settings.id, service=settings.service, host=settings.host, port=self.port, status="STARTING"
         )

@@ -21,6 +21,7 @@ from .brokers.base import Availability, Broker
 from .counters import Counters
 from .endpoints.admin import Facts, admin_routes
 from .endpoints.app import InstanceApp
+from .endpoints.mount import Mount
 from .endpoints.push_api import PushApi
 from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
@@ -66,6 +67,7 @@ class Surroundings:
         stages: Where pushes are.
         rule: Who may push and read.
         origins: Which web pages may connect.
+        mount: What of it is served, and as whom clients come.
         facts: What the admin endpoints ask.
         loop: The event loop.
         tell_peers: Publishes (destination, JSON) for our own instances.
@@ -81,6 +83,7 @@ class Surroundings:
     stages: StageLog
     rule: AccessRule
     origins: Origins
+    mount: Mount
     facts: Facts
     loop: asyncio.AbstractEventLoop
     tell_peers: Callable[[str, bytes], None]
@@ -141,8 +144,8 @@ def wire(given: Surroundings) -> Parts:
     application = _apply(given, connections, users, template)
     router = _route(given, connections, users, application)
     push_api = _serve_pushes(given, connections, users)
-    sockets = WebSocketEndpoint(router, given.origins)
-    app = InstanceApp(sockets, push_api, admin_routes(given.facts, given.rule))
+    sockets = WebSocketEndpoint(router, given.origins, given.mount.user)
+    app = InstanceApp(sockets, push_api, admin_routes(given.facts, given.rule), given.mount)
     watch = _watch_broker(given, connections, users, router)
     return Parts(connections, users, application, template, router, push_api, app, watch)
 
@@ -151,7 +154,8 @@ def _connect(given: Surroundings) -> Connections:
     settings, loop = given.settings, given.loop
     slow = SlowRule(settings.slow_consumer, settings.queue_limit, given.counters, given.stages)
     outbox = Outbox(loop.call_soon, loop.time, given.stages, slow)
-    return Connections(Guard(settings), outbox, Hub(outbox))
+    guard = Guard(settings, lambda id: given.registry.session(id) is not None)
+    return Connections(guard, outbox, Hub(outbox))
 
 
 def _find_users(given: Surroundings, connections: Connections) -> Users:

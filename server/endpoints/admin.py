@@ -131,6 +131,8 @@ class _InstanceCollector(Collector):
             "users": info["users"],
             "peers": len(info["peers"]),
             "broker_available": int(info["broker"]["available"]),
+            "slow_clients": info["slow"]["clients"],
+            "held_bytes": info["slow"]["held_bytes"],
             "uptime_seconds": info["uptime_s"],
         }
         for name, value in gauges.items():

@@ -11,7 +11,7 @@ import msgspec
 Scope = dict[str, Any]
 
 #: Names the user of a handshake, given its ASGI scope: "" for an anonymous one, None to refuse it.
-UserOf = Callable[[Scope], str | None | Awaitable[str | None]]
+UserOf = Callable[[Scope], str | Awaitable[str | None] | None]
 
 
 class Mount(msgspec.Struct, frozen=True):

@@ -32,6 +32,8 @@ TAKEOVER: Final = "pushscope.takeover"
 _SUBPROTOCOLS: Final = frozenset(SUBPROTOCOLS.values())
 #: How long a client has to answer a close and to take what was written before it.
 CLOSE_S: Final = 2.0
+#: The largest WebSocket message; STOMP's own limit, which answers with ERROR, is below it.
+LARGEST_MESSAGE: Final = 256 * 1024
 #: Bytes that may wait for ASGI ``send`` before the session counts as full.
 _HIGH_WATER: Final = 64 * 1024
 
