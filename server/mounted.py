@@ -9,7 +9,7 @@ adds the STOMP endpoint and a cluster to push through, whichever instance a user
 
     @app.post("/orders/{number}/shipped")
     async def shipped(number: int) -> None:
-        await push.template.convert_and_send_to_user("lijian", "/queue/orders", {"shipped": number})
+        await push.template.send_to_user("lijian", "/queue/orders", {"shipped": number})
 """
 
 from __future__ import annotations

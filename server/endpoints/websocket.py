@@ -113,7 +113,11 @@ async def serve_over_asgi(
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                take(session, message)
+                if len(message.get("bytes") or message.get("text") or "") > LARGEST_MESSAGE:
+                    # Other servers take more than ours.
+                    gate.close(session, CloseCode.TOO_BIG, "the message is too big")
+                else:
+                    take(session, message)
             writer.cancel()
     except TimeoutError:
         pass  # closed by us, and the client took neither what was written nor the close
@@ -134,13 +138,15 @@ class AsgiCarrier:
         self._size = 0
         self._close: tuple[int, str] | None = None
         self._wake = asyncio.Event()
+        self._full = False
 
     def write(self, data: bytes) -> None:
         """Queue framed bytes for :meth:`run`."""
         self._waiting.append(data)
         self._size += len(data)
         self._wake.set()
-        if self._size > _HIGH_WATER and self.session is not None and not self.session.paused:
+        if self._size > _HIGH_WATER and self.session is not None and not self._full:
+            self._full = True
             self._gate.pause(self.session)
 
     def close(self, code: int, reason: str) -> None:
@@ -152,6 +158,12 @@ class AsgiCarrier:
 
     async def run(self, send: Send) -> None:
         """Send what is queued until the connection is closed; cancelled when it has ended."""
+        try:
+            await self._run(send)
+        except OSError:
+            pass  # the client has gone (uvicorn); the other half of the connection reports it
+
+    async def _run(self, send: Send) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -165,7 +177,8 @@ class AsgiCarrier:
                 code, reason = self._close
                 await send({"type": "websocket.close", "code": code, "reason": close_reason(reason)})
                 return
-            if self.session is not None and self.session.paused:
+            if self.session is not None and self._full:
+                self._full = False
                 self._gate.resume(self.session)
 
 
