@@ -38,6 +38,7 @@ class ClientSession:
     Args:
         limits: What the server may make us hold.
         tolerance: After how many silent heart-beat intervals the server counts as lost.
+        forgiving: Whether the session goes on after an ERROR: RabbitMQ keeps the connection after most.
 
     Attributes:
         version: Negotiated version, None until CONNECTED has come.
@@ -48,11 +49,14 @@ class ClientSession:
     """
 
     __slots__ = (
-        "_connecting", "_dead", "_heartbeat", "_over", "_parser", "_tolerance", "beats", "receipts",
-        "subscriptions", "version",
+        "_connecting", "_dead", "_forgiving", "_heartbeat", "_over", "_parser", "_tolerance", "beats",
+        "receipts", "subscriptions", "version",
     )  # fmt: skip
 
-    def __init__(self, *, limits: Limits = CLIENT_LIMITS, tolerance: float = 3.0) -> None:
+    def __init__(
+        self, *, limits: Limits = CLIENT_LIMITS, tolerance: float = 3.0, forgiving: bool = False
+    ) -> None:
+        self._forgiving = forgiving
         self.version: str | None = None
         self.subscriptions: dict[str, str] = {}
         self.receipts: set[str] = set()
@@ -272,7 +276,7 @@ class ClientSession:
         headers = frame.headers
         match frame.command:
             case "ERROR":
-                self._over = True
+                self._over = self._over or not self._forgiving
                 return ErrorReceived(frame, headers.get("message", ""), frame.body)
             case "CONNECTED":
                 return self._connected(frame, now)

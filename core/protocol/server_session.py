@@ -239,7 +239,7 @@ class ServerSession:
         self._over = fatal
         message, detail = violated.words(self._wording)
         headers = {}
-        if violated.violation is Violation.NO_COMMON_VERSION:
+        if self._forgiving or violated.violation is Violation.NO_COMMON_VERSION:
             headers = {"version": ",".join(reversed(self._versions))}
         receipt = frame.headers.get("receipt") if frame is not None else None
         answer = self.error(message, detail.encode("utf-8", "replace"), receipt, headers)

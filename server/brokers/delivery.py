@@ -20,7 +20,7 @@ from ..sessions.framing import ClientMessage, OutgoingMessage
 _TEXT: Final = rb"[^\n\r\\\0\x80-\xff]"
 _LINES: Final = (
     rb"((?:\n(?!content-length:|destination:|subscription:|message-id:|receipt:|transaction:|simpOrigDestination:|"
-    rb"ack:|redelivered:)"
+    rb"ack:|redelivered:|reply-to:)"
     rb"[^:\n\r\\\0\x80-\xff]+:" + _TEXT + rb"*)*)"
 )
 _LENGTH: Final = rb"\ncontent-length:(\d{1,8})\n\n"

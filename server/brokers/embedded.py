@@ -1,11 +1,15 @@
 """The STOMP broker that we ship: TCP in, an exchange behind it, TCP out.
 
-Speaks STOMP 1.0 to 1.2 with RabbitMQ's destinations (``/topic``, ``/queue``), wildcards and words
-of ERROR frames. What one turn of the event loop brings for a peer is one write.
+Speaks STOMP 1.0 to 1.2 as RabbitMQ does: destinations, wildcards, acknowledgement, heart-beats, and the
+words of ERROR frames; most of these leave the connection open. What one turn of the event loop brings
+for a peer is one write.
 
-Policies: a peer that does not read is held back up to ``peer_backlog`` bytes, then cut; a queue
-without consumers keeps its newest messages (:class:`ExchangeLimits`); every ERROR ends the
-connection, as STOMP wants it.
+Policies: a peer that does not read is held back up to ``peer_backlog`` bytes, then cut. A full queue
+drops its oldest message; a user queue that nobody consumes vanishes (:class:`ExchangeLimits`). Nothing
+is kept on disk. What was dropped is counted, and said in the log while it happens.
+
+Other than with RabbitMQ: a cumulative ACK concerns its subscription only, as STOMP has it; ERROR carries
+``receipt-id``; what cannot be parsed, and a second CONNECT, get an ERROR before the connection ends.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import math
 import secrets
 from types import TracebackType
 from typing import Final, Self
@@ -22,7 +27,7 @@ import msgspec
 from ..access import AccessRule, is_loopback
 from ..binding import bind_socket
 from .embedded_peer import Peer
-from .exchange import Exchange, ExchangeLimits
+from .exchange import Exchange, ExchangeLimits, ExchangeStatus
 from .message import Message, RawMessage
 
 logger = logging.getLogger("pushscope.broker")
@@ -35,15 +40,41 @@ class BrokerLimits(msgspec.Struct, frozen=True):
 
     Attributes:
         peer_backlog: Bytes that wait for one peer that does not read.
-        transaction: Bytes of bodies in one open transaction.
+        transaction: Bytes that one open transaction holds back.
+        transactions: Open transactions of one peer.
+        subscriptions: Subscriptions of one peer.
+        errors: ERROR frames after which a connection is closed.
+        peers: Connections at a time; more are closed at once.
         connect_s: How long a connection may take to CONNECT.
-        exchange: What is kept for nobody.
+        expires_s: After that long without a consumer a queue that expires vanishes.
+        sweep_s: How often that is looked at, and what was dropped is logged.
+        exchange: What is kept for whom.
     """
 
     peer_backlog: int = 64 * 1024 * 1024
     transaction: int = 16 * 1024 * 1024
+    transactions: int = 16
+    subscriptions: int = 100_000
+    errors: int = 100
+    peers: int = 10_000
     connect_s: float = 10.0
+    expires_s: float = 60.0
+    sweep_s: float = 5.0
     exchange: ExchangeLimits = ExchangeLimits()
+
+
+class BrokerStatus(msgspec.Struct, frozen=True):
+    """What the broker does, and has done since its start.
+
+    Attributes:
+        peers: Connections now.
+        messages: Messages that were published.
+        exchange: Subscriptions and queues.
+    """
+
+    peers: int
+    messages: int
+    exchange: ExchangeStatus
 
 
 class EmbeddedBroker:
@@ -65,6 +96,9 @@ class EmbeddedBroker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._all_gone = asyncio.Event()
         self._messages = 0
+        self._turned_away = 0
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._said = (0, 0, 0)
 
     @property
     def url(self) -> str:
@@ -77,6 +111,11 @@ class EmbeddedBroker:
         """How many messages were published."""
         return self._messages
 
+    @property
+    def status(self) -> BrokerStatus:
+        """What there is now; takes time in proportion to the queues."""
+        return BrokerStatus(len(self.peers), self._messages, self.exchange.status)
+
     async def __aenter__(self) -> Self:
         self._rule = AccessRule.for_host(self.host)
         self._loop = loop = asyncio.get_running_loop()
@@ -87,6 +126,7 @@ class EmbeddedBroker:
         except BaseException:
             socket.close()
             raise
+        self._sweeper = loop.call_later(self.limits.sweep_s, self._sweep)
         logger.info("broker listens at %s", self.url)
         return self
 
@@ -96,6 +136,8 @@ class EmbeddedBroker:
         if self._server is None:
             return
         self._server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         self._all_gone.clear()
         for peer in list(self.peers):
             peer.close()
@@ -118,9 +160,13 @@ class EmbeddedBroker:
             return True
         return hmac.compare_digest((passcode or "").encode(), self._rule.token.encode())
 
-    def added(self, peer: Peer) -> None:
-        """A connection was made."""
+    def added(self, peer: Peer) -> bool:
+        """A connection was made; False if there are too many."""
         self.peers.add(peer)
+        if len(self.peers) > self.limits.peers:
+            self._turned_away += 1
+            return False
+        return True
 
     def removed(self, peer: Peer) -> None:
         """A connection ended."""
@@ -141,6 +187,31 @@ class EmbeddedBroker:
         """The same for a topic's message whose bytes are passed on as they are."""
         self._messages += 1
         self.exchange.publish(RawMessage(destination, rest, self._messages))
+
+    def _sweep(self) -> None:
+        limits, loop = self.limits, self._loop
+        if loop is None:
+            return
+        self._sweeper = loop.call_later(limits.sweep_s, self._sweep)
+        self.exchange.sweep(math.ceil(limits.expires_s / limits.sweep_s))
+        said = (self.exchange.dropped, self.exchange.expired, self._turned_away)
+        if said == self._said:
+            return
+        dropped, expired, turned_away = (now - before for now, before in zip(said, self._said, strict=True))
+        self._said = said
+        status = self.status
+        log = logger.warning if dropped or turned_away else logger.info
+        log(
+            "broker: %d messages dropped from full or unused queues, %d unused queues removed, "
+            "%d connections turned away; now %d peers, %d queues with %d messages waiting, %d unsettled",
+            dropped,
+            expired,
+            turned_away,
+            status.peers,
+            status.exchange.queues,
+            status.exchange.waiting,
+            status.exchange.unsettled,
+        )
 
     def wake(self, peer: Peer) -> None:
         """Have the peer flushed at the end of this turn of the loop."""

@@ -24,11 +24,11 @@ from core.protocol import (
     ServerSession,
     Subscribe,
     Unsubscribe,
-    message_opening,
 )
 
 from .delivery import pass_sends
-from .message import Message
+from .embedded_channel import Channel
+from .embedded_places import Refused
 
 if TYPE_CHECKING:
     from .embedded import EmbeddedBroker
@@ -36,19 +36,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pushscope.broker")
 
 _SERVER_NAME: Final = "Pushscope/0.1"
-#: As with RabbitMQ the peer decides how often, down to a second (rabbitmq.md §4).
-_HEARTBEAT: Final = (1000, 1000)
 _VERSIONS: Final = {"version": "1.0,1.1,1.2"}
-_TYPES: Final = ("/topic/", "/queue/")
-
-
-class Refused(Exception):
-    """A frame that the broker refuses; the words of the ERROR."""
-
-    def __init__(self, message: str, detail: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.detail = detail
+_SHORTEST_BEAT_MS: Final = 1000
 
 
 class Peer(asyncio.Protocol):
@@ -61,19 +50,18 @@ class Peer(asyncio.Protocol):
         self._session = ServerSession(
             session_id=broker.new_session_id(),
             server_name=_SERVER_NAME,
-            heartbeat=_HEARTBEAT,
             limits=BROKER_LIMITS,
             wording=RABBITMQ_WORDING,
+            forgiving=True,
         )
+        self._channel = Channel(broker, self.write)
         self._transport: asyncio.Transport | None = None
-        self._bindings: dict[str, int] = {}
-        self._held: dict[int, bool] = {}  # consumers that settle; True: cumulatively
-        self._transactions: dict[str, list[Send]] = {}
         self._pending: list[bytes] = []
         self._between = False  # connected, and nothing of a frame waits for its rest
         self._dirty = False
         self._paused = False
-        self._refused = False
+        self._closing = False
+        self._errors = 0
         self._backlog = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -89,7 +77,9 @@ class Peer(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         address = transport.get_extra_info("peername")
         self.name = f"{address[0]}:{address[1]}" if address else "?"
-        self._broker.added(self)
+        if not self._broker.added(self):
+            self.abort()
+            return
         self._timer = self._loop.call_later(self._broker.limits.connect_s, self._late)
 
     def data_received(self, data: bytes) -> None:
@@ -103,10 +93,10 @@ class Peer(asyncio.Protocol):
                     return
                 data = data[done:]
         for event in session.receive(data, self._loop.time()):
-            if self._refused:
-                break  # what was pipelined behind a refused frame, above all a refused CONNECT
+            if self._closing:
+                break
             self._take(event)
-        self._between = session.connected_done and session.between_frames and not self._refused
+        self._between = session.connected_done and session.between_frames and not self._closing
 
     def pause_writing(self) -> None:
         """The peer does not read."""
@@ -124,11 +114,7 @@ class Peer(asyncio.Protocol):
             self._timer.cancel()
         self._transport = None
         self._pending.clear()
-        self._transactions.clear()
-        for handle in self._bindings.values():
-            self._broker.exchange.unbind(handle)
-        self._bindings.clear()
-        self._held.clear()
+        self._channel.close()
         self._broker.removed(self)
 
     # writing --------------------------------------------------------------------------------
@@ -159,6 +145,7 @@ class Peer(asyncio.Protocol):
 
     def close(self) -> None:
         """Flush and close."""
+        self._closing = True
         self.flush()
         if self._transport is not None:
             self._transport.close()
@@ -175,26 +162,26 @@ class Peer(asyncio.Protocol):
             self._act(event)
         except Refused as refused:
             receipt = None if isinstance(event, HeartbeatReceived | Malformed) else event.receipt
-            self._refused = True
             logger.warning("peer %s: %s: %s", self.name, refused.message, refused.detail.strip())
-            self.write(
-                self._session.error(refused.message, refused.detail.encode(), receipt, headers=_VERSIONS)
-            )
+            error = self._session.error(refused.message, refused.detail.encode(), receipt, headers=_VERSIONS)
+            self._answer(error, closes=refused.closes)
+
+    def _answer(self, error: bytes, *, closes: bool) -> None:
+        """Send an ERROR. As with RabbitMQ the connection stays after most of them (rabbitmq.md §5)."""
+        self._errors += 1
+        self.write(error)
+        if closes or self._errors >= self._broker.limits.errors:
             self.close()
 
     def _act(self, event: ServerEvent) -> None:
         match event:
-            case Send():
-                self._send(event)
+            case Send() if self._session.connected_done:
+                self._channel.send(event)
             case HeartbeatReceived():
                 return
-            case Subscribe():
-                self._subscribe(event)
-            case Unsubscribe():
-                self._unsubscribe(event)
             case Malformed():
-                self.write(event.error.answer)
-                self.close()
+                logger.warning("peer %s: %s", self.name, event.error)
+                self._answer(event.error.answer, closes=event.fatal)
                 return
             case Connect():
                 self._connect(event)
@@ -207,88 +194,39 @@ class Peer(asyncio.Protocol):
         if isinstance(event, Disconnect):
             self.close()
 
-    def _act_rarely(self, event: Begin | Commit | Abort | Ack | Nack | Disconnect) -> None:
+    def _act_rarely(
+        self, event: Send | Subscribe | Unsubscribe | Begin | Commit | Abort | Ack | Nack | Disconnect
+    ) -> None:
+        if not self._session.connected_done:  # sent together with a CONNECT that was refused
+            raise Refused("Illegal command", "You must log in using CONNECT first")
         match event:
-            case Begin():
-                self._transactions[event.transaction] = []
-            case Commit():
-                for send in self._transactions.pop(event.transaction, ()):
-                    self._publish(send)
-            case Abort():
-                self._transactions.pop(event.transaction, None)
+            case Send():
+                self._channel.send(event)
+            case Subscribe():
+                try:
+                    self._channel.subscribe(event)
+                except Refused:
+                    self._session.subscriptions.pop(event.id, None)
+                    raise
+            case Unsubscribe():
+                self._channel.unsubscribe(event)
             case Ack() | Nack():
-                self._settle(event)
+                self._channel.settle(event)
+            case Begin() | Commit() | Abort():
+                self._channel.transact(event)
             case Disconnect():
                 pass
 
     def _connect(self, event: Connect) -> None:
         if not self._broker.admits(event.passcode):
+            self._session.connect_again()
             raise Refused("Bad CONNECT", f"Access refused for user '{event.login or 'guest'}'\n")
-        self.write(self._session.connected())
+        self._channel.version = event.version
+        sends, wants = event.heartbeat
+        self.write(self._session.connected(heartbeat=(_beat(wants), _beat(sends))))
         if self._timer is not None:
             self._timer.cancel()
         self._arm()
-
-    def _send(self, event: Send) -> None:
-        headers = event.frame.headers
-        if "message-id" in headers:
-            raise Refused("Invalid header", "'message-id' is not allowed on 'SEND'.\n")
-        _check(event.destination, "topic" if event.destination.startswith("/topic") else "queue")
-        transaction = event.transaction
-        if transaction is None:
-            self._publish(event)
-            return
-        held = self._transactions.setdefault(transaction, [])
-        held.append(event)
-        if sum(len(send.frame.body) for send in held) > self._broker.limits.transaction:
-            raise Refused("Bad transaction", f"Transaction {transaction!r} holds too much\n")
-
-    def _publish(self, event: Send) -> None:
-        frame = event.frame
-        self._broker.publish(_canonical(event.destination), frame.headers, frame.body)
-
-    def _subscribe(self, event: Subscribe) -> None:
-        _check(event.destination, "topic" if event.destination.startswith("/topic") else "queue")
-        destination, opening = _canonical(event.destination), message_opening(event.id)
-        if event.ack == "auto":
-
-            def take(message: Message) -> None:
-                self.write(opening + message.tail)
-
-            self._bindings[event.id] = self._broker.exchange.bind(destination, take)
-            return
-        with_ack = self._session.version == "1.2"
-
-        def hold(message: Message, token: str) -> None:
-            self.write(opening + message.held_tail(token.encode(), ack=with_ack))
-
-        handle = self._broker.exchange.bind_held(destination, hold, _prefetch(event))
-        self._bindings[event.id] = handle
-        self._held[handle] = event.ack == "client"
-
-    def _settle(self, event: Ack | Nack) -> None:
-        number, _, _ = event.id.partition(".")  # the token begins with the consumer's handle
-        handle = int(number) if number.isascii() and number.isdigit() and len(number) < 20 else -1
-        cumulative, found = self._held.get(handle), False
-        exchange = self._broker.exchange
-        if cumulative is not None and isinstance(event, Ack):
-            found = exchange.settle(handle, event.id, cumulative=cumulative)
-        elif cumulative is not None:
-            requeue = event.frame.headers.get("requeue") != "false"
-            found = exchange.refuse(handle, event.id, requeue=requeue, cumulative=cumulative)
-        if not found:
-            raise Refused("Subscription not found", f"Message with id {event.id!r} has no subscription\n")
-
-    def _unsubscribe(self, event: Unsubscribe) -> None:
-        handle = self._bindings.pop(event.id, None)
-        if handle is None:
-            raise Refused(
-                "No subscription found",
-                "UNSUBSCRIBE must contain an 'id' or 'destination' header of a subscription.\n"
-                f"Subscription to \"id='{event.id}'\" not found.\n",
-            )
-        self._held.pop(handle, None)
-        self._broker.exchange.unbind(handle)
 
     # timers ---------------------------------------------------------------------------------
 
@@ -312,27 +250,6 @@ class Peer(asyncio.Protocol):
         self._arm()
 
 
-def _prefetch(event: Subscribe) -> int:
-    text = event.frame.headers.get("prefetch-count", "0")
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise Refused("Invalid header", f"'prefetch-count' has the value '{text}' on 'SUBSCRIBE'.\n")
-    return int(text)
-
-
-def _canonical(destination: str) -> str:
-    """A bare name means a queue (rabbitmq.md §1)."""
-    return destination if destination.startswith("/") else f"/queue/{destination}"
-
-
-def _check(destination: str, kind: str) -> None:
-    """Refuse what RabbitMQ refuses, in its words."""
-    if not destination.startswith("/"):
-        return
-    if not destination.startswith(_TYPES):
-        raise Refused(
-            "Unknown destination",
-            f"'{destination}' is not a valid destination.\nValid destination types are: /topic, /queue.\n",
-        )
-    rest = destination[len("/topic") :]
-    if "/" in rest[1:] or len(rest) < 2:
-        raise Refused("Invalid destination", f"'{rest}' is not a valid {kind} destination\n")
+def _beat(asked: int) -> int:
+    """RabbitMQ's answer to a heart-beat: what was asked for in whole seconds, at least one."""
+    return max(asked // 1000 * 1000, _SHORTEST_BEAT_MS) if asked else 0

@@ -5,6 +5,7 @@ Pure bookkeeping, no network and no clock; the memory broker and the embedded br
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from typing import Final
 
@@ -16,19 +17,46 @@ from .message import Message
 from .queues import Consumer, HoldingConsumer, Queue, QueueLimits, Take, TakeHeld, TakingConsumer, Tally
 
 _TOPIC: Final = "/topic/"
+#: Everybody who is bound gets a copy; everything else is a queue.
+_COPIED: Final = (_TOPIC, "/exchange/")
 
 
 class ExchangeLimits(msgspec.Struct, frozen=True):
-    """What may be kept for nobody.
+    """What may be kept for whom.
 
-    A queue keeps its newest waiting ``queue_messages`` messages and ``queue_bytes`` bytes
-    (RabbitMQ's ``drop-head``); of the queues without a consumer the ``queues`` used last are kept.
-    User queues are named after sessions and would otherwise pile up for ever.
+    Attributes:
+        queue_messages: Messages that may wait in a queue; over it the oldest are dropped, as RabbitMQ
+            does with ``x-max-length`` (``drop-head``).
+        queue_bytes: Bytes of bodies that may wait in a queue, likewise.
+        queues: Queues without a consumer; of more, those used last stay.
+        expiring: Which queues vanish when nobody has consumed them for a while, as with RabbitMQ's
+            policy ``expires``. User queues are named after sessions and would pile up for ever.
     """
 
     queue_messages: int = 10_000
     queue_bytes: int = 16 * 1024 * 1024
     queues: int = 1_000
+    expiring: str = r"-user[^/]+$"
+
+
+class ExchangeStatus(msgspec.Struct, frozen=True):
+    """What an exchange holds now, and what it has dropped since its start.
+
+    Attributes:
+        subscriptions: Of all consumers.
+        queues: With or without consumers.
+        waiting: Messages that wait in queues.
+        unsettled: Messages that consumers hold.
+        dropped: Messages that were dropped because their queue was full or vanished.
+        expired: Queues that vanished.
+    """
+
+    subscriptions: int
+    queues: int
+    waiting: int
+    unsettled: int
+    dropped: int
+    expired: int
 
 
 class _Held:
@@ -53,7 +81,10 @@ class Exchange:
         self._queues: dict[str, Queue] = {}
         self._consumers: dict[int, Consumer] = {}  # of queues
         self._held: dict[int, _Held] = {}
-        self._orphans: OrderedDict[str, None] = OrderedDict()
+        self._orphans: OrderedDict[str, int] = OrderedDict()  # since which sweep nobody consumes
+        self._expiring = re.compile(self._limits.expiring)
+        self._sweeps = 0
+        self._expired = 0
         self._next = 0
         self._tally = Tally()
 
@@ -72,12 +103,52 @@ class Exchange:
         """How many messages were dropped because a queue was full, or vanished."""
         return self._tally.dropped
 
+    @property
+    def expired(self) -> int:
+        """How many queues vanished because nobody consumed them."""
+        return self._expired
+
+    @property
+    def status(self) -> ExchangeStatus:
+        """What there is now; takes time in proportion to it."""
+        queues = list(self._queues.values())
+        queues += [held.queue for held in self._held.values() if held.queue.private]
+        return ExchangeStatus(
+            subscriptions=len(self._destinations),
+            queues=len(self._queues),
+            waiting=sum(len(queue.waiting) for queue in queues),
+            unsettled=sum(held.consumer.held for held in self._held.values()),
+            dropped=self._tally.dropped,
+            expired=self._expired,
+        )
+
+    def has_queue(self, name: str) -> bool:
+        """Whether there is a queue of this name."""
+        return name in self._queues
+
+    def depth(self, name: str) -> int:
+        """How many messages wait in a queue."""
+        queue = self._queues.get(name)
+        return 0 if queue is None else len(queue.waiting)
+
+    def sweep(self, age: int) -> None:
+        """Have queues vanish that expire and that nobody has consumed for ``age`` sweeps."""
+        self._sweeps += 1
+        oldest = self._sweeps - age
+        gone = [
+            name for name, since in self._orphans.items() if since < oldest and self._expiring.search(name)
+        ]
+        for name in gone:
+            del self._orphans[name]
+            self._forget(name)
+        self._expired += len(gone)
+
     def bind(self, destination: str, take: Take) -> int:
         """Add a consumer; what waits in its queue is consumed at once. Returns a handle."""
         self._next += 1
         handle = self._next
         self._destinations[handle] = destination
-        if destination.startswith(_TOPIC):
+        if destination.startswith(_COPIED):
             self._bind_topic(destination, handle, take)
         else:
             self._bind_queue(destination, TakingConsumer(handle, take))
@@ -97,8 +168,8 @@ class Exchange:
         handle = self._next
         self._destinations[handle] = destination
         consumer = HoldingConsumer(handle, take, prefetch, self._queue_limits)
-        if destination.startswith(_TOPIC):
-            queue = Queue(self._queue_limits, self._tally)
+        if destination.startswith(_COPIED):
+            queue = Queue(self._queue_limits, self._tally, private=True)
             self._held[handle] = _Held(consumer, queue)
             queue.add(consumer)
             self._bind_topic(destination, handle, queue.put)
@@ -152,7 +223,7 @@ class Exchange:
     def publish(self, message: Message) -> int:
         """Hand a message to its consumers; returns how many took it."""
         destination = message.destination
-        if not destination.startswith(_TOPIC):
+        if not destination.startswith(_COPIED):
             return self._publish_queue(message)
         exact = self._exact.get(destination)
         if not self._patterns:
@@ -171,7 +242,7 @@ class Exchange:
     # ----------------------------------------------------------------------------------------
 
     def _bind_topic(self, destination: str, handle: int, take: Take) -> None:
-        if is_pattern(destination):
+        if destination.startswith(_TOPIC) and is_pattern(destination):
             self._patterns[handle] = (destination, take)
         else:
             self._exact.setdefault(destination, {})[handle] = take
@@ -203,7 +274,7 @@ class Exchange:
         return int(taken)
 
     def _orphan(self, name: str) -> None:
-        self._orphans[name] = None
+        self._orphans.setdefault(name, self._sweeps)
         self._orphans.move_to_end(name)
         while len(self._orphans) > self._limits.queues:
             oldest, _ = self._orphans.popitem(last=False)

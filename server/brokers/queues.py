@@ -146,11 +146,13 @@ class Queue:
         consumers: In the order of their turns.
         waiting: Messages that no consumer can take now, in order.
         size: Bytes of what waits.
+        private: Whether it feeds one consumer of a topic, and has no name.
     """
 
-    __slots__ = ("_limits", "_places", "_tally", "consumers", "size", "waiting")
+    __slots__ = ("_limits", "_places", "_tally", "consumers", "private", "size", "waiting")
 
-    def __init__(self, limits: QueueLimits, tally: Tally) -> None:
+    def __init__(self, limits: QueueLimits, tally: Tally, *, private: bool = False) -> None:
+        self.private = private
         self.consumers: deque[Consumer] = deque()
         self.waiting: deque[Entry] = deque()
         self.size = 0

@@ -30,7 +30,7 @@ class StompLink(asyncio.Protocol):
         on_events: Callable[[list[ClientEvent]], None],
         on_end: Callable[[str], None],
     ) -> None:
-        self.session = ClientSession(limits=BROKER_LIMITS)
+        self.session = ClientSession(limits=BROKER_LIMITS, forgiving=True)
         #: Bytes that wait because the broker does not read.
         self.backlog = 0
         self._loop = asyncio.get_running_loop()

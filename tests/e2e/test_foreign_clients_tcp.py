@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -141,7 +142,86 @@ async def test_errors_in_the_words_of_rabbitmq(
     async with StompPy(broker.port) as client, StompPy(broker.port) as other:
         await client.call("send", destination, "x")
         assert (await client.expect("error")).headers["message"] == message
-        await client.expect("disconnected")
+        await subscribed(client, "/topic/a")  # the connection stays
         await subscribed(other, "/topic/a")
         await other.call("send", "/topic/a", "still here")
-        assert (await other.expect("message")).body == b"still here"
+        for receiver in (client, other):
+            assert (await receiver.expect("message")).body == b"still here"
+
+
+class Acker:
+    """Acknowledges with what each version of stomp.py wants."""
+
+    def __init__(self, client: StompPy, version: str) -> None:
+        self._client = client
+        self._version = version
+
+    async def __call__(self, command: str, message: Any, **settings: Any) -> None:
+        headers = message.headers
+        if self._version == "1.0":
+            await self._client.call(command, headers["message-id"], **settings)
+        elif self._version == "1.1":
+            await self._client.call(command, headers["message-id"], headers["subscription"], **settings)
+        else:
+            await self._client.call(command, headers["ack"], **settings)
+
+
+async def received(client: StompPy, count: int) -> list[Any]:
+    """The next messages."""
+    return [await client.expect("message") for _ in range(count)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_cumulative_acknowledgement_settles_all_before_it(
+    broker: EmbeddedBroker, version: str
+) -> None:
+    async with StompPy(broker.port) as other:
+        async with StompPy(broker.port, version) as client:
+            ack = Acker(client, version)
+            await client.call("subscribe", "/queue/work", "0", ack="client")
+            for number in range(4):
+                await client.call("send", "/queue/work", str(number))
+            messages = await received(client, 4)
+            await ack("ack", messages[2], receipt="acked")
+            await client.expect("receipt")
+        await other.call("subscribe", "/queue/work", "0")
+        (last,) = await received(other, 1)
+        assert (last.body, last.headers["redelivered"]) == (b"3", "true")
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+async def test_individual_acknowledgements_and_refusals(broker: EmbeddedBroker, version: str) -> None:
+    async with StompPy(broker.port, version) as client:
+        ack = Acker(client, version)
+        await client.call("subscribe", "/queue/work", "0", ack="client-individual")
+        for number in range(3):
+            await client.call("send", "/queue/work", str(number))
+        messages = await received(client, 3)
+        await ack("nack", messages[1])
+        (again,) = await received(client, 1)
+        assert (again.body, again.headers["redelivered"]) == (b"1", "true")
+        await ack("ack", again)
+        await ack("ack", messages[0])
+        await ack("nack", messages[2], requeue="false")
+        await client.call("unsubscribe", "0", receipt="left")
+        await client.expect("receipt")
+        assert broker.exchange.queues == 0
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+async def test_acknowledgements_in_transactions(broker: EmbeddedBroker, version: str) -> None:
+    async with StompPy(broker.port, version) as client:
+        ack = Acker(client, version)
+        settings = {"ack": "client-individual", "headers": {"prefetch-count": "1"}}
+        await client.call("subscribe", "/queue/work", "0", **settings)
+        await client.call("send", "/queue/work", "first")
+        await client.call("send", "/queue/work", "second")
+        (first,) = await received(client, 1)
+        for end in ("abort", "commit"):
+            await client.call("begin", end)
+            await ack("ack", first, transaction=end)
+            assert broker.exchange.depth("/queue/work") == 1
+            await client.call(end, end, receipt=end)
+            await client.expect("receipt")
+        (second,) = await received(client, 1)  # only the commit made room for it
+        assert second.body == b"second"

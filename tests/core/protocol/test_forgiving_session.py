@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from core.errors import LocalProtocolError
 from core.protocol import (
     RABBITMQ_WORDING,
+    ClientSession,
     Connect,
+    ErrorReceived,
     Frame,
     Malformed,
     Send,
@@ -101,3 +104,17 @@ def test_a_subscription_without_an_id_is_named_by_its_destination() -> None:
     )
     assert isinstance(subscribed, Subscribe) and subscribed.id == "/topic/a"
     assert isinstance(unsubscribed, Unsubscribe) and unsubscribed.destination == "/topic/a"
+
+
+def test_a_forgiving_client_goes_on_after_an_error() -> None:
+    for forgiving in (False, True):
+        session = ClientSession(forgiving=forgiving)
+        session.connect("/")
+        session.receive(encode("CONNECTED", {"version": "1.2"}), 0.0)
+        (event,) = session.receive(encode("ERROR", {"message": "Invalid destination"}), 0.0)
+        assert isinstance(event, ErrorReceived)
+        if forgiving:
+            assert session.send("/topic/a").startswith(b"SEND\n")
+        else:
+            with pytest.raises(LocalProtocolError):
+                session.send("/topic/a")

@@ -3,65 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 
 import pytest
 
 from core.errors import PortTakenError, UsageError
-from core.protocol import Frame, Heartbeat, StompParser, encode
 from server.brokers.embedded import BrokerLimits, EmbeddedBroker
 
 from ...support.processes import until
-
-PATIENCE = 20.0
-
-
-class TcpStomp:
-    """A STOMP client over TCP, by hand."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.beats = 0
-        self._parser = StompParser()
-        self._frames: list[Frame] = []
-
-    def send(self, command: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
-        self.writer.write(encode(command, headers or {}, body))
-
-    async def frame(self) -> Frame | None:
-        """The next frame; None if the connection has ended."""
-        async with asyncio.timeout(PATIENCE):
-            while not self._frames:
-                data = await self.reader.read(65536)
-                if not data:
-                    return None
-                for item in self._parser.feed(data):
-                    if isinstance(item, Heartbeat):
-                        self.beats += 1
-                    else:
-                        assert isinstance(item, Frame), item
-                        self._frames.append(item)
-        return self._frames.pop(0)
-
-    async def expect(self, command: str) -> Frame:
-        frame = await self.frame()
-        assert frame is not None and frame.command == command, frame
-        return frame
-
-
-@asynccontextmanager
-async def tcp(broker: EmbeddedBroker, *, connect: bool = True, **headers: str) -> AsyncGenerator[TcpStomp]:
-    reader, writer = await asyncio.open_connection(broker.host, broker.port)
-    client = TcpStomp(reader, writer)
-    try:
-        if connect:
-            client.send("CONNECT", {"accept-version": "1.2", "host": "/", **headers})
-            await client.expect("CONNECTED")
-        yield client
-    finally:
-        writer.close()
+from ...support.tcp_stomp import tcp
 
 
 @pytest.fixture
@@ -70,67 +20,16 @@ async def broker() -> AsyncGenerator[EmbeddedBroker]:
         yield broker
 
 
-@pytest.mark.parametrize(
-    ("frame", "message", "detail"),
-    [
-        (b"FOO\n\n\0", "", "FOO"),
-        (b"SEND\n\nx\0", "Missing destination", "\"SEND\" must include a 'destination' header"),
-        (
-            b"SEND\ndestination:/foo/bar\n\nx\0",
-            "Unknown destination",
-            "'/foo/bar' is not a valid destination.",
-        ),
-        (
-            b"SEND\ndestination:/topic/a/b\n\nx\0",
-            "Invalid destination",
-            "'/a/b' is not a valid topic destination",
-        ),
-        (
-            b"SUBSCRIBE\nid:1\ndestination:/queue/\n\n\0",
-            "Invalid destination",
-            "'/' is not a valid queue destination",
-        ),
-        (b"SEND\ndestination:/topic/a\nmessage-id:1\n\nx\0", "Invalid header", "not allowed on 'SEND'"),
-        (b"UNSUBSCRIBE\nid:nope\n\n\0", "No subscription found", "Subscription to \"id='nope'\" not found."),
-        (b"ACK\nid:nope\n\n\0", "Subscription not found", "nope"),
-        (b"COMMIT\ntransaction:t\n\n\0", "Bad transaction", "t"),
-        (b"CONNECT\naccept-version:1.2\n\n\0", "", ""),
-        (
-            b"SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\nprefetch-count:x\n\n\0",
-            "Invalid header",
-            "'prefetch-count' has the value 'x'",
-        ),
-    ],
-)
-async def test_errors_use_rabbitmqs_words_and_end_the_connection(
-    broker: EmbeddedBroker, frame: bytes, message: str, detail: str
-) -> None:
-    async with tcp(broker) as client:
-        client.writer.write(frame)
-        error = await client.expect("ERROR")
-        if message:
-            assert error.headers["message"] == message
-        assert detail in error.body.decode() + error.headers["message"]
-        assert await client.frame() is None
-
-
-async def test_before_connect_nothing_is_allowed(broker: EmbeddedBroker) -> None:
-    async with tcp(broker, connect=False) as client:
-        client.send("SEND", {"destination": "/topic/a"})
-        error = await client.expect("ERROR")
-        assert error.headers["message"] == "Illegal command"
-        assert b"You must log in using CONNECT first" in error.body
-
-
 async def test_unknown_versions_are_refused(broker: EmbeddedBroker) -> None:
-    async with tcp(broker, connect=False) as client:
+    async with tcp(broker.port, connect=False) as client:
         client.send("CONNECT", {"accept-version": "2.0"})
         error = await client.expect("ERROR")
         assert error.headers["message"] == "Version mismatch"
+        assert error.body == b"Supported versions are 1.0,1.1,1.2\n"
 
 
 async def test_a_duplicate_subscription_is_refused_with_the_receipt_id(broker: EmbeddedBroker) -> None:
-    async with tcp(broker) as client:
+    async with tcp(broker.port) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a"})
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/b", "receipt": "r"})
         error = await client.expect("ERROR")
@@ -139,7 +38,7 @@ async def test_a_duplicate_subscription_is_refused_with_the_receipt_id(broker: E
 
 
 async def test_receipts_come_after_what_they_confirm(broker: EmbeddedBroker) -> None:
-    async with tcp(broker) as client:
+    async with tcp(broker.port) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a", "receipt": "sub"})
         client.send("SEND", {"destination": "/topic/a", "receipt": "sent"}, b"x")
         client.send("DISCONNECT", {"receipt": "bye"})
@@ -153,7 +52,7 @@ async def test_receipts_come_after_what_they_confirm(broker: EmbeddedBroker) -> 
 
 
 async def test_transactions_are_all_or_nothing(broker: EmbeddedBroker) -> None:
-    async with tcp(broker) as client:
+    async with tcp(broker.port) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a"})
         for name, end in (("t", "ABORT"), ("u", "COMMIT")):
             client.send("BEGIN", {"transaction": name})
@@ -166,25 +65,28 @@ async def test_transactions_are_all_or_nothing(broker: EmbeddedBroker) -> None:
 
 
 async def test_a_transaction_may_not_hold_everything() -> None:
-    async with EmbeddedBroker(limits=BrokerLimits(transaction=1000)) as broker, tcp(broker) as client:
+    async with EmbeddedBroker(limits=BrokerLimits(transaction=1400)) as broker, tcp(broker.port) as client:
         client.send("BEGIN", {"transaction": "t"})
         for _ in range(2):
             client.send("SEND", {"destination": "/topic/a", "transaction": "t"}, b"x" * 600)
         assert (await client.expect("ERROR")).headers["message"] == "Bad transaction"
+        client.send("COMMIT", {"transaction": "t", "receipt": "r"})
+        await client.expect("RECEIPT")
+        assert broker.messages == 1
 
 
 async def test_a_bare_name_is_a_queue(broker: EmbeddedBroker) -> None:
-    async with tcp(broker) as client:
+    async with tcp(broker.port) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work"})
         client.send("SEND", {"destination": "work"}, b"x")
         assert (await client.expect("MESSAGE")).headers["destination"] == "/queue/work"
 
 
 async def test_who_leaves_is_unsubscribed_and_others_go_on(broker: EmbeddedBroker) -> None:
-    async with tcp(broker) as stays:
+    async with tcp(broker.port) as stays:
         stays.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work", "receipt": "r"})
         await stays.expect("RECEIPT")
-        async with tcp(broker) as leaves:
+        async with tcp(broker.port) as leaves:
             leaves.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work", "receipt": "r"})
             await leaves.expect("RECEIPT")
             leaves.writer.transport.abort()
@@ -197,9 +99,9 @@ async def test_who_leaves_is_unsubscribed_and_others_go_on(broker: EmbeddedBroke
 async def test_a_peer_that_does_not_read_is_cut_and_others_are_served() -> None:
     async with (
         EmbeddedBroker(limits=BrokerLimits(peer_backlog=256 * 1024)) as broker,
-        tcp(broker) as deaf,
-        tcp(broker) as quick,
-        tcp(broker) as sender,
+        tcp(broker.port) as deaf,
+        tcp(broker.port) as quick,
+        tcp(broker.port) as sender,
     ):
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
         for client in (deaf, quick):
@@ -213,14 +115,14 @@ async def test_a_peer_that_does_not_read_is_cut_and_others_are_served() -> None:
 
 
 async def test_heart_beats_are_sent_and_a_silent_peer_is_cut() -> None:
-    async with EmbeddedBroker() as broker, tcp(broker, connect=True, **{"heart-beat": "10000,10000"}):
+    async with EmbeddedBroker() as broker, tcp(broker.port, connect=True, **{"heart-beat": "10000,10000"}):
         (peer,) = broker.peers
         assert peer.deadline is not None  # it will look again: heart-beats were agreed on
 
 
 async def test_who_never_connects_is_cut() -> None:
     limits = BrokerLimits(connect_s=0.2)
-    async with EmbeddedBroker(limits=limits) as broker, tcp(broker, connect=False) as client:
+    async with EmbeddedBroker(limits=limits) as broker, tcp(broker.port, connect=False) as client:
         assert await client.frame() is None
 
 
@@ -240,10 +142,12 @@ async def test_on_other_addresses_a_token_is_needed(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PUSHSCOPE_TOKEN", "secret")
     async with EmbeddedBroker("0.0.0.0") as broker:
         broker.host = "0.0.0.0"
-        async with tcp(broker, connect=False) as client:
+        async with tcp(broker.port, connect=False) as client:
             client.send("CONNECT", {"accept-version": "1.2", "login": "joe", "passcode": "wrong"})
             error = await client.expect("ERROR")
             assert error.headers["message"] == "Bad CONNECT"
             assert error.body == b"Access refused for user 'joe'\n"
-        async with tcp(broker, passcode="secret"):
+            client.send("CONNECT", {"accept-version": "1.2", "passcode": "secret"})
+            await client.expect("CONNECTED")
+        async with tcp(broker.port, passcode="secret"):
             pass
