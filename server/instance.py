@@ -284,6 +284,7 @@ class Instance:
             self._parts.router.close_all()
             if self.broker.available:
                 self._parts.users.internal.goodbye()
+            await self._parts.sockjs.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

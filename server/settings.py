@@ -8,8 +8,10 @@ from typing import Literal
 import msgspec
 
 from core.protocol import DEFAULT_PREFIXES, Prefixes
+from core.protocol.limits import MIB
 
 from .sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
+from .sockjs.settings import SockJsSettings
 
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
@@ -60,6 +62,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
             end with the broker whatever ``on_broker_loss`` says.
         client_login: Who clients are at the broker with ``per-client``; None: who we are ourselves.
         client_passcode: Belongs to ``client_login``.
+        sockjs: How SockJS is spoken. Its list of origins means nothing here: ``allowed_origins`` does; and
+            what waits beyond its ``high_water`` waits within ``queue_limit``.
     """
 
     id: str = "i1"
@@ -90,6 +94,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     relay: RelayKind = "multiplexed"
     client_login: str | None = None
     client_passcode: str | None = None
+    sockjs: SockJsSettings = SockJsSettings(max_waiting=16 * MIB)
 
     @property
     def one_broadcast_destination(self) -> bool:

@@ -23,6 +23,7 @@ from .endpoints.admin import Facts, admin_routes
 from .endpoints.app import InstanceApp
 from .endpoints.mount import Mount
 from .endpoints.push_api import PushApi
+from .endpoints.sockjs import stomp_over_sockjs
 from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
 from .handlers.mapping import Handlers
@@ -42,6 +43,7 @@ from .sessions.outbox import Outbox
 from .sessions.router import Router
 from .sessions.topics import TopicRelay
 from .settings import InstanceSettings
+from .sockjs.service import SockJsService
 from .stages import StageLog
 from .users.internal_topics import InternalTopics
 from .users.local_delivery import LocalDelivery
@@ -121,6 +123,7 @@ class Parts:
         application: Runs the handlers.
         template: What application code sends with.
         router: What clients' frames cause.
+        sockjs: The clients that do not come by a plain WebSocket.
         push_api: ``/push`` and ``/test``.
         app: All of it as an ASGI application.
         broker_watch: To be told when the broker comes and goes.
@@ -131,6 +134,7 @@ class Parts:
     application: Application
     template: MessagingTemplate
     router: Router
+    sockjs: SockJsService
     push_api: PushApi
     app: InstanceApp
     broker_watch: BrokerWatch
@@ -145,9 +149,10 @@ def wire(given: Surroundings) -> Parts:
     router = _route(given, connections, users, application)
     push_api = _serve_pushes(given, connections, users)
     sockets = WebSocketEndpoint(router, given.origins, given.mount.user)
-    app = InstanceApp(sockets, push_api, admin_routes(given.facts, given.rule), given.mount)
+    sockjs = stomp_over_sockjs(router, given.origins, given.mount.user, given.settings.sockjs)
+    app = InstanceApp(sockets, sockjs, push_api, admin_routes(given.facts, given.rule), given.mount)
     watch = _watch_broker(given, connections, users, router)
-    return Parts(connections, users, application, template, router, push_api, app, watch)
+    return Parts(connections, users, application, template, router, sockjs, push_api, app, watch)
 
 
 def _connect(given: Surroundings) -> Connections:

@@ -1,4 +1,4 @@
-"""An instance as one ASGI application: STOMP endpoint, push API, admin endpoints."""
+"""An instance as one ASGI application: STOMP endpoint, SockJS, push API, admin endpoints."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from core.errors import CloseCode
 
+from ..sockjs.service import SockJsService
 from .mount import WHOLE, Mount, path_in
 from .push_api import PushApi
 from .websocket import WebSocketEndpoint
@@ -19,6 +20,8 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 _PUSHES: Final = ("/push", "/test")
+#: What stays reachable where SockJS has the whole prefix (its own ``/info`` wins).
+_ADMIN: Final = ("/health", "/metrics", "/stages")
 
 
 class InstanceApp:
@@ -28,9 +31,17 @@ class InstanceApp:
     """
 
     def __init__(
-        self, sockets: WebSocketEndpoint, pushes: PushApi, routes: list[Route], mount: Mount = WHOLE
+        self,
+        sockets: WebSocketEndpoint,
+        sockjs: SockJsService,
+        pushes: PushApi,
+        routes: list[Route],
+        mount: Mount = WHOLE,
     ) -> None:
         self._sockets = sockets
+        self._sockjs = sockjs
+        self._base = mount.path
+        self._below = f"{mount.path}/"
         self._socket_paths = frozenset({mount.path, f"{mount.path}/", f"{mount.path}/websocket"})
         self._push_paths = _PUSHES if mount.push_api else ()
         self._pushes = pushes
@@ -46,13 +57,21 @@ class InstanceApp:
         if kind == "websocket":
             if path in self._socket_paths:
                 await self._sockets(scope, receive, send)
+            elif path.startswith(self._below):
+                await self._sockjs(self._inside(scope), receive, send)
             else:
                 await receive()
                 await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})
         elif path in self._push_paths:
             await self._pushes(scope, receive, send)
+        elif (path == self._base or path.startswith(self._below)) and path not in _ADMIN:
+            await self._sockjs(self._inside(scope), receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    def _inside(self, scope: Scope) -> Scope:
+        """The scope as SockJS sees it, mounted at the STOMP endpoint."""
+        return {**scope, "root_path": str(scope.get("root_path", "")).rstrip("/") + self._base}
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

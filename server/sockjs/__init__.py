@@ -9,11 +9,22 @@
     app = Starlette(routes=[Mount("/echo", SockJsService(Conversations(echo)))])
 """
 
-from .application import Application, Connection, Listener, Message, Request
-from .conversation import Conversation, Conversations
-from .echo import Echo
-from .service import SockJsService
-from .settings import SockJsSettings, spring_settings
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .application import Application as Application
+    from .application import Connection as Connection
+    from .application import Listener as Listener
+    from .application import Message as Message
+    from .application import Request as Request
+    from .conversation import Conversation as Conversation
+    from .conversation import Conversations as Conversations
+    from .echo import Echo as Echo
+    from .service import SockJsService as SockJsService
+    from .settings import SockJsSettings as SockJsSettings
+    from .settings import spring_settings as spring_settings
 
 __all__ = [
     "Application",
@@ -28,3 +39,13 @@ __all__ = [
     "SockJsSettings",
     "spring_settings",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Loaded when it is asked for: an instance's settings hold ours, and its parts need its settings.
+    from . import application, conversation, echo, service, settings
+
+    modules = (application, conversation, echo, service, settings)
+    return next(getattr(module, name) for module in modules if hasattr(module, name))

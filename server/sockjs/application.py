@@ -28,6 +28,7 @@ class Request(msgspec.Struct, frozen=True):
         headers: Names in lower case, and values.
         client: Address of the other side, "" if it is not known.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
+        user: Whom the service's ``user_of`` found in it, "" for nobody.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Request(msgspec.Struct, frozen=True):
     headers: Sequence[tuple[bytes, bytes]]
     client: str
     scheme: str
+    user: str = ""
 
     def header(self, name: bytes) -> str:
         """A header's first value, or ""."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
+from ..endpoints.mount import UserOf, name_user
 from ..origins import Origins
 from . import cors
 from .answers import (
@@ -36,9 +36,6 @@ from .settings import SockJsSettings
 from .table import SessionTable, TooManySessions
 from .xhr import XHR, XHR_STREAMING
 
-#: The principal of a request, "" for an anonymous one.
-PrincipalOf = Callable[[Request], str]
-
 _WITHOUT_SESSION: Final = ("greeting", "iframe", "info", "raw", "websocket")
 #: What pages of other origins may read, and so carries CORS headers.
 _READABLE: Final = ("info", "xhr", "xhr_streaming", "xhr_send", "eventsource")
@@ -46,11 +43,12 @@ _VERSIONS: Final = (b"13", b"8")
 _UNBUFFERED: Final[Header] = (b"x-accel-buffering", b"no")  # nginx holds responses back otherwise
 _CLOSE: Final[Header] = (b"connection", b"close")
 _FOREIGN: Final = failed(403, b"pages of this origin may not connect\n")
+_NOBODY: Final = failed(403, b"you may not connect\n")
 _TOO_LARGE: Final = failed(413, b"the body is too large\n", _CLOSE)
 
 
-def request_of(scope: Scope) -> Request:
-    """What the application may know of a request."""
+def request_of(scope: Scope, user: str) -> Request:
+    """What the application may know of a request of this user."""
     client = scope.get("client")
     return Request(
         scope["path"],
@@ -58,6 +56,7 @@ def request_of(scope: Scope) -> Request:
         scope["headers"],
         client[0] if client else "",
         scope.get("scheme", "http"),
+        user,
     )
 
 
@@ -69,13 +68,13 @@ class Exchanges:
         settings: SockJsSettings,
         origins: Origins,
         table: SessionTable,
-        principal_of: PrincipalOf | None,
+        user_of: UserOf | None,
     ) -> None:
         self._settings = settings
         self._dialect: Dialect = DIALECTS[settings.dialect]
         self._origins = origins
         self._table = table
-        self._principal_of = principal_of
+        self._user_of = user_of
         self._iframe = IframePage(settings, self._dialect)
         self._receiving = Receiving(settings.response_limit)
         of_dialect = (eventsource(self._dialect), htmlfile(self._dialect))
@@ -155,18 +154,9 @@ class Exchanges:
         if isinstance(callback, Answer):
             await send_answer(send, callback, *headers)
             return
-        session = self._table.find(target.session)
-        if session is None:
-            try:
-                session = self._table.create(target.session, transport.name, request_of(scope))
-            except TooManySessions as error:
-                refusal = failed(503, f"{error}\n".encode(), (b"retry-after", b"1"))
-                await send_answer(send, refusal, *headers)
-                return
-        elif self._is_foreign(session, scope) or (
-            self._settings.bind_sessions and session.transport != transport.name
-        ):
-            await send_answer(send, NOT_FOUND, *headers)
+        session = await self._session(target, transport, scope)
+        if isinstance(session, Answer):
+            await send_answer(send, session, *headers)
             return
         streamed = (*headers, _UNBUFFERED) if transport.streaming else headers
         await self._receiving.serve(session, transport, callback, streamed, scope, receive, send)
@@ -187,19 +177,34 @@ class Exchanges:
             await send_answer(send, messages, *headers)
             return
         session = self._table.find(target.session)
-        if session is None or self._is_foreign(session, scope):
+        if session is None or await self._is_foreign(session, scope):
             await send_answer(send, NOT_FOUND, *headers)
             return
         session.receive(messages)
         await send_answer(send, JSONP_SENT if form else XHR_SENT, *headers)
 
-    def _is_foreign(self, session: HttpSession, scope: Scope) -> bool:
+    async def _session(self, target: Target, transport: Transport, scope: Scope) -> HttpSession | Answer:
+        """The session that a receiving request is for, a new one if need be, or why it gets none."""
+        session = self._table.find(target.session)
+        if session is not None:
+            foreign = self._settings.bind_sessions and session.transport != transport.name
+            return NOT_FOUND if foreign or await self._is_foreign(session, scope) else session
+        user = "" if self._user_of is None else await name_user(self._user_of, scope)
+        if user is None:
+            return _NOBODY
+        try:
+            # somebody else may have begun it while we asked
+            return self._table.find(target.session) or self._table.create(
+                target.session, transport.name, request_of(scope, user)
+            )
+        except TooManySessions as error:
+            return failed(503, f"{error}\n".encode(), (b"retry-after", b"1"))
+
+    async def _is_foreign(self, session: HttpSession, scope: Scope) -> bool:
         """Whether a bound session is somebody else's: another user, or an anonymous one's address (§9)."""
         if not self._settings.bind_sessions:
             return False
-        request = request_of(scope)
-        if self._principal_of is not None:
-            owner = self._principal_of(session.request)
-            if owner or self._principal_of(request):
-                return owner != self._principal_of(request)
-        return session.request.client != request.client
+        user = "" if self._user_of is None else await name_user(self._user_of, scope)
+        request = request_of(scope, user or "")
+        owner = session.request
+        return request.user != owner.user or (not owner.user and request.client != owner.client)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from core.errors import CloseCode
 
+from ..endpoints.mount import UserOf, name_user
 from ..endpoints.websocket import serve_accepted, serve_over_asgi
 from ..origins import Origins
 from ..sessions.session import Carrier
@@ -18,6 +19,7 @@ from .settings import SockJsSettings
 from .websocket import RawSession, WebSocketGate, WebSocketSession
 
 _FOREIGN: Final = failed(403, b"pages of this origin may not connect\n")
+_NOBODY: Final = failed(403, b"you may not connect\n")
 _STOPPING: Final = failed(503, b"the server stops\n", (b"retry-after", b"1"))
 _NO_HANDSHAKE: Final = failed(400, b"This path takes no WebSocket.\n")
 
@@ -29,6 +31,7 @@ class Handshakes:
         settings: The service's.
         origins: Which pages may connect.
         application: What is served.
+        user_of: Names the user of a handshake, or refuses it.
         subprotocols: Names of which the client's first one is chosen, in lower case.
     """
 
@@ -37,11 +40,13 @@ class Handshakes:
         settings: SockJsSettings,
         origins: Origins,
         application: Application,
+        user_of: UserOf | None = None,
         subprotocols: tuple[str, ...] = (),
     ) -> None:
         self._settings = settings
         self._origins = origins
         self._application = application
+        self._user_of = user_of
         self._subprotocols = subprotocols
         #: The sessions that are connected now.
         self.sessions: set[WebSocketSession] = set()
@@ -55,6 +60,11 @@ class Handshakes:
         if refusal is not None:
             await deny(scope, send, refusal)
             return
+        user = "" if self._user_of is None else await name_user(self._user_of, scope)
+        if user is None:
+            await deny(scope, send, _NOBODY)
+            return
+        request = request_of(scope, user)
         asked = scope.get("subprotocols", ())
         subprotocol = next((name for name in asked if name.lower() in self._subprotocols), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
@@ -62,7 +72,7 @@ class Handshakes:
 
         def make(carrier: Carrier) -> WebSocketSession:
             kind = RawSession if raw else WebSocketSession
-            session = kind(carrier, request_of(scope), self._settings, self.sessions.discard)
+            session = kind(carrier, request, self._settings, self.sessions.discard)
             self.sessions.add(session)
             session.begin(self._application)
             return session

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from core.errors import CloseCode
 
+from ..endpoints.mount import UserOf, path_in
 from ..origins import Origins
 from .answers import Receive, Scope, Send
 from .application import Application
-from .exchanges import Exchanges, PrincipalOf
+from .exchanges import Exchanges
 from .handshakes import Handshakes
 from .paths import has_parameters, target_of
 from .settings import SockJsSettings
@@ -25,7 +26,8 @@ class SockJsService:
         application: Called with each new session.
         settings: What differs from the defaults.
         origins: Which pages may connect, instead of the settings' list.
-        principal_of: The user of a request, for ``bind_sessions``.
+        user_of: Names the user of a request that begins a session (with ``bind_sessions`` of every
+            request) from its ASGI scope: "" for nobody, None to refuse it.
         subprotocols: WebSocket subprotocols that the application speaks, in lower case.
     """
 
@@ -35,19 +37,19 @@ class SockJsService:
         settings: SockJsSettings | None = None,
         *,
         origins: Origins | None = None,
-        principal_of: PrincipalOf | None = None,
+        user_of: UserOf | None = None,
         subprotocols: tuple[str, ...] = (),
     ) -> None:
         self.settings = settings = settings or SockJsSettings()
         origins = origins or Origins(settings.allowed_origins)
         self._parameters = settings.dialect != "spring"
         self._table = SessionTable(settings, application)
-        self._handshakes = Handshakes(settings, origins, application, subprotocols)
-        self._exchanges = Exchanges(settings, origins, self._table, principal_of)
+        self._handshakes = Handshakes(settings, origins, application, user_of, subprotocols)
+        self._exchanges = Exchanges(settings, origins, self._table, user_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or connection; paths count from where the service is mounted."""
-        path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
+        path = path_in(scope)
         target = target_of(path) if self._parameters or not has_parameters(path) else None
         if scope["type"] == "websocket":
             await self._handshakes.serve(target, scope, receive, send)

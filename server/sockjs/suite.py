@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from ..endpoints.fast_websocket import FastWebSocketProtocol
+from ..endpoints.mount import path_in
 from ..endpoints.strict_http import StrictHttpProtocol
 from ..listener import Listener
 from .answers import NOT_FOUND, Receive, Scope, Send, deny, send_answer
@@ -34,12 +35,11 @@ class PrefixedServices:
         """One request or connection."""
         if scope["type"] == "lifespan":
             return
-        root = scope.get("root_path", "")
-        path = str(scope["path"]).removeprefix(root)
+        path = path_in(scope)
         prefix = "/" + path[1:].partition("/")[0]
         service = self.services.get(prefix)
         if service is not None:
-            await service({**scope, "root_path": root + prefix}, receive, send)
+            await service({**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await deny(scope, send, NOT_FOUND)
