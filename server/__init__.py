@@ -5,15 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .instance import Instance as Instance
+    from .mounted import MountedInstance as MountedInstance
+    from .settings import InstanceSettings as InstanceSettings
     from .supervisor import LocalCluster as LocalCluster
 
-__all__ = ["LocalCluster"]
+__all__ = ["Instance", "InstanceSettings", "LocalCluster", "MountedInstance"]
 
 
 def __getattr__(name: str) -> object:
     # Loaded when it is asked for: a process that runs one role imports no supervisor.
-    if name == "LocalCluster":
-        from .supervisor import LocalCluster
+    match name:
+        case "Instance":
+            from .instance import Instance
 
-        return LocalCluster
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return Instance
+        case "InstanceSettings":
+            from .settings import InstanceSettings
+
+            return InstanceSettings
+        case "LocalCluster":
+            from .supervisor import LocalCluster
+
+            return LocalCluster
+        case "MountedInstance":
+            from .mounted import MountedInstance
+
+            return MountedInstance
+        case _:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ spec 9.3.)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -20,13 +21,16 @@ class Origins:
     """The rule of one instance.
 
     Args:
-        allowed: Origins as ``https://host:port``, compared without case and closing slash; ``*``
-            allows all.
+        allowed: Origins as ``https://host:port``, compared without case and closing slash, or patterns
+            of them, as Spring's: ``*`` in a name is anything (``https://*.example.org``),
+            ``:[8080,8081]`` behind it one of these ports, ``:[*]`` any port or none; ``*`` alone allows
+            all.
     """
 
     def __init__(self, allowed: Sequence[str] = ()) -> None:
         self._all = "*" in allowed
         self._allowed = frozenset(_normal(origin) for origin in allowed)
+        self._patterns = tuple(_pattern(_normal(each)) for each in allowed if "*" in each or "[" in each)
         #: (host, port) of gateways that lead here; replaced when discovery says so.
         self.gateways: frozenset[tuple[str, int]] = frozenset()
 
@@ -40,10 +44,15 @@ class Origins:
         """Whether particular origins were allowed."""
         return bool(self._allowed)
 
+    def lists(self, origin: str) -> bool:
+        """Whether an origin is one of the allowed, by its name or by a pattern."""
+        origin = _normal(origin)
+        return origin in self._allowed or any(each.fullmatch(origin) for each in self._patterns)
+
     def allow(self, headers: Headers, scheme: str) -> bool:
         """Whether a handshake with these headers (names in lower case) is allowed."""
         origin = _find(headers, b"origin")
-        if origin is None or self._all or _normal(origin) in self._allowed:
+        if origin is None or self._all or self.lists(origin):
             return True
         place = _place(origin)
         if place is None:
@@ -54,6 +63,18 @@ class Origins:
             if authority and place == _place(f"{scheme}://{authority.partition(',')[0].strip()}"):
                 return True
         return place in self.gateways
+
+
+def _pattern(allowed: str) -> re.Pattern[str]:
+    """An allowed origin, in normal form, with ``*`` and a list of ports."""
+    name, bracket, ports = allowed.partition(":[")
+    # Neither a path nor a login can be in an Origin; whoever sends one is not to match by it.
+    words = [re.escape(word) for word in name.split("*")]
+    regex = "[^/@?#]*".join(words)
+    if bracket:
+        listed = ports.rstrip("]")
+        regex += r"(:\d+)?" if listed == "*" else f":({'|'.join(map(re.escape, listed.split(',')))})"
+    return re.compile(regex)
 
 
 def place_of(host: str, port: int) -> tuple[str, int]:
