@@ -20,7 +20,13 @@ import pytest
 from cli.packages import SYSTEM_NEEDS, install_line
 
 #: npm packages of tests/e2e/package.json, by the name that tests use.
-_NPM_PACKAGES = {"stompjs": "@stomp/stompjs", "ws": "ws"}
+_NPM_PACKAGES = {
+    "stompjs": "@stomp/stompjs",
+    "ws": "ws",
+    "sockjs": "sockjs-client",
+    "sockjs-old": "sockjs-client-1.0",
+    "stompjs-old": "stompjs",
+}
 
 
 def requires(*names: str) -> pytest.MarkDecorator:

@@ -1,4 +1,4 @@
-"""@stomp/stompjs in a Node process, driven by a test; needs ``requires("stompjs", "ws")``."""
+"""Clients of others in a Node process, driven by a test; needs ``requires("stompjs", "ws")`` or the like."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from cli.packages import find_program
 
 from .requirements import node_modules
 
-_DRIVER = Path(__file__).resolve().parents[1] / "e2e" / "stompjs_client.cjs"
+_DRIVERS = Path(__file__).resolve().parents[1] / "e2e"
 
 
 class StompJs:
-    """One client; commands are those of stompjs_client.cjs.
+    """One client; commands are those of its driver.
 
     Events are kept in order. :meth:`expect` takes the next one of a name, and leaves others for
     later, so that a test need not know what crosses what.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, driver: str = "stompjs_client.cjs") -> None:
+        self._driver = str(_DRIVERS / driver)
         self.events: list[dict[str, Any]] = []
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -40,7 +41,7 @@ class StompJs:
         node = find_program("node")
         assert node is not None
         self._process = await asyncio.create_subprocess_exec(
-            node, str(_DRIVER), str(node_modules()), stdin=PIPE, stdout=PIPE, limit=4 * 1024 * 1024
+            node, self._driver, str(node_modules()), stdin=PIPE, stdout=PIPE, limit=4 * 1024 * 1024
         )
         self._reading = asyncio.create_task(self._read(), name="stompjs")
         return self
