@@ -20,10 +20,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
+from starlette.types import Receive, Scope, Send
+
 from core.errors import CloseCode
 
 from .brokers.base import Broker
-from .endpoints.app import Receive, Scope, Send
 from .endpoints.mount import Mount, UserOf
 from .handlers.template import MessagingTemplate
 from .instance import Instance
@@ -129,7 +130,8 @@ class MountedInstance:
         if scope["type"] == "lifespan":
             await self._follow(receive, send)
         elif self._instance is not None:
-            await self._instance.asgi(scope, receive, send)
+            app: Any = self._instance.asgi
+            await app(scope, receive, send)
         else:
             logger.error(_NOT_ENTERED)
             await _turn_away(scope, receive, send)
