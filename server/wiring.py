@@ -33,6 +33,7 @@ from .origins import Origins
 from .relay.base import Relay
 from .relay.multiplexed import MultiplexedRelay
 from .relay.per_client import PerClientRelay, credentials_of
+from .sessions.acknowledgements import Acknowledgements
 from .sessions.broker_loss import EndWithBroker
 from .sessions.client_sends import ClientSends
 from .sessions.client_subscriptions import ClientSubscriptions
@@ -100,6 +101,7 @@ class Connections:
     guard: Guard
     outbox: Outbox
     hub: Hub
+    acknowledgements: Acknowledgements
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +162,23 @@ def _connect(given: Surroundings) -> Connections:
     slow = SlowRule(settings.slow_consumer, settings.queue_limit, given.counters, given.stages)
     outbox = Outbox(loop.call_soon, loop.time, given.stages, slow)
     guard = Guard(settings, lambda id: given.registry.session(id) is not None)
-    return Connections(guard, outbox, Hub(outbox))
+    hub = Hub(outbox)
+    acknowledgements = Acknowledgements(given.broker, hub, guard, given.counters, given.stages)
+    return Connections(guard, outbox, hub, acknowledgements)
 
 
 def _find_users(given: Surroundings, connections: Connections) -> Users:
     settings, registry, broker, loop = given.settings, given.registry, given.broker, given.loop
     undeliverable = Undeliverable(given.counters, time.time)
-    local = LocalDelivery(settings, connections.hub, registry, given.counters, given.stages, undeliverable)
+    local = LocalDelivery(
+        settings,
+        connections.hub,
+        registry,
+        given.counters,
+        given.stages,
+        undeliverable,
+        connections.acknowledgements,
+    )
     slicer = Slicer(loop.call_later)
     sync: PeerSync | None = None
     spring: SpringRegistry | None = None
@@ -235,7 +247,10 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
     router.undeliverable = users.local.undeliverable
     relay = router.relay = _relay(given, connections, users, router)
     router.subscriptions = ClientSubscriptions(settings, application, relay, outbox, guard, counters)
-    router.sends = ClientSends(settings, application, relay, outbox, guard, counters)
+    router.acknowledgements = connections.acknowledgements
+    router.sends = ClientSends(
+        settings, application, relay, outbox, guard, counters, connections.acknowledgements
+    )
     return router
 
 
@@ -245,7 +260,14 @@ def _relay(given: Surroundings, connections: Connections, users: Users, router: 
         return _private_relay(given, connections, users, router)
     topics = TopicRelay(hub, given.broker, guard, given.counters, given.stages)
     return MultiplexedRelay(
-        given.broker, topics, users.strategy, users.local, given.registry, users.sync, outbox
+        given.broker,
+        topics,
+        users.strategy,
+        users.local,
+        given.registry,
+        users.sync,
+        outbox,
+        connections.acknowledgements,
     )
 
 

@@ -14,13 +14,18 @@ from .encoder import encode
 from .websocket import TEXT, frame_header
 
 
-def message_opening(subscription: str) -> bytes:
+def message_opening(subscription: str, ack: str = "") -> bytes:
     """What a MESSAGE for this subscription begins with; made once per subscription.
 
+    Args:
+        subscription: Its id.
+        ack: With what the message is to be acknowledged, since STOMP 1.2; "" leaves it out.
+
     Raises:
-        LocalProtocolError: The id cannot be written.
+        LocalProtocolError: An id cannot be written.
     """
-    return encode("MESSAGE", {"subscription": subscription}).removesuffix(b"content-length:0\n\n\0")
+    headers = {"subscription": subscription, "ack": ack} if ack else {"subscription": subscription}
+    return encode("MESSAGE", headers).removesuffix(b"content-length:0\n\n\0")
 
 
 class MessageTemplate:

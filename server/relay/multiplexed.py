@@ -8,6 +8,7 @@ from core.errors import BrokerUnavailable, CloseCode
 from core.protocol import Connect, Send, Subscribe, Unsubscribe
 
 from ..brokers.base import Broker, Settled
+from ..sessions.acknowledgements import Acknowledgements
 from ..sessions.outbox import Outbox
 from ..sessions.session import Session
 from ..sessions.subscription import Kind, Subscription
@@ -35,7 +36,9 @@ class MultiplexedRelay:
         registry: UserRegistry,
         sync: PeerSync | None,
         outbox: Outbox,
+        acknowledgements: Acknowledgements,
     ) -> None:
+        self._acknowledgements = acknowledgements
         self._broker = broker
         self._topics = topics
         self._strategy = strategy
@@ -66,12 +69,18 @@ class MultiplexedRelay:
     def subscribe(self, session: Session, event: Subscribe, target: str, *, is_user: bool) -> None:
         """Join those who listen to a topic, or consume a queue."""
         ready = self._when_ready(session, event, is_user=is_user)
+        settles = event.ack != "auto"
         if target.startswith("/topic"):
-            subscription = Subscription(event.id, event.destination, target, Kind.TOPIC)
-            session.subscriptions[event.id] = subscription
-            self._topics.join(session, event.id, target, ready)
+            acked = settles and self._acknowledgements.topic(session, event.id)
+            session.subscriptions[event.id] = Subscription(
+                event.id, event.destination, target, Kind.TOPIC, acked=acked
+            )
+            self._topics.join(session, event.id, target, ready, acked=acked)
             return
-        handle = self._topics.consume(session, event.id, target, ready)
+        if settles:
+            handle = self._acknowledgements.consume(session, event, target, ready)
+        else:
+            handle = self._topics.consume(session, event.id, target, ready)
         session.subscriptions[event.id] = Subscription(
             event.id, event.destination, target, Kind.QUEUE, handle
         )
@@ -91,9 +100,10 @@ class MultiplexedRelay:
             self._release(session, subscription)
 
     def _release(self, session: Session, subscription: Subscription) -> None:
+        self._acknowledgements.left(session, subscription.id)
         match subscription.kind:
             case Kind.TOPIC:
-                self._topics.leave(session, subscription.id, subscription.target)
+                self._topics.leave(session, subscription.id, subscription.target, acked=subscription.acked)
             case Kind.QUEUE:
                 self._topics.release(subscription.token)
             case Kind.APPLICATION:

@@ -7,8 +7,10 @@ from typing import Final
 
 from core.protocol import (
     Abort,
+    Ack,
     Begin,
     Commit,
+    Nack,
     Send,
     application_path,
     is_broker_destination,
@@ -22,6 +24,7 @@ from ..relay.base import Relay
 from ..settings import InstanceSettings
 from ..users.local_delivery import UserMessage
 from ..users.undeliverable import Origin
+from .acknowledgements import MOST_HELD_BACK, Acknowledgements
 from .guard import LONGEST_DESTINATION, Guard, malformed
 from .outbox import Outbox
 from .refusal import Refusal
@@ -45,7 +48,9 @@ class ClientSends:
         outbox: Outbox,
         guard: Guard,
         counters: Counters,
+        acknowledgements: Acknowledgements,
     ) -> None:
+        self._acknowledgements = acknowledgements
         self._settings = settings
         self._application = application
         self._relay = relay
@@ -68,8 +73,12 @@ class ClientSends:
         if held is None:
             raise Refusal("Bad transaction", f"Transaction {transaction!r} was not begun")
         held.append(event)
-        if sum(len(send.frame.body) for send in held) > _LARGEST_TRANSACTION:
+        if sum(len(each.frame.body) for each in held) > _LARGEST_TRANSACTION:
             raise Refusal("Bad transaction", f"Transaction {transaction!r} holds more than 1 MiB")
+        if len(held) > MOST_HELD_BACK:
+            raise Refusal(
+                "Bad transaction", f"Transaction {transaction!r} holds more than {MOST_HELD_BACK} frames"
+            )
 
     def transact(self, session: Session, event: Begin | Commit | Abort) -> None:
         """BEGIN, COMMIT, ABORT."""
@@ -81,8 +90,11 @@ class ClientSends:
                     raise Refusal("Bad transaction", f"A session may have {_MOST_TRANSACTIONS} open")
                 session.transactions[event.transaction] = []
             case Commit():
-                for send in session.transactions.pop(event.transaction, ()):
-                    self._route(session, send)
+                for held in session.transactions.pop(event.transaction, ()):
+                    if isinstance(held, Ack | Nack):
+                        self._acknowledgements.settle_now(session, held)
+                    else:
+                        self._route(session, held)
             case Abort():
                 session.transactions.pop(event.transaction, None)
 

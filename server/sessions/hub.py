@@ -6,11 +6,16 @@ because that is what the bytes of a MESSAGE depend on: they are built once per g
 
 from __future__ import annotations
 
+from typing import Final
+
 from core.protocol import message_opening
 
 from .framing import ClientMessage, Framing, destination_in
 from .outbox import Outbox
 from .session import Session
+
+#: Where the ``ack`` of a topic's MESSAGE begins; the subscription's id follows.
+TOPIC_ACK: Final = "topic@"
 
 
 class Group:
@@ -24,8 +29,8 @@ class Group:
 
     __slots__ = ("framing", "opening", "sessions")
 
-    def __init__(self, subscription: str, framing: Framing) -> None:
-        self.opening = message_opening(subscription)
+    def __init__(self, subscription: str, framing: Framing, *, acked: bool = False) -> None:
+        self.opening = message_opening(subscription, TOPIC_ACK + subscription if acked else "")
         self.framing = framing
         self.sessions: dict[Session, None] = {}
 
@@ -35,14 +40,14 @@ class Topic:
 
     Attributes:
         destination: As the broker knows it (a pattern is a destination of its own).
-        groups: Sessions by (subscription id, framing).
+        groups: Sessions by (subscription id, framing, whether frames have an ``ack``).
     """
 
     __slots__ = ("destination", "groups")
 
     def __init__(self, destination: str) -> None:
         self.destination = destination
-        self.groups: dict[tuple[str, Framing], Group] = {}
+        self.groups: dict[tuple[str, Framing, bool], Group] = {}
 
     @property
     def size(self) -> int:
@@ -66,24 +71,27 @@ class Hub:
         """A client has gone; False if that was known already."""
         return self.sessions.pop(session.id, None) is not None
 
-    def join(self, destination: str, session: Session, subscription: str) -> Topic:
-        """Subscribe a session to a topic, which is created if need be."""
+    def join(self, destination: str, session: Session, subscription: str, *, acked: bool = False) -> Topic:
+        """Subscribe a session to a topic, which is created if need be.
+
+        ``acked`` says that the client means to acknowledge: its frames have an ``ack``, always the same.
+        """
         topic = self.topics.get(destination)
         if topic is None:
             topic = self.topics[destination] = Topic(destination)
-        key = (subscription, session.framing)
+        key = (subscription, session.framing, acked)
         group = topic.groups.get(key)
         if group is None:
-            group = topic.groups[key] = Group(subscription, session.framing)
+            group = topic.groups[key] = Group(subscription, session.framing, acked=acked)
         group.sessions[session] = None
         return topic
 
-    def leave(self, destination: str, session: Session, subscription: str) -> bool:
+    def leave(self, destination: str, session: Session, subscription: str, *, acked: bool = False) -> bool:
         """Unsubscribe; True if that was the topic's last subscriber."""
         topic = self.topics.get(destination)
         if topic is None:
             return False
-        key = (subscription, session.framing)
+        key = (subscription, session.framing, acked)
         group = topic.groups.get(key)
         if group is not None:
             group.sessions.pop(session, None)
@@ -119,15 +127,22 @@ class Hub:
         return count
 
     def deliver_one(
-        self, session: Session, subscription: str, message: ClientMessage, *, droppable: bool = True
+        self,
+        session: Session,
+        subscription: str,
+        message: ClientMessage,
+        *,
+        ack: str = "",
+        droppable: bool = True,
     ) -> None:
         """Queue a message for one subscription of one session.
 
-        What the client has to acknowledge is not ``droppable``: it would never be settled.
+        What the client has to acknowledge, since STOMP 1.2 with ``ack``, is not ``droppable``: it would
+        never be settled.
         """
         if message.id is not None:
             session.pending_ids.append(message.id)
-        opening, outbox = message_opening(subscription), self._outbox
+        opening, outbox = message_opening(subscription, ack), self._outbox
         wire = outbox.put(session, opening + message.tail, binary=message.binary)
         if droppable and outbox.notes is not None:
             outbox.note(wire, (opening, destination_in(message.tail)), message.id)

@@ -34,6 +34,7 @@ from ..users.peers import PeerSync
 from ..users.registry import UserRegistry
 from ..users.strategies import Strategy
 from ..users.undeliverable import Reason, Undeliverable
+from .acknowledgements import Acknowledgements
 from .client_sends import ClientSends
 from .client_subscriptions import ClientSubscriptions
 from .framing import Framing, websocket_frame
@@ -75,6 +76,7 @@ class Router:
         self._limits = limits
         self.wheel = SessionWheel(self.look)
         self.outbox: Outbox
+        self.acknowledgements: Acknowledgements
         self.undeliverable: Undeliverable
         self.relay: Relay
         self.sends: ClientSends
@@ -252,7 +254,7 @@ class Router:
             case Begin() | Commit() | Abort():
                 self.sends.transact(session, event)
             case Ack() | Nack():
-                pass  # every subscription is acknowledged by itself
+                self.acknowledgements.settle(session, event)
             case Disconnect():
                 pass  # the client closes the connection; DISCONNECT alone does not end it (spec 2.3)
         self._receipt(session, event.receipt)

@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from core.protocol import Send, ServerSession, Subscribe
+from core.protocol import Ack, Nack, Send, ServerSession, Subscribe
 
 from .framing import Framing, websocket_frame
 from .held import Held
 from .subscription import Subscription
+from .unsettled import Unsettled
 
 
 class Carrier(Protocol):
@@ -63,6 +64,7 @@ class Session:
         joined_seq: Version of the local users that contains this session, for the peers.
         subscriptions: By subscription id.
         transactions: Open transactions with what they hold back; None if there never was one.
+        unsettled: What the client has to acknowledge; None if it never subscribed so.
     """
 
     __slots__ = (
@@ -91,6 +93,7 @@ class Session:
         "slot",
         "subscriptions",
         "transactions",
+        "unsettled",
         "user",
         "write",
     )
@@ -127,7 +130,8 @@ class Session:
         self.direct = True
         self.joined_seq = 0
         self.subscriptions: dict[str, Subscription] = {}
-        self.transactions: dict[str, list[Send]] | None = None
+        self.transactions: dict[str, list[Send | Ack | Nack]] | None = None
+        self.unsettled: Unsettled | None = None
         self.slot = 0
         self.backlog: deque[tuple[Send | Subscribe, Callable[[], None]]] | None = None
         self.backlog_bytes = 0

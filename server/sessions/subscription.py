@@ -24,6 +24,7 @@ class Subscription(msgspec.Struct, frozen=True, gc=False):
         target: The destination at the broker; differs for user destinations.
         kind: Who serves it.
         token: The broker's handle of a queue consumer; topics are shared and have none here.
+        acked: Whether a topic's MESSAGE frames have an ``ack``, because the client wants to acknowledge.
     """
 
     id: str
@@ -31,3 +32,4 @@ class Subscription(msgspec.Struct, frozen=True, gc=False):
     target: str
     kind: Kind
     token: int = -1
+    acked: bool = False

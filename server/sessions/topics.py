@@ -66,9 +66,11 @@ class TopicRelay:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def join(self, session: Session, subscription: str, destination: str, ready: Settled) -> None:
+    def join(
+        self, session: Session, subscription: str, destination: str, ready: Settled, *, acked: bool = False
+    ) -> None:
         """Subscribe a session to a topic; ``ready`` when the broker delivers (maybe at once)."""
-        topic = self.hub.join(destination, session, subscription)
+        topic = self.hub.join(destination, session, subscription, acked=acked)
         entry = self._entries.get(destination)
         if entry is None:
             entry = self._entries[destination] = _Entry(self, topic)
@@ -78,9 +80,9 @@ class TopicRelay:
         else:
             entry.waiting.append(ready)
 
-    def leave(self, session: Session, subscription: str, destination: str) -> None:
+    def leave(self, session: Session, subscription: str, destination: str, *, acked: bool = False) -> None:
         """Unsubscribe a session; the last one ends the broker's subscription."""
-        if self.hub.leave(destination, session, subscription):
+        if self.hub.leave(destination, session, subscription, acked=acked):
             entry = self._entries.pop(destination, None)
             if entry is not None:
                 self._broker.unsubscribe(entry.handle)

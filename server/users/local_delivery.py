@@ -10,6 +10,7 @@ import msgspec
 from core.protocol import split_user_destination, subscribe_form, user_target
 
 from ..counters import Counters
+from ..sessions.acknowledgements import Acknowledgements
 from ..sessions.framing import OutgoingMessage
 from ..sessions.hub import Hub
 from ..sessions.session import Session
@@ -73,7 +74,9 @@ class LocalDelivery:
         counters: Counters,
         stages: StageLog,
         undeliverable: Undeliverable,
+        acknowledgements: Acknowledgements,
     ) -> None:
+        self._acknowledgements = acknowledgements
         #: Where messages are counted that end here.
         self.undeliverable = undeliverable
         self._settings = settings
@@ -148,8 +151,11 @@ class LocalDelivery:
         found = False
         for subscription in session.subscriptions.values():
             if subscription.kind is Kind.QUEUE and subscription.target == target:
-                self._hub.deliver_one(session, subscription.id, self._outgoing(message))
                 found = True
+                outgoing = self._outgoing(message)
+                id = f"{self._settings.id}-{self._count}"
+                if not self._acknowledgements.local(session, subscription.id, outgoing, id):
+                    self._hub.deliver_one(session, subscription.id, outgoing)
         return found
 
     def _outgoing(self, message: UserMessage) -> OutgoingMessage:
