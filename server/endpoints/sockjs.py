@@ -22,10 +22,10 @@ class StompOverSockJs:
 
     __slots__ = ("_beats_known", "_connection", "_router", "_session")
 
-    def __init__(self, router: Router, connection: Connection) -> None:
+    def __init__(self, router: Router, connection: Connection, user: str | None) -> None:
         self._router = router
         self._connection = connection
-        self._session = router.open(self, connection.request.user, connection.framing)
+        self._session = router.open(self, user, connection.framing)
         self._beats_known = False
 
     # Carrier --------------------------------------------------------------------------------
@@ -76,7 +76,9 @@ def stomp_over_sockjs(
     """
 
     def open_session(connection: Connection) -> StompOverSockJs:
-        return StompOverSockJs(router, connection)
+        # What the host says is final, also "" for nobody; else CONNECT may name the user.
+        user = connection.request.user
+        return StompOverSockJs(router, connection, user if user or user_of is not None else None)
 
     subprotocols = tuple(SUBPROTOCOLS.values())
     return SockJsService(
