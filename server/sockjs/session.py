@@ -7,7 +7,6 @@ application sends and closes. Time comes from a scheduler, ``loop.call_later``. 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -25,7 +24,16 @@ _OPEN: Final = sockjs.OPEN.encode()
 _HEARTBEAT: Final = sockjs.HEARTBEAT.encode()
 _GONE: Final = (CloseCode.ABNORMAL, "")
 
-Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+
+class Timer(Protocol):
+    """Something that can be called off, such as ``asyncio.TimerHandle``."""
+
+    def cancel(self) -> None:
+        """Do not run it."""
+        ...
+
+
+Later = Callable[[float, Callable[[], None]], Timer]
 
 
 class Receiver(Protocol):
@@ -123,8 +131,8 @@ class HttpSession:
         self._beat = False
         self._receiver: Receiver | None = None
         self._listener: Listener | None = None
-        self._beating: asyncio.TimerHandle | None = None
-        self._timer: asyncio.TimerHandle = later(settings.disconnect_s, self.expire)
+        self._beating: Timer | None = None
+        self._timer: Timer = later(settings.disconnect_s, self.expire)
 
     def begin(self, application: Application) -> None:
         """Tell the application; it may send and close at once."""

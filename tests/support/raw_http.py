@@ -62,8 +62,8 @@ class RawHttp:
         if response["transfer-encoding"] == "chunked":
             while chunk := await self.chunk():
                 response.body += chunk
-        elif response["content-length"]:
-            response.body = await self.reader.readexactly(int(response["content-length"]))
+        elif length := response["content-length"]:
+            response.body = await self.reader.readexactly(int(length))
         elif response["connection"] == "close" and response.status not in (204, 304):
             response.body = await self.reader.read()
         return response

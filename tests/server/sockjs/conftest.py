@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,8 @@ async def place() -> AsyncIterator[Place]:
 @pytest.fixture(params=["ours", "uvicorn's"])
 async def any_place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     """The same under uvicorn's protocol classes too, as in somebody's own service."""
-    classes = {"http": StrictHttpProtocol, "ws": FastWebSocketProtocol} if request.param == "ours" else {}
+    classes: dict[str, Any] = (
+        {"http": StrictHttpProtocol, "ws": FastWebSocketProtocol} if request.param == "ours" else {}
+    )
     async with Listener(suite_services(), **classes) as listener:
         yield Place(listener.url)
