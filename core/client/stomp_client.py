@@ -220,9 +220,18 @@ class StompClient:
         """Acknowledge a message of a subscription that does not do it by itself."""
         await self._do(functools.partial(self._link.session.ack, message, transaction), receipt)
 
-    async def nack(self, message: Message, *, transaction: str | None = None, receipt: bool = False) -> None:
-        """Refuse a message."""
-        await self._do(functools.partial(self._link.session.nack, message, transaction), receipt)
+    async def nack(
+        self,
+        message: Message,
+        *,
+        transaction: str | None = None,
+        receipt: bool = False,
+        requeue: bool = True,
+    ) -> None:
+        """Refuse a message: it is delivered again, or dropped (RabbitMQ's ``requeue:false``)."""
+        headers = _NO_HEADERS if requeue else {"requeue": "false"}
+        nack = functools.partial(self._link.session.nack, message, transaction, headers=headers)
+        await self._do(nack, receipt)
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncGenerator[str]:

@@ -16,6 +16,7 @@ const frameOf = (frame) => ({
   hex: Buffer.from(frame.binaryBody).toString("hex"),
 });
 const subscriptions = new Map();
+const received = [];
 let client = null;
 
 const commands = {
@@ -52,8 +53,23 @@ const commands = {
     const all = { id, ...headers, ...(receipt ? { receipt } : {}) };
     subscriptions.set(
       id,
-      client.subscribe(destination, (frame) => say("message", { subscription: id, ...frameOf(frame) }), all),
+      client.subscribe(
+        destination,
+        (frame) => {
+          received.push(frame);
+          say("message", { subscription: id, number: received.length - 1, ...frameOf(frame) });
+        },
+        all,
+      ),
     );
+  },
+  ack({ number, headers = {}, receipt }) {
+    if (receipt) client.watchForReceipt(receipt, () => say("receipt", { id: receipt }));
+    received[number].ack({ ...headers, ...(receipt ? { receipt } : {}) });
+  },
+  nack({ number, headers = {}, receipt }) {
+    if (receipt) client.watchForReceipt(receipt, () => say("receipt", { id: receipt }));
+    received[number].nack({ ...headers, ...(receipt ? { receipt } : {}) });
   },
   unsubscribe({ id, receipt }) {
     if (receipt) client.watchForReceipt(receipt, () => say("receipt", { id: receipt }));

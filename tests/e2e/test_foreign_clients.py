@@ -245,3 +245,58 @@ async def test_a_client_that_falls_silent_is_let_go(beating: Instance, stompjs: 
     finally:
         os.kill(stompjs.pid, signal.SIGCONT)
     assert (await stompjs.expect("closed"))["code"] in (1002, 1006)  # 1006: its own patience may end first
+
+
+# ---- acknowledgement -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+async def test_acknowledgement_of_a_queue(cluster: LocalCluster, stompjs: StompJs, version: str) -> None:
+    queue = f"/queue/work-{version}"
+    await stompjs.connect(place(cluster, "i1"), versions=[version])
+    stompjs.do("subscribe", id="w", destination=queue, headers={"ack": "client-individual"}, receipt="sub")
+    await stompjs.expect("receipt")
+    for number in range(3):
+        stompjs.do("publish", destination=queue, body=str(number))
+    first, second, third = [await stompjs.expect("message") for _ in range(3)]
+    assert ("ack" in first["headers"]) == (version == "1.2")
+    stompjs.do("nack", number=second["number"])
+    again = await stompjs.expect("message")
+    assert (again["body"], again["headers"]["redelivered"]) == ("1", "true")
+    stompjs.do("ack", number=third["number"], receipt="third")
+    stompjs.do("ack", number=again["number"], receipt="again")
+    assert [(await stompjs.expect("receipt"))["id"] for _ in range(2)] == ["third", "again"]
+    async with StompJs() as other:
+        await other.connect(place(cluster, "i2"))
+        await other.subscribe("w", queue)
+        stompjs.do("deactivate")  # what it holds goes to the other
+        left = await other.expect("message")
+        assert (left["body"], left["headers"]["redelivered"]) == ("0", "true")
+
+
+async def test_a_cumulative_acknowledgement_in_a_transaction(cluster: LocalCluster, stompjs: StompJs) -> None:
+    await stompjs.connect(place(cluster, "i1"))
+    head = {"ack": "client", "prefetch-count": "2"}
+    stompjs.do("subscribe", id="w", destination="/queue/cumulative", headers=head, receipt="sub")
+    await stompjs.expect("receipt")
+    for number in range(4):
+        stompjs.do("publish", destination="/queue/cumulative", body=str(number))
+    _, second = [await stompjs.expect("message") for _ in range(2)]
+    stompjs.do("begin", id="t")
+    stompjs.do("ack", number=second["number"], headers={"transaction": "t"}, receipt="held")
+    await stompjs.expect("receipt")
+    assert not [event for event in stompjs.events if event["event"] == "message"]
+    stompjs.do("commit", id="t")
+    assert [(await stompjs.expect("message"))["body"] for _ in range(2)] == ["2", "3"]
+
+
+async def test_an_unknown_acknowledgement_ends_the_session(cluster: LocalCluster, stompjs: StompJs) -> None:
+    await stompjs.connect(place(cluster, "i1"))
+    stompjs.do("subscribe", id="a", destination="/queue/twice", headers={"ack": "client"})
+    stompjs.do("publish", destination="/queue/twice", body="x")
+    message = await stompjs.expect("message")
+    stompjs.do("ack", number=message["number"])
+    stompjs.do("ack", number=message["number"])
+    error = await stompjs.expect("error")
+    assert error["headers"]["message"] == "Subscription not found"
+    assert (await stompjs.expect("closed"))["code"] == 1002
