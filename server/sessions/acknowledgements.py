@@ -28,6 +28,7 @@ from .guard import Guard
 from .hub import TOPIC_ACK, Hub
 from .refusal import Refusal
 from .session import Session
+from .spellings import spelling_of
 from .unsettled import Held, HoldingSubscription, Unsettled
 
 #: Most unsettled messages of one subscription; a client that asks for no prefetch gets this one.
@@ -66,8 +67,13 @@ class Acknowledgements:
         # From now on its user's messages come through the broker, which knows about prefetch.
         session.direct = False
 
+        wild = spelling_of(target).wild
+
         def deliver(delivery: Delivery) -> None:
             self._counters.from_broker += 1
+            if wild and self._guard.hides(delivery):
+                self._broker.ack(consumer.handle, delivery.ack)
+                return
             self._counters.delivered += 1
             message = delivery.outgoing()
             if message.id is not None:

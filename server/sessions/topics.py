@@ -90,8 +90,12 @@ class TopicRelay:
     def consume(self, session: Session, subscription: str, destination: str, ready: Settled) -> int:
         """Make a client's queue subscription a consumer of its own; returns the broker's handle."""
 
+        wild = spelling_of(destination).wild  # of an exchange; what /topic matches is shared
+
         def deliver(delivery: Delivery) -> None:
             self.counters.from_broker += 1
+            if wild and self.guard.hides(delivery):
+                return
             self.counters.delivered += 1
             message = delivery.outgoing()
             if message.id is not None:
