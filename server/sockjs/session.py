@@ -184,6 +184,11 @@ class HttpSession:
         if self.ended is None:
             self._stop_beating()
 
+    @property
+    def attached(self) -> bool:
+        """Whether a response is there to take frames."""
+        return self._receiver is not None
+
     # the client's side ----------------------------------------------------------------------
 
     def receive(self, messages: list[str]) -> None:
