@@ -112,7 +112,7 @@ def test_case_07_undefined_escapes(line: bytes) -> None:
 
 
 def test_case_08_oversize_is_an_error_when_more_comes() -> None:
-    """A length over the limit is a fault as soon as more than its announcement comes; frames before it count."""
+    """A length over the limit is a fault once more than its announcement comes; frames before it count."""
     parser = StompParser(Limits(max_frame=128))
     assert parser.feed(b"SEND\na:alpha\n\nMessage body\0SEND\ncontent-length:129\n") == [
         Frame("SEND", {"a": "alpha"}, b"Message body")
