@@ -31,7 +31,7 @@ def code_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", README_FILES)
 def test_commands_exist_and_none_is_left_out(name: str) -> None:
-    named = set(re.findall(r"^(?:\$ )?pushscope ([a-z]+)", code_of(name), re.M))
+    named = set(re.findall(r"^(?:\$ )?pushscope ([a-z]+(?:-[a-z]+)*)", code_of(name), re.M))
     shown = {command for command, entry in COMMANDS.items() if not entry.hidden}
     assert named == shown
 
