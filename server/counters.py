@@ -32,6 +32,8 @@ class Counters:
         dropped_newest: The same, the newest first.
         conflated: Messages that a newer one of the same destination replaced while they waited.
         silent: Clients that were cut because they sent nothing in time.
+        turned_away: Clients that were not let in because there were too many (``max_sessions``).
+        internal_errors: Clients that were closed with 1011 because a frame of theirs failed here.
         registry_messages: Messages of the registry received from peers.
         broker_losses: How often the broker connection was lost.
     """
@@ -58,6 +60,8 @@ class Counters:
     dropped_newest: int = 0
     conflated: int = 0
     silent: int = 0
+    turned_away: int = 0
+    internal_errors: int = 0
     registry_messages: int = 0
     broker_losses: int = 0
 

@@ -243,6 +243,7 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
         CLIENT_LIMITS,
     )
     outbox.on_overflow = router.overflow
+    outbox.rule.on_dropped = users.local.undeliverable.dropped
     router.outbox = outbox
     router.undeliverable = users.local.undeliverable
     relay = router.relay = _relay(given, connections, users, router)

@@ -61,6 +61,9 @@ class WebSocketEndpoint:
         if not self._origins.allow(headers, scope.get("scheme", "ws")):
             await _deny(scope, send, b"this origin may not connect")
             return
+        if self._router.turns_away():
+            await _deny(scope, send, b"too many clients", 503)
+            return
         user = user_of_query(scope.get("query_string", b""))
         if self._user_of is not None and (user := await name_user(self._user_of, scope)) is None:
             await _deny(scope, send, b"you may not connect")
@@ -194,10 +197,10 @@ def user_of_query(query: bytes) -> str | None:
     return parse_qs(query.decode("latin-1"), max_num_fields=50).get("user", [None])[0]
 
 
-async def _deny(scope: Scope, send: Send, body: bytes) -> None:
+async def _deny(scope: Scope, send: Send, body: bytes, status: int = 403) -> None:
     if "websocket.http.response" in scope.get("extensions", {}):
         headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "websocket.http.response.start", "status": 403, "headers": headers})
+        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body})
     else:
         await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})

@@ -59,8 +59,8 @@ class SlowRule:
     def __init__(self, policy: SlowPolicy, limit: int, counters: Counters, stages: StageLog) -> None:
         self.policy: SlowPolicy = policy
         self.limit = limit
-        #: Told of the pushes that were dropped.
-        self.on_dropped: Callable[[str], None] = _unheard
+        #: Told of the pushes that were dropped: user and id.
+        self.on_dropped: Callable[[str, str], None] = _unheard
         self._counters = counters
         self._stages = stages
 
@@ -69,7 +69,7 @@ class SlowRule:
         """Whether messages are dropped, so that what may be dropped must be known."""
         return self.policy != "terminate"
 
-    def dropped(self, push: str | None) -> None:
+    def dropped(self, user: str, push: str | None) -> None:
         """Count a message that was dropped."""
         match self.policy:
             case "drop-oldest":
@@ -82,7 +82,7 @@ class SlowRule:
                 pass
         if push is not None:
             self._stages.set(push, Stage.DROPPED)
-            self.on_dropped(push)
+            self.on_dropped(user, push)
 
 
 class _Entry(msgspec.Struct, frozen=True, gc=False):
@@ -97,11 +97,12 @@ class Held:
         size: Bytes that wait.
     """
 
-    __slots__ = ("_count", "_droppable", "_entries", "_rule", "size")
+    __slots__ = ("_count", "_droppable", "_entries", "_rule", "_user", "size")
 
-    def __init__(self, rule: SlowRule) -> None:
+    def __init__(self, rule: SlowRule, user: str = "") -> None:
         self.size = 0
         self._rule = rule
+        self._user = user
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
         self._droppable: deque[Hashable] = deque()
         self._count = 0
@@ -131,7 +132,7 @@ class Held:
             self._put(note.key, entry)
             return self.size <= rule.limit
         if rule.policy == "drop-newest" and self.size + len(note.wire) > rule.limit:
-            rule.dropped(note.push)
+            rule.dropped(self._user, note.push)
             return self.size <= rule.limit
         self._count += 1
         self._put(self._count, entry)
@@ -178,8 +179,8 @@ class Held:
 
     def _forget(self, entry: _Entry) -> None:
         self.size -= len(entry.data)
-        self._rule.dropped(entry.pushes[0] if entry.pushes else None)
+        self._rule.dropped(self._user, entry.pushes[0] if entry.pushes else None)
 
 
-def _unheard(push: str) -> None:
+def _unheard(user: str, push: str) -> None:
     """Nobody wants to know."""

@@ -135,7 +135,7 @@ class Outbox:
             return
         session.paused = True
         session.paused_at = self._clock()
-        session.held = Held(self.rule)
+        session.held = Held(self.rule, session.user)
         self.slow.add(session)
         if self.rule.drops and self.notes is None:
             self.notes = {}

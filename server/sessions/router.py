@@ -115,16 +115,17 @@ class Router:
             self.without_broker(session, events)
             return
         for event in events:
-            try:
-                self._take(session, event)
-            except Refusal as refusal:
-                self._refuse(session, event, str(refusal), refusal.detail)
-            except BrokerUnavailable as error:
-                self._refuse(session, event, "Broker not available.", str(error))
-            except LocalProtocolError as error:
-                self._refuse(session, event, str(error), "")
+            self._attempt(session, event)
             if session.closed:
                 return
+
+    def turns_away(self) -> bool:
+        """Whether there are as many clients as there may be; counts whoever asks."""
+        most = self._settings.max_sessions
+        full = 0 < most <= len(self._hub.sessions)
+        if full:
+            self._counters.turned_away += 1
+        return full
 
     def pause(self, session: Session) -> None:
         """The client's connection is full."""
@@ -221,6 +222,21 @@ class Router:
 
     # frames ---------------------------------------------------------------------------------
 
+    def _attempt(self, session: Session, event: ServerEvent) -> None:
+        """Do what a frame means, or end its session: nobody else is to notice, whatever happens."""
+        try:
+            self._take(session, event)
+        except Refusal as refusal:
+            self._refuse(session, event, str(refusal), refusal.detail)
+        except BrokerUnavailable as error:
+            self._refuse(session, event, "Broker not available.", str(error))
+        except LocalProtocolError as error:
+            self._refuse(session, event, str(error), "")
+        except Exception:
+            self._counters.internal_errors += 1
+            logger.exception("session %s of %r: a frame failed", session.id, session.user)
+            self.close(session, CloseCode.INTERNAL_ERROR, "internal error")
+
     def _take(self, session: Session, event: ServerEvent) -> None:
         match event:
             case Send():
@@ -264,6 +280,9 @@ class Router:
             self.outbox.put(session, session.protocol.receipt(receipt))
 
     def _connect(self, session: Session, event: Connect) -> None:
+        if 0 < self._settings.max_sessions < len(self._hub.sessions):  # it came by SockJS
+            self._counters.turned_away += 1
+            raise Refusal("too many clients", "Come again later, or to another instance.")
         # A name that the host of a mounted endpoint gave is final, also "" for nobody.
         user = session.handshake_user
         if user is None:

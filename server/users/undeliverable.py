@@ -44,6 +44,8 @@ class Reason(StrEnum):
     SESSION_GONE = "session-gone"
     #: The client did not read and was cut with the message in its queue.
     QUEUE_OVERFLOW = "queue-overflow"
+    #: The client did not read, and messages for it are dropped then rather than the client cut.
+    SLOW_CONSUMER = "slow-consumer"
     #: The broker was away; the sender was told.
     BROKER_UNAVAILABLE = "broker-unavailable"
     #: The broker did not take it; the sender was told if it had asked.
@@ -124,6 +126,10 @@ class Undeliverable:
         """A client left with these pushes in its queue."""
         for id in ids:
             self.note(Origin.PUSH, reason, Stage.CUT, user=user, id=id)
+
+    def dropped(self, user: str, id: str) -> None:
+        """A push was dropped from the queue of a client that did not read."""
+        self.note(Origin.PUSH, Reason.SLOW_CONSUMER, Stage.DROPPED, user=user, id=id)
 
     def counts(self) -> Mapping[tuple[str, str, str], int]:
         """How many, by (origin, reason, last stage)."""

@@ -26,7 +26,7 @@ class Bench:
         self.counters = Counters()
         self.dropped: list[str] = []
         rule = SlowRule(policy, limit, self.counters, self.stages)
-        rule.on_dropped = self.dropped.append
+        rule.on_dropped = lambda _, push: self.dropped.append(push)
         self.outbox = Outbox(self.turn.append, lambda: 5.0, self.stages, rule)
         self.outbox.on_overflow = self._overflow
         self.hub = Hub(self.outbox)
