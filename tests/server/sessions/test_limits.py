@@ -1,0 +1,117 @@
+"""Limits of an instance towards its clients, and what an error of ours does to them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from server.brokers.base import AUTO, Consume, Deliver, Settled
+from server.brokers.memory import MemoryBroker
+from server.stages import Stage
+
+from ...support.deaf import deaf_client
+from ...support.instances import one_instance
+from ...support.processes import until
+from ...support.raw_stomp import joined, raw_stomp
+
+
+async def test_one_client_more_than_there_may_be_is_turned_away() -> None:
+    async with one_instance(max_sessions=2) as instance, joined(instance.url, "one") as one:
+        async with joined(instance.url, "two"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with raw_stomp(instance.url):
+                    pass
+            assert refused.value.response.status_code == 503
+            assert instance.counters.turned_away == 1
+            await one.nothing_before_receipt()
+        await until(lambda: instance.sessions == 1, "one has gone")
+        async with joined(instance.url, "three"):
+            pass
+
+
+async def test_sockjs_clients_are_counted_too() -> None:
+    async with one_instance(max_sessions=1) as instance, joined(instance.url, "one"):
+        address = f"{instance.url.replace('http', 'ws', 1)}/ws/000/s1/websocket"
+        async with connect(address, proxy=None, compression=None) as socket:
+            assert await socket.recv() == "o"
+            await socket.send(json.dumps(["CONNECT\naccept-version:1.2\n\n\0"]))
+            answer = await socket.recv()
+            assert isinstance(answer, str) and "too many clients" in answer
+        assert instance.counters.turned_away == 1
+
+
+class BrokenBroker(MemoryBroker):
+    """Fails in a way that nobody thought of."""
+
+    def subscribe(
+        self, destination: str, deliver: Deliver, ready: Settled | None = None, consume: Consume = AUTO
+    ) -> int:
+        if destination == "/topic/bug":
+            raise ZeroDivisionError("nobody thought of this")
+        return super().subscribe(destination, deliver, ready, consume)
+
+
+async def test_an_error_of_ours_closes_one_client_with_1011_and_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with one_instance(broker=BrokenBroker()) as instance, joined(instance.url, "joe") as joe:
+        async with raw_stomp(instance.url) as client:
+            await client.connect()
+            await client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/bug"})
+            assert (await client.closed())[0] == 1011
+        assert "nobody thought of this" in caplog.text
+        await joe.nothing_before_receipt()
+        assert instance.counters.internal_errors == 1
+        await until(lambda: instance.sessions == 1, "the session is gone")
+
+
+async def test_subscriptions_of_a_session_are_bounded() -> None:
+    async with one_instance() as instance, raw_stomp(instance.url) as client:
+        await client.connect()
+        for number in range(1000):
+            await client.send("SUBSCRIBE", {"id": str(number), "destination": f"/topic/t{number}"})
+        await client.nothing_before_receipt()
+        await client.send("SUBSCRIBE", {"id": "1000", "destination": "/topic/t"})
+        assert "too many" in (await client.expect("ERROR")).headers["message"]
+        assert (await client.closed())[0] == 1002
+        await until(lambda: instance.info()["topics"] == 0, "all are given up")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SEND\ndestination:/topic/a\n" + b"a:b\n" * 100 + b"\nx\0",
+        b"SEND\ndestination:/topic/a\nlong:" + b"x" * 16_400 + b"\n\nx\0",
+        b"SEND\ndestination:/topic/a\n\n" + b"x" * 65_536 + b"\0",
+        b"SEND\ndestination:/topic/a\n\n" + b"x" * 70_000,
+        b"SEND\ndestination:/topic/" + b"x" * 300 + b"\n\nx\0",
+    ],
+)
+async def test_frames_have_limits(data: bytes) -> None:
+    async with one_instance() as instance, raw_stomp(instance.url) as client:
+        await client.connect()
+        await client.raw(data)
+        await client.expect("ERROR")
+        assert (await client.closed())[0] == 1002
+
+
+async def test_what_was_dropped_for_a_slow_client_is_named_among_the_undeliverable() -> None:
+    async with (
+        one_instance(queue_limit=100_000, slow_consumer="drop-newest") as instance,
+        deaf_client(instance.url) as slow,
+    ):
+        await slow.send("SUBSCRIBE", {"id": "0", "destination": "/user/topic/a", "receipt": "r0"})
+        await slow.expect("RECEIPT")
+        session = next(iter(instance.hub.sessions.values()))
+        instance.router.pause(session)
+        for number in range(3):
+            instance.template.send_to_user("slow", "/topic/a", "x" * 45_000, {"ps-id": f"p{number}"})
+        instance.router.outbox.flush()
+        assert instance.stages.get("p2") == Stage.DROPPED
+        newest = instance.parts.users.local.undeliverable.as_dict()["recent"][0]
+        assert (newest["reason"], newest["user"], newest["id"]) == ("slow-consumer", "slow", "p2")
+        instance.router.resume(session)
+        assert [(await slow.expect("MESSAGE")).headers["ps-id"] for _ in range(2)] == ["p0", "p1"]
