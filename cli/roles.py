@@ -79,11 +79,26 @@ def discovery(
 
 def broker(
     port: Annotated[int, typer.Option(help=_PORT)] = 61613,
+    queue_messages: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Messages that wait in a queue; of more the oldest go.")
+    ] = 10_000,
+    queue_bytes: Annotated[
+        int, typer.Option(metavar="BYTES", min=1, help="Bytes that wait in a queue; of more the oldest go.")
+    ] = 16 * 1024 * 1024,
+    queues: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Queues without a consumer; those used last are kept.")
+    ] = 1_000,
+    expires: Annotated[
+        float, typer.Option(metavar="S", help="A user queue without a consumer vanishes after this time.")
+    ] = 60.0,
+    peers: Annotated[int, typer.Option(metavar="N", min=1, help="Connections at a time.")] = 10_000,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
-    """Run the embedded STOMP broker."""
-    return _run("broker", host, port, [], ready_json)
+    """Run the embedded STOMP broker. Nothing is kept on disk; it logs what it dropped."""
+    words = ["--queue-messages", str(queue_messages), "--queue-bytes", str(queue_bytes)]
+    words += ["--queues", str(queues), "--expires", str(expires), "--peers", str(peers)]
+    return _run("broker", host, port, words, ready_json)
 
 
 def _run(role: str, host: str, port: int, words: list[str], ready_json: bool) -> int:

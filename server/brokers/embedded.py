@@ -48,6 +48,7 @@ class BrokerLimits(msgspec.Struct, frozen=True):
         connect_s: How long a connection may take to CONNECT.
         expires_s: After that long without a consumer a queue that expires vanishes.
         sweep_s: How often that is looked at, and what was dropped is logged.
+        report_s: How often what there is is logged, if anything was published.
         exchange: What is kept for whom.
     """
 
@@ -60,6 +61,7 @@ class BrokerLimits(msgspec.Struct, frozen=True):
     connect_s: float = 10.0
     expires_s: float = 60.0
     sweep_s: float = 5.0
+    report_s: float = 60.0
     exchange: ExchangeLimits = ExchangeLimits()
 
 
@@ -98,7 +100,9 @@ class EmbeddedBroker:
         self._messages = 0
         self._turned_away = 0
         self._sweeper: asyncio.TimerHandle | None = None
-        self._said = (0, 0, 0)
+        self._changes = (0, 0, 0)
+        self._reported = 0
+        self._report_at = 0.0
 
     @property
     def url(self) -> str:
@@ -127,6 +131,7 @@ class EmbeddedBroker:
             socket.close()
             raise
         self._sweeper = loop.call_later(self.limits.sweep_s, self._sweep)
+        self._report_at = loop.time() + self.limits.report_s
         logger.info("broker listens at %s", self.url)
         return self
 
@@ -194,23 +199,38 @@ class EmbeddedBroker:
             return
         self._sweeper = loop.call_later(limits.sweep_s, self._sweep)
         self.exchange.sweep(math.ceil(limits.expires_s / limits.sweep_s))
-        said = (self.exchange.dropped, self.exchange.expired, self._turned_away)
-        if said == self._said:
+        changes = (self.exchange.dropped, self.exchange.expired, self._turned_away)
+        if changes != self._changes:
+            dropped, expired, turned_away = (
+                now - before for now, before in zip(changes, self._changes, strict=True)
+            )
+            self._changes = changes
+            logger.log(
+                logging.WARNING if dropped or turned_away else logging.INFO,
+                "broker: %d messages dropped from full or unused queues, %d unused queues removed, "
+                "%d connections turned away",
+                dropped,
+                expired,
+                turned_away,
+            )
+        elif loop.time() < self._report_at or self._messages == self._reported:
             return
-        dropped, expired, turned_away = (now - before for now, before in zip(said, self._said, strict=True))
-        self._said = said
+        self._report(loop.time())
+
+    def _report(self, now: float) -> None:
+        self._report_at = now + self.limits.report_s
+        self._reported = self._messages
         status = self.status
-        log = logger.warning if dropped or turned_away else logger.info
-        log(
-            "broker: %d messages dropped from full or unused queues, %d unused queues removed, "
-            "%d connections turned away; now %d peers, %d queues with %d messages waiting, %d unsettled",
-            dropped,
-            expired,
-            turned_away,
+        logger.info(
+            "broker: %d connections, %d subscriptions, %d queues with %d messages waiting, %d unsettled; "
+            "%d messages since the start, %d dropped",
             status.peers,
+            status.exchange.subscriptions,
             status.exchange.queues,
             status.exchange.waiting,
             status.exchange.unsettled,
+            status.messages,
+            status.exchange.dropped,
         )
 
     def wake(self, peer: Peer) -> None:

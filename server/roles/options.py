@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -40,7 +40,21 @@ class RoleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class BrokerOptions(RoleOptions, tag_field="role", tag="broker", frozen=True, kw_only=True):
-    """The embedded STOMP broker."""
+    """The embedded STOMP broker.
+
+    Attributes:
+        queue_messages: Messages that may wait in one queue; of more the oldest are dropped.
+        queue_bytes: Bytes that may wait in one queue, likewise.
+        queues: Queues without a consumer; of more those used last stay.
+        expires: Seconds after which a user queue without a consumer vanishes.
+        peers: Connections at a time.
+    """
+
+    queue_messages: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    queue_bytes: Annotated[int, msgspec.Meta(ge=1)] = 16 * 1024 * 1024
+    queues: Annotated[int, msgspec.Meta(ge=1)] = 1_000
+    expires: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    peers: Annotated[int, msgspec.Meta(ge=1)] = 10_000
 
 
 class DiscoveryOptions(RoleOptions, tag_field="role", tag="discovery", frozen=True, kw_only=True):

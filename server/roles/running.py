@@ -80,9 +80,7 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
     # Each process runs one role and imports no other: half of its start is importing.
     match options:
         case BrokerOptions():
-            from ..brokers.embedded import EmbeddedBroker
-
-            return EmbeddedBroker(options.host, options.port)
+            return _make_broker(options)
         case DiscoveryOptions():
             from ..discovery.app import Discovery, DiscoverySettings
 
@@ -91,6 +89,15 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
             return _make_gateway(options)
         case InstanceOptions():
             return _make_instance(options, shared)
+
+
+def _make_broker(options: BrokerOptions) -> AbstractAsyncContextManager[RunningRole]:
+    from ..brokers.embedded import BrokerLimits, EmbeddedBroker
+    from ..brokers.exchange import ExchangeLimits
+
+    kept = ExchangeLimits(options.queue_messages, options.queue_bytes, options.queues)
+    limits = BrokerLimits(peers=options.peers, expires_s=options.expires, exchange=kept)
+    return EmbeddedBroker(options.host, options.port, limits=limits)
 
 
 def _make_instance(

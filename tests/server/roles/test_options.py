@@ -23,6 +23,7 @@ from server.roles.options import (
     "options",
     [
         BrokerOptions(),
+        BrokerOptions(queue_messages=5, queue_bytes=100, queues=3, expires=0.5, peers=7),
         DiscoveryOptions(port=8761, or_free=True),
         GatewayOptions(port=7000, discovery="http://127.0.0.1:8761", service="push"),
         InstanceOptions(id="i2", strategy="none", default_user="a b=c", broker="stomp://u:secret@h:1/"),
@@ -54,6 +55,8 @@ def test_a_value_after_an_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
         (["broker", "--discovery", "x"], "broker has no option --discovery"),
         (["gateway", "7000"], "gateway has no option 7000"),
         (["gateway", "--port", "many"], "port"),
+        (["broker", "--queue-messages", "0"], "queue_messages"),
+        (["broker", "--expires", "0"], "expires"),
         (["gateway", "--port"], "port"),
         (["instance", "--strategy", "hope"], "strategy"),
     ],
