@@ -39,7 +39,7 @@ class InstanceApp:
         mount: Mount = WHOLE,
     ) -> None:
         self._sockets = sockets
-        self._sockjs = sockjs
+        self._sockjs: Any = sockjs  # typed as frameworks are
         self._base = mount.path
         self._below = f"{mount.path}/"
         self._socket_paths = frozenset({mount.path, f"{mount.path}/", f"{mount.path}/websocket"})

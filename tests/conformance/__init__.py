@@ -1,0 +1,1 @@
+"""The conformance cases of the specification of Spring relay, each under its number."""
