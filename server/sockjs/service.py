@@ -6,11 +6,14 @@ server gracefully calls :meth:`SockJsService.stop` before the connections are cl
 
 from __future__ import annotations
 
+from typing import Any
+
+from starlette import types
+
 from core.errors import CloseCode
 
 from ..endpoints.mount import UserOf, path_in
 from ..origins import Origins
-from .answers import Receive, Scope, Send
 from .application import Application
 from .exchanges import Exchanges
 from .handshakes import Handshakes
@@ -47,14 +50,28 @@ class SockJsService:
         self._handshakes = Handshakes(settings, origins, application, user_of, subprotocols)
         self._exchanges = Exchanges(settings, origins, self._table, user_of)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """One request or connection; paths count from where the service is mounted."""
-        path = path_in(scope)
+        given: Any = (scope, receive, send)
+        if scope["type"] == "lifespan":  # where it is not mounted but the server's application
+            await self._live(receive, send)
+            return
+        path = path_in(given[0])
         target = target_of(path) if self._parameters or not has_parameters(path) else None
         if scope["type"] == "websocket":
-            await self._handshakes.serve(target, scope, receive, send)
-        elif scope["type"] == "http":
-            await self._exchanges.serve(target, scope, receive, send)
+            await self._handshakes.serve(target, *given)
+        else:
+            await self._exchanges.serve(target, *given)
+
+    async def _live(self, receive: types.Receive, send: types.Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.stop(0)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
 
     @property
     def sessions(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ..endpoints.fast_websocket import FastWebSocketProtocol
 from ..endpoints.mount import path_in
@@ -33,13 +33,12 @@ class PrefixedServices:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request or connection."""
-        if scope["type"] == "lifespan":
-            return
         path = path_in(scope)
         prefix = "/" + path[1:].partition("/")[0]
         service = self.services.get(prefix)
         if service is not None:
-            await service({**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send)
+            given: Any = ({**scope, "root_path": scope.get("root_path", "") + prefix}, receive, send)
+            await service(*given)
         elif scope["type"] == "websocket":
             await receive()
             await deny(scope, send, NOT_FOUND)
