@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
-from core.protocol import BROKER_LIMITS, Frame, StompParser, encode
+from core.protocol import BROKER_LIMITS, Frame, Heartbeat, StompParser, encode
 from server.brokers.addresses import parse_stomp_url
 
 #: Longest wait for what is certain to come.
@@ -17,16 +17,17 @@ class TcpStomp:
     """One connection to a STOMP broker."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+        self.beats = 0
         self._reader = reader
-        self._writer = writer
         self._parser = StompParser(BROKER_LIMITS)
         self._frames: list[Frame] = []
         self._bodies: list[bytes] = []
         self._count = 0
 
-    def send(self, command: str, headers: Mapping[str, str], body: bytes = b"") -> None:
+    def send(self, command: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> None:
         """Send one frame."""
-        self._writer.write(encode(command, headers, body))
+        self.writer.write(encode(command, headers or {}, body))
 
     async def frame(self) -> Frame | None:
         """The next frame; None at the end of the connection."""
@@ -38,8 +39,19 @@ class TcpStomp:
                     return None
             if not data:
                 return None
-            self._frames += [item for item in self._parser.feed(data) if isinstance(item, Frame)]
+            for item in self._parser.feed(data):
+                if isinstance(item, Heartbeat):
+                    self.beats += 1
+                else:
+                    assert isinstance(item, Frame), f"the broker sent a malformed frame: {item}"
+                    self._frames.append(item)
         return self._frames.pop(0)
+
+    async def expect(self, command: str) -> Frame:
+        """The next frame, which must be that one."""
+        frame = await self.frame()
+        assert frame is not None and frame.command == command, f"{command} expected, got {frame}"
+        return frame
 
     async def settled(self, command: str, headers: Mapping[str, str], body: bytes = b"") -> bool:
         """Send a frame with a receipt; whether the broker confirmed it (and not refused, or closed)."""
@@ -66,18 +78,18 @@ class TcpStomp:
 
 
 @asynccontextmanager
-async def tcp_stomp(url: str) -> AsyncGenerator[TcpStomp]:
-    """Connect to ``stomp://…`` and log in."""
+async def tcp_stomp(url: str, *, connect: bool = True, **headers: str) -> AsyncGenerator[TcpStomp]:
+    """Connect to ``stomp://…``, and log in unless told otherwise; ``headers`` are CONNECT's."""
     address = parse_stomp_url(url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
     client = TcpStomp(reader, writer)
-    headers = {"accept-version": "1.2", "host": address.host_header}
+    head = {"accept-version": "1.2", "host": address.host_header}
     if address.login is not None:
-        headers |= {"login": address.login, "passcode": address.passcode or ""}
+        head |= {"login": address.login, "passcode": address.passcode or ""}
     try:
-        client.send("CONNECT", headers)
-        frame = await client.frame()
-        assert frame is not None and frame.command == "CONNECTED", f"CONNECTED expected, got {frame}"
+        if connect:
+            client.send("CONNECT", {**head, **headers})
+            await client.expect("CONNECTED")
         yield client
     finally:
         writer.transport.abort()

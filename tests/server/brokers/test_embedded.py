@@ -11,7 +11,7 @@ from core.errors import PortTakenError, UsageError
 from server.brokers.embedded import BrokerLimits, EmbeddedBroker
 
 from ...support.processes import until
-from ...support.tcp_stomp import tcp
+from ...support.stomp_tcp import tcp_stomp
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def broker() -> AsyncGenerator[EmbeddedBroker]:
 
 
 async def test_unknown_versions_are_refused(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port, connect=False) as client:
+    async with tcp_stomp(broker.url, connect=False) as client:
         client.send("CONNECT", {"accept-version": "2.0"})
         error = await client.expect("ERROR")
         assert error.headers["message"] == "Version mismatch"
@@ -29,7 +29,7 @@ async def test_unknown_versions_are_refused(broker: EmbeddedBroker) -> None:
 
 
 async def test_a_duplicate_subscription_is_refused_with_the_receipt_id(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a"})
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/b", "receipt": "r"})
         error = await client.expect("ERROR")
@@ -38,7 +38,7 @@ async def test_a_duplicate_subscription_is_refused_with_the_receipt_id(broker: E
 
 
 async def test_receipts_come_after_what_they_confirm(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a", "receipt": "sub"})
         client.send("SEND", {"destination": "/topic/a", "receipt": "sent"}, b"x")
         client.send("DISCONNECT", {"receipt": "bye"})
@@ -52,7 +52,7 @@ async def test_receipts_come_after_what_they_confirm(broker: EmbeddedBroker) -> 
 
 
 async def test_transactions_are_all_or_nothing(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a"})
         for name, end in (("t", "ABORT"), ("u", "COMMIT")):
             client.send("BEGIN", {"transaction": name})
@@ -65,7 +65,10 @@ async def test_transactions_are_all_or_nothing(broker: EmbeddedBroker) -> None:
 
 
 async def test_a_transaction_may_not_hold_everything() -> None:
-    async with EmbeddedBroker(limits=BrokerLimits(transaction=1400)) as broker, tcp(broker.port) as client:
+    async with (
+        EmbeddedBroker(limits=BrokerLimits(transaction=1400)) as broker,
+        tcp_stomp(broker.url) as client,
+    ):
         client.send("BEGIN", {"transaction": "t"})
         for _ in range(2):
             client.send("SEND", {"destination": "/topic/a", "transaction": "t"}, b"x" * 600)
@@ -76,17 +79,17 @@ async def test_a_transaction_may_not_hold_everything() -> None:
 
 
 async def test_a_bare_name_is_a_queue(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work"})
         client.send("SEND", {"destination": "work"}, b"x")
         assert (await client.expect("MESSAGE")).headers["destination"] == "/queue/work"
 
 
 async def test_who_leaves_is_unsubscribed_and_others_go_on(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as stays:
+    async with tcp_stomp(broker.url) as stays:
         stays.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work", "receipt": "r"})
         await stays.expect("RECEIPT")
-        async with tcp(broker.port) as leaves:
+        async with tcp_stomp(broker.url) as leaves:
             leaves.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work", "receipt": "r"})
             await leaves.expect("RECEIPT")
             leaves.writer.transport.abort()
@@ -99,9 +102,9 @@ async def test_who_leaves_is_unsubscribed_and_others_go_on(broker: EmbeddedBroke
 async def test_a_peer_that_does_not_read_is_cut_and_others_are_served() -> None:
     async with (
         EmbeddedBroker(limits=BrokerLimits(peer_backlog=256 * 1024)) as broker,
-        tcp(broker.port) as deaf,
-        tcp(broker.port) as quick,
-        tcp(broker.port) as sender,
+        tcp_stomp(broker.url) as deaf,
+        tcp_stomp(broker.url) as quick,
+        tcp_stomp(broker.url) as sender,
     ):
         deaf.writer.transport.pause_reading()  # type: ignore[attr-defined]
         for client in (deaf, quick):
@@ -115,14 +118,17 @@ async def test_a_peer_that_does_not_read_is_cut_and_others_are_served() -> None:
 
 
 async def test_heart_beats_are_sent_and_a_silent_peer_is_cut() -> None:
-    async with EmbeddedBroker() as broker, tcp(broker.port, connect=True, **{"heart-beat": "10000,10000"}):
+    async with (
+        EmbeddedBroker() as broker,
+        tcp_stomp(broker.url, connect=True, **{"heart-beat": "10000,10000"}),
+    ):
         (peer,) = broker.peers
         assert peer.deadline is not None  # it will look again: heart-beats were agreed on
 
 
 async def test_who_never_connects_is_cut() -> None:
     limits = BrokerLimits(connect_s=0.2)
-    async with EmbeddedBroker(limits=limits) as broker, tcp(broker.port, connect=False) as client:
+    async with EmbeddedBroker(limits=limits) as broker, tcp_stomp(broker.url, connect=False) as client:
         assert await client.frame() is None
 
 
@@ -141,13 +147,13 @@ async def test_on_other_addresses_a_token_is_needed(monkeypatch: pytest.MonkeyPa
             pass
     monkeypatch.setenv("PUSHSCOPE_TOKEN", "secret")
     async with EmbeddedBroker("0.0.0.0") as broker:
-        broker.host = "0.0.0.0"
-        async with tcp(broker.port, connect=False) as client:
+        url = f"stomp://127.0.0.1:{broker.port}"
+        async with tcp_stomp(url, connect=False) as client:
             client.send("CONNECT", {"accept-version": "1.2", "login": "joe", "passcode": "wrong"})
             error = await client.expect("ERROR")
             assert error.headers["message"] == "Bad CONNECT"
             assert error.body == b"Access refused for user 'joe'\n"
             client.send("CONNECT", {"accept-version": "1.2", "passcode": "secret"})
             await client.expect("CONNECTED")
-        async with tcp(broker.port, passcode="secret"):
+        async with tcp_stomp(url, passcode="secret"):
             pass

@@ -10,7 +10,7 @@ from core.protocol import Frame
 from server.brokers.embedded import BrokerLimits, EmbeddedBroker
 
 from ...support.processes import until
-from ...support.tcp_stomp import TcpStomp, tcp
+from ...support.stomp_tcp import TcpStomp, tcp_stomp
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def consuming(client: TcpStomp, mode: str, *bodies: str, id: str = "1", **
 
 async def rest(broker: EmbeddedBroker, count: int) -> list[bytes]:
     """What is left in the queue, for somebody new."""
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SUBSCRIBE", {"id": "1", "destination": "/queue/work"})
         messages = [await client.expect("MESSAGE") for _ in range(count)]
         assert all(message.headers["redelivered"] == "true" for message in messages)
@@ -39,7 +39,7 @@ async def rest(broker: EmbeddedBroker, count: int) -> list[bytes]:
 
 
 async def test_a_held_message_is_named_by_one_id(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         (message,) = await consuming(client, "client", "x")
         assert message.headers["ack"] == message.headers["message-id"]
 
@@ -50,7 +50,7 @@ async def test_a_held_message_is_named_by_one_id(broker: EmbeddedBroker) -> None
 async def test_an_acknowledgement_settles_what_its_mode_says(
     broker: EmbeddedBroker, mode: str, left: list[bytes]
 ) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         messages = await consuming(client, mode, "0", "1", "2", "3")
         client.send("ACK", {"id": messages[1].headers["ack"], "receipt": "r"})
         await client.expect("RECEIPT")
@@ -59,7 +59,7 @@ async def test_an_acknowledgement_settles_what_its_mode_says(
 
 
 async def test_a_cumulative_refusal_brings_all_of_them_again(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         messages = await consuming(client, "client", "0", "1", "2")
         client.send("NACK", {"id": messages[1].headers["ack"]})
         again = [await client.expect("MESSAGE") for _ in range(2)]
@@ -70,7 +70,7 @@ async def test_a_cumulative_refusal_brings_all_of_them_again(broker: EmbeddedBro
 
 
 async def test_a_second_settlement_ends_the_connection(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         (message,) = await consuming(client, "client", "x")
         for _ in range(2):
             client.send("ACK", {"id": message.headers["ack"]})
@@ -81,7 +81,7 @@ async def test_a_second_settlement_ends_the_connection(broker: EmbeddedBroker) -
 
 
 async def test_others_cannot_settle_it_and_nobody_after_unsubscribing(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client, tcp(broker.port) as other:
+    async with tcp_stomp(broker.url) as client, tcp_stomp(broker.url) as other:
         (message,) = await consuming(client, "client", "x")
         other.send("ACK", {"id": message.headers["ack"]})
         assert (await other.expect("ERROR")).headers["message"] == "Subscription not found"
@@ -92,7 +92,7 @@ async def test_others_cannot_settle_it_and_nobody_after_unsubscribing(broker: Em
 
 
 async def test_prefetch_and_turns(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as busy, tcp(broker.port) as free:
+    async with tcp_stomp(broker.url) as busy, tcp_stomp(broker.url) as free:
         head = {"id": "1", "destination": "/queue/work", "receipt": "r"}
         busy.send("SUBSCRIBE", {**head, "ack": "client-individual", "prefetch-count": "1"})
         await busy.expect("RECEIPT")
@@ -105,7 +105,7 @@ async def test_prefetch_and_turns(broker: EmbeddedBroker) -> None:
 
 
 async def test_transactions_hold_acknowledgements_back_in_order(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         first, second = await consuming(client, "client-individual", "1", "2")
         for end in ("ABORT", "COMMIT"):
             client.send("BEGIN", {"transaction": "t"})
@@ -121,7 +121,7 @@ async def test_transactions_hold_acknowledgements_back_in_order(broker: Embedded
 
 async def test_only_so_many_transactions(broker: EmbeddedBroker) -> None:
     limits = BrokerLimits(transactions=2)
-    async with EmbeddedBroker(limits=limits) as small, tcp(small.port) as client:
+    async with EmbeddedBroker(limits=limits) as small, tcp_stomp(small.url) as client:
         for name in "123":
             client.send("BEGIN", {"transaction": name})
         assert (await client.expect("ERROR")).headers["message"] == "Bad transaction"
@@ -132,7 +132,7 @@ async def test_only_so_many_transactions(broker: EmbeddedBroker) -> None:
 
 
 async def test_a_topics_consumer_gets_refused_messages_again_alone(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as refuses, tcp(broker.port) as listens:
+    async with tcp_stomp(broker.url) as refuses, tcp_stomp(broker.url) as listens:
         for client, mode in ((refuses, "client-individual"), (listens, "auto")):
             client.send("SUBSCRIBE", {"id": "1", "destination": "/topic/a.*", "ack": mode, "receipt": "r"})
             await client.expect("RECEIPT")

@@ -12,7 +12,7 @@ from server.brokers.embedded_places import Place, place_of
 from server.brokers.exchange import ExchangeLimits
 
 from ...support.processes import until
-from ...support.tcp_stomp import TcpStomp, tcp
+from ...support.stomp_tcp import TcpStomp, tcp_stomp
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def subscribed(client: TcpStomp, id: str, destination: str) -> None:
 
 
 async def test_the_topic_exchange_is_where_topics_are(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         await subscribed(client, "1", "/exchange/amq.topic/k.*")
         client.send("SEND", {"destination": "/topic/k.1"}, b"x")
         client.send("SEND", {"destination": "/exchange/amq.topic/k.2"}, b"y")
@@ -54,7 +54,7 @@ async def test_the_topic_exchange_is_where_topics_are(broker: EmbeddedBroker) ->
 
 
 async def test_the_direct_exchange_gives_everybody_a_copy_and_keeps_nothing(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SEND", {"destination": "/exchange/amq.direct/pos"}, b"for nobody")
         for id in "12":
             await subscribed(client, id, "/exchange/amq.direct/pos")
@@ -67,7 +67,7 @@ async def test_the_direct_exchange_gives_everybody_a_copy_and_keeps_nothing(brok
 
 
 async def test_a_queue_that_is_there_already(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SEND", {"destination": "/amq/queue/jobs", "receipt": "dropped"}, b"lost")
         await client.expect("RECEIPT")
         await subscribed(client, "1", "/queue/jobs")
@@ -80,7 +80,7 @@ async def test_a_queue_that_is_there_already(broker: EmbeddedBroker) -> None:
 
 
 async def test_a_reply_comes_to_the_temporary_queue_of_who_asked(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as asks, tcp(broker.port) as answers:
+    async with tcp_stomp(broker.url) as asks, tcp_stomp(broker.url) as answers:
         await subscribed(answers, "1", "/queue/questions")
         for number in range(2):
             head = {"destination": "/queue/questions", "reply-to": "/temp-queue/mine"}
@@ -101,7 +101,7 @@ async def test_a_reply_comes_to_the_temporary_queue_of_who_asked(broker: Embedde
 
 
 async def test_a_subscription_without_an_id_has_messages_without_one(broker: EmbeddedBroker) -> None:
-    async with tcp(broker.port) as client:
+    async with tcp_stomp(broker.url) as client:
         client.send("SUBSCRIBE", {"destination": "/topic/a"})
         client.send("SEND", {"destination": "/topic/a"}, b"x")
         assert "subscription" not in (await client.expect("MESSAGE")).headers
@@ -123,7 +123,7 @@ async def test_a_subscription_without_an_id_has_messages_without_one(broker: Emb
 async def test_heart_beats_are_answered_as_rabbitmq_does(
     broker: EmbeddedBroker, asked: str, answered: str
 ) -> None:
-    async with tcp(broker.port, connect=False) as client:
+    async with tcp_stomp(broker.url, connect=False) as client:
         client.send("CONNECT", {"accept-version": "1.2", "heart-beat": asked})
         assert (await client.expect("CONNECTED")).headers["heart-beat"] == answered
 
@@ -131,7 +131,7 @@ async def test_heart_beats_are_answered_as_rabbitmq_does(
 async def test_what_is_dropped_and_expires_is_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pushscope.broker")
     limits = BrokerLimits(expires_s=0.01, sweep_s=0.01, exchange=ExchangeLimits(queue_messages=2))
-    async with EmbeddedBroker(limits=limits) as broker, tcp(broker.port) as client:
+    async with EmbeddedBroker(limits=limits) as broker, tcp_stomp(broker.url) as client:
         for name in ("/queue/orders-user0123456789abcdef", "/queue/jobs"):
             for number in range(3):
                 client.send("SEND", {"destination": name}, str(number).encode())
