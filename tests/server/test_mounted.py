@@ -215,6 +215,32 @@ async def test_origins_are_judged_inside_a_host_too(host: Host) -> None:
         assert refused.value.response.status_code == 403
 
 
+async def test_sockjs_is_served_inside_a_host_too(host: Host) -> None:
+    push = MountedInstance(user=user_of)
+    async with host(service_with(push)) as url, aiohttp.ClientSession(headers={"x-user": "joe"}) as http:
+        async with http.get(f"{url}/push/ws/info") as response:
+            assert (await response.json())["websocket"] is True
+        session = f"{url}/push/ws/000/abc"
+        assert await _post(http, f"{session}/xhr") == "o\n"
+        await _post(http, f"{session}/xhr_send", ["CONNECT\naccept-version:1.2\nlogin:root\n\n\0"])
+        assert "user-name:joe" in await _post(http, f"{session}/xhr")
+        await _post(
+            http, f"{session}/xhr_send", ["SUBSCRIBE\nid:1\ndestination:/user/topic/a\nreceipt:r\n\n\0"]
+        )
+        assert "RECEIPT" in await _post(http, f"{session}/xhr")
+        push.template.send_to_user("joe", "/topic/a", "hello")
+        assert "hello" in await _post(http, f"{session}/xhr")
+    async with host(service_with(MountedInstance(user=user_of))) as url, aiohttp.ClientSession() as http:
+        async with http.post(f"{url}/push/ws/000/abc/xhr") as response:
+            assert response.status == 403
+
+
+async def _post(http: aiohttp.ClientSession, url: str, messages: list[str] | None = None) -> str:
+    async with http.post(url, json=messages) as response:
+        assert response.status in (200, 204), await response.text()
+        return await response.text()
+
+
 async def test_clients_are_closed_with_1001_when_the_host_says_so(host: Host) -> None:
     push = MountedInstance()
     async with host(service_with(push)) as url, raw_stomp(url, "/push/ws") as client:
