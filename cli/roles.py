@@ -43,6 +43,23 @@ def instance(
     default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
     on_broker_loss: OnBrokerLoss = "keep",
     relay: RelayKind = "multiplexed",
+    slow_consumer: Annotated[
+        str,
+        typer.Option(
+            metavar="terminate|drop-oldest|drop-newest|conflate",
+            help="A client that does not read: cut it, or drop messages for it.",
+        ),
+    ] = "terminate",
+    queue_limit: Annotated[
+        int, typer.Option(metavar="BYTES", min=1024, help="Bytes that may wait for one client.")
+    ] = 512 * 1024,
+    max_sessions: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Clients at a time; 0 for no limit.")
+    ] = 0,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORIGIN", help="Pages that may connect, as https://*.example.org; repeatable."),
+    ] = None,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
@@ -50,6 +67,8 @@ def instance(
     words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
     words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
     words += ["--on-broker-loss", on_broker_loss, "--relay", relay]
+    words += ["--slow-consumer", slow_consumer, "--queue-limit", str(queue_limit)]
+    words += ["--max-sessions", str(max_sessions), "--allowed-origins", " ".join(allow_origin or [])]
     return _run("instance", host, port, words, ready_json)
 
 

@@ -21,6 +21,7 @@ RoleName = Literal["instance", "gateway", "discovery", "broker"]
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
 RelayKind = Literal["multiplexed", "per-client"]
+SlowConsumer = Literal["terminate", "drop-oldest", "drop-newest", "conflate"]
 
 
 class RoleOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +65,8 @@ class DiscoveryOptions(RoleOptions, tag_field="role", tag="discovery", frozen=Tr
 class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True, kw_only=True):
     """One push server.
 
-    ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none.
+    ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none,
+    ``allowed_origins`` a list with spaces between.
     """
 
     service: str = "web-socket"
@@ -74,6 +76,10 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     default_user: str = "lijian"
     on_broker_loss: OnBrokerLoss = "keep"
     relay: RelayKind = "multiplexed"
+    slow_consumer: SlowConsumer = "terminate"
+    queue_limit: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
+    max_sessions: Annotated[int, msgspec.Meta(ge=0)] = 0
+    allowed_origins: str = ""
 
 
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):

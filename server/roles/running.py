@@ -118,6 +118,10 @@ def _make_instance(
         default_user=options.default_user,
         on_broker_loss=options.on_broker_loss,
         relay=options.relay,
+        slow_consumer=options.slow_consumer,
+        queue_limit=options.queue_limit,
+        max_sessions=options.max_sessions,
+        allowed_origins=tuple(options.allowed_origins.split()),
     )
     if shared is not None and options.broker == "memory:":
         return Instance(settings, broker=MemoryBroker(shared.exchange))
