@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.protocol import Ack, Nack, Subscribe
+from core.protocol import Ack, Nack, Subscribe, user_target
 
 from ..brokers.base import Broker, Consume, Settled
 from ..brokers.delivery import Delivery
@@ -64,8 +64,9 @@ class Acknowledgements:
         headers = self._guard.headers.of_subscribe(event.frame.headers)
         consumer = HoldingSubscription(event.id, cumulative=event.ack == "client")
         _unsettled_of(session).consumers[event.id] = consumer
-        # From now on its user's messages come through the broker, which knows about prefetch.
-        session.direct = False
+        if target.endswith(user_target("", session.id)):
+            # From now on its user's messages come through the broker, which knows about prefetch.
+            session.direct = False
 
         wild = spelling_of(target).wild
 
@@ -78,7 +79,8 @@ class Acknowledgements:
             message = delivery.outgoing()
             if message.id is not None:
                 self._stages.set(message.id, Stage.QUEUED)
-            self._hold(session, consumer, message, delivery.headers["message-id"], delivery.ack)
+            message_id = delivery.headers.get("message-id") or delivery.ack
+            self._hold(session, consumer, message, message_id, delivery.ack)
 
         consume = Consume("client-individual", prefetch, headers)
         consumer.handle = self._broker.subscribe(target, deliver, ready, consume)

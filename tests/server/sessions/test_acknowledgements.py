@@ -13,6 +13,7 @@ from server.instance import Instance
 
 from ...support.instances import Cluster, cluster, one_instance, push
 from ...support.processes import until
+from ...support.rabbitmq import VirtualHost
 from ...support.raw_stomp import RawStomp, raw_stomp
 
 PATIENCE = 20.0
@@ -243,3 +244,22 @@ async def test_http_pushes_to_a_queue_are_shared_by_who_has_room(two: Cluster) -
             seen.append(message.body)
             await other.ack(message)
         assert sorted(seen) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def test_on_rabbitmq_too(rabbitmq: VirtualHost) -> None:
+    url = rabbitmq.stomp_url
+    async with one_instance(id="i2", broker_url=url) as other, at(other, "ann") as stays:
+        async with one_instance(id="i1", broker_url=url) as one, at(one) as goes:
+            mine = await subscribed(goes, "/queue/work", "client", prefetch=3)
+            await sent(stays, "/queue/work", "1", "2", "3", "4", "5")
+            messages = [await mine.get(PATIENCE) for _ in range(3)]
+            await goes.ack(messages[0], receipt=True)
+            messages.append(await mine.get(PATIENCE))
+            await goes.nack(messages[1])
+            again = await mine.get(PATIENCE)
+            assert (again.body, again.frame.headers["redelivered"]) == (b"2", "true")
+            await goes.nack(again, requeue=False, receipt=True)  # cumulative: the third and fourth too
+            assert await bodies(mine, 1) == [b"5"]
+        theirs = await subscribed(stays, "/queue/work")
+        left = await theirs.get(PATIENCE)
+        assert (left.body, left.frame.headers["redelivered"]) == (b"5", "true")
