@@ -67,7 +67,8 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             self.logger.exception("Exception in ASGI application\n")
             self.send_500_response()
         else:
-            if not self.handshake_complete:
+            # An application that refused with an answer of its own has nothing to complete.
+            if not self.handshake_complete and self.initial_response is None:
                 self.logger.error("ASGI callable returned without completing handshake.")
                 self.send_500_response()
         if self._session is None and self.close_timer is None:
