@@ -115,3 +115,11 @@ async def test_what_was_dropped_for_a_slow_client_is_named_among_the_undeliverab
         assert (newest["reason"], newest["user"], newest["id"]) == ("slow-consumer", "slow", "p2")
         instance.router.resume(session)
         assert [(await slow.expect("MESSAGE")).headers["ps-id"] for _ in range(2)] == ["p0", "p1"]
+
+
+async def test_a_refused_handshake_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async with one_instance() as instance:
+        with pytest.raises(InvalidStatus):
+            async with raw_stomp(instance.url, origin="https://evil.example"):
+                pass
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
