@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Callable
@@ -67,16 +68,24 @@ class Channel:
             Refused: It may not, or there is no such place.
         """
         named = "id" in event.frame.headers
-        if not named and event.frame.headers.get("durable") == "true":
+        if not named and _is_durable(event):
             raise Refused("Missing Header", "Header 'id' is required for durable subscriptions")
         place = place_of(event.destination, "SUBSCRIBE")
         if not place.declares and not self._broker.exchange.has_queue(place.name):
             raise missing("queue", place.name.removeprefix("/queue/"))
         opening = message_opening(event.id) if named else _NO_SUBSCRIPTION
-        self._bind(event, place.name, opening)
+        name = place.name
+        if _is_durable(event) and _stays(event) and name.startswith("/topic/"):
+            name = _durable_queue(event.id, event.destination)
+            self._check_room()
+            self._broker.exchange.keep(place.name, name)
+        self._bind(event, name, opening)
 
     def unsubscribe(self, event: Unsubscribe) -> None:
-        """A peer ends a subscription; others get what it held."""
+        """A peer ends a subscription; others get what it held.
+
+        A durable one is over for good with ``durable:true`` only; without it, it can be taken up again.
+        """
         handle = self._bindings.pop(event.id, None)
         if handle is None:
             how = "id" if "id" in event.frame.headers else "destination"
@@ -87,6 +96,8 @@ class Channel:
             )
         self._cumulative.pop(handle, None)
         self._broker.exchange.unbind(handle)
+        if _is_durable(event) and event.destination is not None:
+            self._broker.exchange.drop(_durable_queue(event.id, event.destination))
 
     def _bind(self, event: Subscribe, name: str, opening: bytes) -> None:
         self._check_room()
@@ -213,6 +224,21 @@ class Channel:
             raise Refused("Bad transaction", f"Transaction {name!r} would hold more than {most} bytes.\n")
         transaction.size += size + _FRAME_COST
         transaction.frames.append(event)
+
+
+def _is_durable(event: Subscribe | Unsubscribe) -> bool:
+    headers = event.frame.headers
+    return "true" in (headers.get("durable"), headers.get("persistent"))
+
+
+def _stays(event: Subscribe) -> bool:
+    return event.frame.headers.get("auto-delete") == "false"
+
+
+def _durable_queue(id: str, destination: str) -> str:
+    """The queue of a durable subscription; whoever uses its id with the destination consumes it."""
+    digest = hashlib.sha256(f"{id}\0{destination}".encode()).hexdigest()
+    return f"/queue/stomp-subscription-{digest[:22]}"
 
 
 def _prefetch(event: Subscribe) -> int:

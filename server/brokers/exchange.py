@@ -81,6 +81,7 @@ class Exchange:
         self._queues: dict[str, Queue] = {}
         self._consumers: dict[int, Consumer] = {}  # of queues
         self._held: dict[int, _Held] = {}
+        self._feeds: dict[str, int] = {}  # queues that a topic feeds, with the handle of the binding
         self._orphans: OrderedDict[str, int] = OrderedDict()  # since which sweep nobody consumes
         self._expiring = re.compile(self._limits.expiring)
         self._sweeps = 0
@@ -195,6 +196,27 @@ class Exchange:
             if not exact:
                 del self._exact[destination]
 
+    def keep(self, topic: str, queue: str) -> None:
+        """Have a topic's messages wait in a queue, whether somebody consumes it or not."""
+        if queue in self._feeds:
+            return
+        self._next += 1
+        self._feeds[queue] = self._next
+        self._destinations[self._next] = topic
+        self._bind_topic(topic, self._next, lambda message: self._put(queue, message))
+        if queue not in self._queues:
+            self._queues[queue] = Queue(self._queue_limits, self._tally)
+            self._orphan(queue)
+
+    def drop(self, queue: str) -> None:
+        """End :meth:`keep`: the queue vanishes with what waits in it, unless somebody consumes it."""
+        feed = self._feeds.pop(queue, None)
+        if feed is not None:
+            self.unbind(feed)
+            if queue in self._orphans:
+                del self._orphans[queue]
+                self._forget(queue)
+
     def settle(self, handle: int, token: str, *, cumulative: bool = False) -> bool:
         """A consumer has done with a message, and with all before it if ``cumulative``.
 
@@ -224,7 +246,7 @@ class Exchange:
         """Hand a message to its consumers; returns how many took it."""
         destination = message.destination
         if not destination.startswith(_COPIED):
-            return self._publish_queue(message)
+            return self._put(destination, message)
         exact = self._exact.get(destination)
         if not self._patterns:
             if exact is None:
@@ -258,13 +280,12 @@ class Exchange:
         queue.remove(consumer)
         if queue.consumers:
             return
-        if queue.waiting:
+        if queue.waiting or name in self._feeds:
             self._orphan(name)
         else:
             self._forget(name)
 
-    def _publish_queue(self, message: Message) -> int:
-        name = message.destination
+    def _put(self, name: str, message: Message) -> int:
         queue = self._queues.get(name)
         if queue is None:
             queue = self._queues[name] = Queue(self._queue_limits, self._tally)
@@ -281,4 +302,7 @@ class Exchange:
             self._forget(oldest)
 
     def _forget(self, name: str) -> None:
+        feed = self._feeds.pop(name, None)
+        if feed is not None:
+            self.unbind(feed)
         self._tally.dropped += len(self._queues.pop(name).waiting)

@@ -109,6 +109,51 @@ async def test_a_subscription_without_an_id_has_messages_without_one(broker: Emb
         await client.expect("RECEIPT")
 
 
+DURABLE = {"id": "d", "destination": "/topic/news.*", "durable": "true", "auto-delete": "false"}
+
+
+@pytest.mark.parametrize("how", ["disconnect", "unsubscribe"])
+async def test_a_durable_subscription_collects_while_nobody_is_there(
+    broker: EmbeddedBroker, how: str
+) -> None:
+    async with tcp_stomp(broker.url) as client:
+        client.send("SUBSCRIBE", {**DURABLE, "receipt": "r"})
+        await client.expect("RECEIPT")
+        if how == "unsubscribe":
+            client.send("UNSUBSCRIBE", {"id": "d", "receipt": "r"})
+            await client.expect("RECEIPT")
+    async with tcp_stomp(broker.url) as client:
+        client.send("SEND", {"destination": "/topic/news.a"}, b"while away")
+        client.send("SUBSCRIBE", DURABLE)
+        message = await client.expect("MESSAGE")
+        assert (message.headers["destination"], message.body) == ("/topic/news.a", b"while away")
+        client.send("SEND", {"destination": "/topic/news.b"}, b"while there")
+        assert (await client.expect("MESSAGE")).body == b"while there"
+        client.send("UNSUBSCRIBE", {"id": "d", "durable": "true", "receipt": "r"})
+        await client.expect("RECEIPT")
+        assert (broker.exchange.queues, broker.exchange.bindings) == (0, 0)
+
+
+async def test_a_durable_subscription_that_others_use_goes_on(broker: EmbeddedBroker) -> None:
+    async with tcp_stomp(broker.url) as one, tcp_stomp(broker.url) as other:
+        for client in (one, other):
+            client.send("SUBSCRIBE", {**DURABLE, "receipt": "r"})
+            await client.expect("RECEIPT")
+        for number in range(2):
+            one.send("SEND", {"destination": "/topic/news.a"}, str(number).encode())
+        assert {(await client.expect("MESSAGE")).body for client in (one, other)} == {b"0", b"1"}
+
+
+async def test_of_many_durable_subscriptions_those_used_last_stay() -> None:
+    limits = BrokerLimits(exchange=ExchangeLimits(queues=2))
+    async with EmbeddedBroker(limits=limits) as broker, tcp_stomp(broker.url) as client:
+        for id in "123":
+            client.send("SUBSCRIBE", {**DURABLE, "id": id})
+            client.send("UNSUBSCRIBE", {"id": id, "receipt": id})
+            await client.expect("RECEIPT")
+        assert (broker.exchange.queues, broker.exchange.bindings) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("asked", "answered"),
     [
