@@ -14,10 +14,10 @@ from typing import Any, Self
 
 from ..endpoints.fast_websocket import FastWebSocketProtocol
 from ..endpoints.mount import path_in
-from ..endpoints.strict_http import StrictHttpProtocol
 from ..listener import Listener
 from .answers import NOT_FOUND, Receive, Scope, Send, deny, send_answer
 from .echo import CloseAtOnce, Echo
+from .hixie import HixieHttpProtocol
 from .service import SockJsService
 from .settings import SockJsSettings
 
@@ -77,7 +77,7 @@ class SuiteServer:
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._app = suite_services()
         self._listener = Listener(
-            self._app, host=host, port=port, http=StrictHttpProtocol, ws=FastWebSocketProtocol
+            self._app, host=host, port=port, http=HixieHttpProtocol, ws=FastWebSocketProtocol
         )
         self._stack = AsyncExitStack()
 

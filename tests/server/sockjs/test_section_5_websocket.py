@@ -9,6 +9,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from server.sockjs.suite import SuiteServer
+from tests.support.raw_http import connected
+
 from .conftest import Place
 
 HANDSHAKE = {
@@ -152,6 +155,44 @@ async def test_a_handshake_on_another_transport(any_place: Place) -> None:
         async with socket(any_place, "/echo/a/a/xhr"):
             pass
     assert refused.value.response.status_code == 400
+
+
+async def test_the_head_is_answered_before_the_last_bytes_of_a_draft_s_handshake() -> None:
+    """The protocol's suite asks for it: hixie-76, with the numbers of the draft's own kind."""
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "WebSocket",
+        "Origin": "http://localhost",
+        "Sec-WebSocket-Key1": "4 @1  46546xW%0l 1 5",
+        "Sec-WebSocket-Key2": "12998 5 Y3 1  .P00",
+    }
+    async with SuiteServer() as server, connected(server.url) as http:
+        head = await http.ask("GET", "/echo/000/h/websocket", headers)
+        assert head.status == 101
+        assert head["content-length"] is None
+        assert head["sec-websocket-location"] == "ws://127.0.0.1/echo/000/h/websocket"
+        assert head["sec-websocket-origin"] == "http://localhost"
+        http.writer.write(b"aaaaaaaa")
+        answer = b"\xca4\x00\xd8\xa5\x08G\x97,\xd5qZ\xba\xbfC{"
+        assert await http.reader.readexactly(16) == answer
+        assert await http.reader.readuntil(b"\xff") == b"\x00o\xff"
+        http.writer.write(b'\x00["a"]\xff')
+        assert await http.reader.readuntil(b"\xff") == b'\x00a["a"]\xff'
+        http.writer.write(b"\xff\x00")
+        assert await http.closed()
+
+
+async def test_a_draft_s_handshake_in_one_piece() -> None:
+    keys = "Sec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\nSec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n"
+    head = "Host: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n"
+    async with SuiteServer() as server, connected(server.url) as http:
+        http.writer.write(f"GET /close/0/h/websocket HTTP/1.1\r\n{head}{keys}\r\naaaaaaaa".encode())
+        assert (await http.head()).status == 101
+        await http.reader.readexactly(16)
+        assert await http.reader.read() == b'\x00o\xff\x00c[3000,"Go away!"]\xff\xff\x00'
+        async with connected(server.url) as other:
+            other.writer.write(f"GET /nowhere HTTP/1.1\r\n{head}{keys}\r\naaaaaaaa".encode())
+            assert (await other.head()).status == 403
 
 
 # ---- without SockJS framing --------------------------------------------------------------------
