@@ -33,9 +33,6 @@ from .unsettled import Held, HoldingSubscription, Unsettled
 
 #: Most unsettled messages of one subscription; a client that asks for no prefetch gets this one.
 MOST_UNSETTLED: Final = 1_000
-#: Frames that one transaction may hold back.
-MOST_HELD_BACK: Final = 1_024
-
 #: Bytes of local messages that a session may have again; what comes over it can only be acknowledged.
 _MOST_LOCAL_BYTES: Final = 1024 * 1024
 #: Ids that are kept for one subscription; of more, after losses of the broker, the oldest are forgotten.
@@ -123,12 +120,9 @@ class Acknowledgements:
         if event.transaction is None or session.transactions is None:
             self.settle_now(session, event)
             return
-        held_back = session.transactions.get(event.transaction)
-        if held_back is None or len(held_back) >= MOST_HELD_BACK:
-            why = "was not begun" if held_back is None else f"holds more than {MOST_HELD_BACK} frames"
-            raise Refusal("Bad transaction", f"Transaction {event.transaction!r} {why}")
+        session.transactions.check(event.transaction)
         self._find(session, event)
-        held_back.append(event)
+        session.transactions.hold(event.transaction, event)
 
     def settle_now(self, session: Session, event: Ack | Nack) -> None:
         """The same, whatever transaction it belongs to."""

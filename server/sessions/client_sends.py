@@ -24,15 +24,13 @@ from ..relay.base import Relay
 from ..settings import InstanceSettings
 from ..users.local_delivery import UserMessage
 from ..users.undeliverable import Origin
-from .acknowledgements import MOST_HELD_BACK, Acknowledgements
+from .acknowledgements import Acknowledgements
 from .guard import LONGEST_DESTINATION, Guard, malformed
 from .outbox import Outbox
 from .refusal import Refusal
 from .session import Session
+from .transactions import Transactions
 
-#: Bytes of bodies that one transaction may hold back.
-_LARGEST_TRANSACTION: Final = 1024 * 1024
-_MOST_TRANSACTIONS: Final = 16
 #: What is added to the destination of a user, ``-user`` and the id of a session.
 _SUFFIX_ROOM: Final = 48
 
@@ -69,34 +67,23 @@ class ClientSends:
         if transaction is None or session.transactions is None:  # None: the broker holds them back
             self._route(session, event)
             return
-        held = (session.transactions or {}).get(transaction)
-        if held is None:
-            raise Refusal("Bad transaction", f"Transaction {transaction!r} was not begun")
-        held.append(event)
-        if sum(len(each.frame.body) for each in held) > _LARGEST_TRANSACTION:
-            raise Refusal("Bad transaction", f"Transaction {transaction!r} holds more than 1 MiB")
-        if len(held) > MOST_HELD_BACK:
-            raise Refusal(
-                "Bad transaction", f"Transaction {transaction!r} holds more than {MOST_HELD_BACK} frames"
-            )
+        session.transactions.hold(transaction, event)
 
     def transact(self, session: Session, event: Begin | Commit | Abort) -> None:
         """BEGIN, COMMIT, ABORT."""
         if session.transactions is None:
-            session.transactions = {}
+            session.transactions = Transactions()
         match event:
             case Begin():
-                if len(session.transactions) >= _MOST_TRANSACTIONS:
-                    raise Refusal("Bad transaction", f"A session may have {_MOST_TRANSACTIONS} open")
-                session.transactions[event.transaction] = []
+                session.transactions.begin(event.transaction)
             case Commit():
-                for held in session.transactions.pop(event.transaction, ()):
+                for held in session.transactions.end(event.transaction):
                     if isinstance(held, Ack | Nack):
                         self._acknowledgements.settle_now(session, held)
                     else:
                         self._route(session, held)
             case Abort():
-                session.transactions.pop(event.transaction, None)
+                session.transactions.end(event.transaction)
 
     def _route(self, session: Session, event: Send) -> None:
         self._counters.sends += 1

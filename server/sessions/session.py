@@ -11,11 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from core.protocol import Ack, Nack, Send, ServerSession, Subscribe
+from core.protocol import Send, ServerSession, Subscribe
 
 from .framing import Framing, websocket_frame
 from .held import Held
 from .subscription import Subscription
+from .transactions import Transactions
 from .unsettled import Unsettled
 
 
@@ -130,7 +131,7 @@ class Session:
         self.direct = True
         self.joined_seq = 0
         self.subscriptions: dict[str, Subscription] = {}
-        self.transactions: dict[str, list[Send | Ack | Nack]] | None = None
+        self.transactions: Transactions | None = None
         self.unsettled: Unsettled | None = None
         self.slot = 0
         self.backlog: deque[tuple[Send | Subscribe, Callable[[], None]]] | None = None

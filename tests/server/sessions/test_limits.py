@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server.brokers.base import AUTO, Consume, Deliver, Settled
 from server.brokers.memory import MemoryBroker
@@ -123,3 +124,42 @@ async def test_a_refused_handshake_is_no_error_of_ours(caplog: pytest.LogCapture
             async with raw_stomp(instance.url, origin="https://evil.example"):
                 pass
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "count"),
+    [
+        ("", b"x" * 60_000, 20),  # bodies
+        ("long:" + "y" * 16_000 + "\nother:" + "y" * 16_000 + "\n", b"", 40),  # heads
+        ("", b"", 1_100),  # frames
+    ],
+)
+async def test_what_transactions_hold_back_is_bounded(head: str, body: bytes, count: int) -> None:
+    async with one_instance() as instance, raw_stomp(instance.url) as client:
+        await client.connect()
+        for number in range(4):
+            await client.send("BEGIN", {"transaction": f"t{number}"})
+        transactions = [number % 4 if count < 1000 else 0 for number in range(count)]
+        for number in transactions:
+            frame = f"SEND\ndestination:/topic/a\ntransaction:t{number}\n{head}\n".encode()
+            with suppress(ConnectionClosed):
+                await client.raw(frame + body + b"\0")
+        error = await client.expect("ERROR")
+        assert error.headers["message"] == "Bad transaction"
+        assert (await client.closed())[0] == 1002
+
+
+async def test_a_transaction_that_ended_leaves_its_room_to_others() -> None:
+    async with one_instance() as instance, raw_stomp(instance.url) as client:
+        await client.connect()
+        await client.subscribe("/topic/a")
+        for number in range(20):
+            await client.send("BEGIN", {"transaction": "t"})
+            for _ in range(15):
+                headers = {"destination": "/topic/a", "transaction": "t"}
+                await client.send("SEND", headers, b"x" * 60_000)
+            await client.send("ABORT" if number % 2 else "COMMIT", {"transaction": "t"})
+            if number % 2 == 0:
+                for _ in range(15):
+                    await client.expect("MESSAGE")
+        await client.nothing_before_receipt()
