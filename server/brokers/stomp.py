@@ -7,6 +7,7 @@ reconnects with growing, jittered pauses and makes all subscriptions again.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import random
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from .addresses import parse_stomp_url
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import Delivery, ParsedDelivery
 from .message import NOT_FORWARDED
+from .own_connections import OwnConnections
 from .stomp_link import DEFAULT_BACKLOG_LIMIT, StompLink
 
 logger = logging.getLogger("pushscope.server.broker")
@@ -66,8 +68,17 @@ class StompBroker:
     """Implements ``Broker`` with any STOMP 1.2, 1.1 or 1.0 broker."""
 
     def __init__(
-        self, url: str, *, times: RelayTimes | None = None, backlog_limit: int = DEFAULT_BACKLOG_LIMIT
+        self,
+        url: str,
+        *,
+        times: RelayTimes | None = None,
+        backlog_limit: int = DEFAULT_BACKLOG_LIMIT,
+        own_connections: bool = True,
     ) -> None:
+        make = functools.partial(
+            StompBroker, url, times=times, backlog_limit=backlog_limit, own_connections=False
+        )
+        self._own = OwnConnections(make) if own_connections else None
         self._address = parse_stomp_url(url)
         self.url = self._address.public_url
         self.available = False
@@ -91,6 +102,8 @@ class StompBroker:
 
     async def stop(self) -> None:
         """Say goodbye and close."""
+        if self._own is not None:
+            await self._own.stop()
         task, self._task = self._task, None
         if task is None:
             return
@@ -138,6 +151,10 @@ class StompBroker:
         """SUBSCRIBE now, or when connected."""
         self._count += 1
         handle = self._count
+        # Our own broker gives back at UNSUBSCRIBE what was held.
+        if self._own is not None and consume.ack != "auto" and not self.server.startswith("Pushscope/"):
+            self._own.open(handle, destination, deliver, ready, consume)
+            return handle
         subscription = _Subscription(destination, deliver, ready, consume, set())
         self._subscriptions[str(handle)] = subscription
         if self.available and self._link is not None:
@@ -146,6 +163,8 @@ class StompBroker:
 
     def unsubscribe(self, handle: int) -> None:
         """UNSUBSCRIBE if we are subscribed."""
+        if self._own is not None and self._own.close(handle):
+            return
         if self._subscriptions.pop(str(handle), None) is None:
             return
         self._receipts.pop(f"s{handle}", None)
@@ -154,11 +173,13 @@ class StompBroker:
 
     def ack(self, handle: int, token: str) -> None:
         """ACK, if the message came over this connection."""
-        self._settle("ACK", handle, token, {})
+        if self._own is None or not self._own.ack(handle, token):
+            self._settle("ACK", handle, token, {})
 
     def nack(self, handle: int, token: str, *, requeue: bool = True) -> None:
         """NACK, with RabbitMQ's ``requeue:false`` if the message is to be dropped."""
-        self._settle("NACK", handle, token, {} if requeue else {"requeue": "false"})
+        if self._own is None or not self._own.nack(handle, token, requeue=requeue):
+            self._settle("NACK", handle, token, {} if requeue else {"requeue": "false"})
 
     def _settle(self, command: str, handle: int, token: str, headers: dict[str, str]) -> None:
         subscription = self._subscriptions.get(str(handle))

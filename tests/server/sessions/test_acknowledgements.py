@@ -248,8 +248,12 @@ async def test_http_pushes_to_a_queue_are_shared_by_who_has_room(two: Cluster) -
 
 async def test_on_rabbitmq_too(rabbitmq: VirtualHost) -> None:
     url = rabbitmq.stomp_url
-    async with one_instance(id="i2", broker_url=url) as other, at(other, "ann") as stays:
-        async with one_instance(id="i1", broker_url=url) as one, at(one) as goes:
+    async with (
+        one_instance(id="i1", broker_url=url) as one,
+        one_instance(id="i2", broker_url=url) as other,
+        at(other, "ann") as stays,
+    ):
+        async with at(one) as goes:
             mine = await subscribed(goes, "/queue/work", "client", prefetch=3)
             await sent(stays, "/queue/work", "1", "2", "3", "4", "5")
             messages = [await mine.get(PATIENCE) for _ in range(3)]
