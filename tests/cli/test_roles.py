@@ -11,6 +11,8 @@ import pytest
 
 from core.launch import self_command
 
+from ..support.stomp_tcp import tcp_stomp
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
@@ -23,6 +25,24 @@ def test_it_says_where_it_serves_and_ends_with_ctrl_c() -> None:
         assert words[:3] == ["discovery", "serves", "at"]
         port = int(words[3].rpartition(":")[2])
         socket.create_connection(("127.0.0.1", port)).close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+async def test_the_brokers_limits_are_those_of_its_command_line() -> None:
+    with subprocess.Popen(
+        self_command("broker", "--port", "0", "--queue-messages", "2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[3]
+        async with tcp_stomp(url) as client:
+            for number in range(4):
+                client.send("SEND", {"destination": "/queue/a"}, str(number).encode())
+            client.send("SUBSCRIBE", {"id": "1", "destination": "/queue/a"})
+            assert [(await client.expect("MESSAGE")).body for _ in range(2)] == [b"2", b"3"]
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
 
