@@ -89,6 +89,8 @@ class ClientSends:
         self._counters.sends += 1
         destination, prefixes = event.destination, self._settings.prefixes
         if application_path(destination, prefixes) is not None:
+            if why := malformed(destination):
+                raise Refusal("Invalid destination", f"{destination[:300]!r} cannot be sent to: {why}")
             if not self._application.handle(session, event, self._when_done(session, event)):
                 raise Refusal("too many messages", "They come faster than the application handles them.")
         elif is_user_destination(destination, prefixes):

@@ -15,13 +15,14 @@ from ..counters import Counters
 from ..handlers.application import Application
 from ..relay.base import Relay
 from ..settings import InstanceSettings
-from .guard import Guard
+from .guard import Guard, malformed
 from .outbox import Outbox
 from .refusal import Refusal
 from .session import Session
 from .subscription import Kind, Subscription
 
 _MOST_SUBSCRIPTIONS = 1_000
+_LONGEST_ID = 255
 
 
 class ClientSubscriptions:
@@ -52,6 +53,10 @@ class ClientSubscriptions:
         destination, prefixes = event.destination, self._settings.prefixes
         if len(session.subscriptions) >= _MOST_SUBSCRIPTIONS:
             raise Refusal("too many subscriptions", f"A session may have {_MOST_SUBSCRIPTIONS}.")
+        if len(event.id) > _LONGEST_ID:  # every MESSAGE carries it, and a session keeps a thousand
+            raise Refusal("Invalid header", f"'id' is longer than {_LONGEST_ID} characters.")
+        if why := malformed(destination):
+            raise Refusal("Invalid destination", f"{destination[:300]!r} cannot be subscribed to: {why}")
         if application_path(destination, prefixes) is not None:
             subscription = Subscription(event.id, destination, destination, Kind.APPLICATION)
             session.subscriptions[event.id] = subscription

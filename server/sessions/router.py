@@ -253,7 +253,7 @@ class Router:
                 self._registry.resubscribed(session)
             case Malformed():
                 self._counters.protocol_errors += 1
-                logger.info("session %s: %s", session.id, event.error)
+                logger.info("session %s: %r", session.id, str(event.error)[:300])
                 self.close(session, event.error.close_code, str(event.error)[:100], event.error.answer)
             case _:
                 self._take_rarely(session, event)
@@ -312,6 +312,6 @@ class Router:
 
     def _refuse(self, session: Session, event: ServerEvent, message: str, detail: str) -> None:
         receipt = None if isinstance(event, HeartbeatReceived | Malformed) else event.receipt
-        logger.info("session %s of %r refused: %s %s", session.id, session.user, message, detail)
+        logger.info("session %s of %r refused: %r %r", session.id, session.user, message, detail)
         error = session.protocol.error(message, detail.encode(), receipt)
         self.close(session, CloseCode.PROTOCOL_ERROR, message[:100], error)

@@ -89,14 +89,24 @@ async def test_subscriptions_of_a_session_are_bounded() -> None:
         b"SEND\ndestination:/topic/a\n\n" + b"x" * 65_536 + b"\0",
         b"SEND\ndestination:/topic/a\n\n" + b"x" * 70_000,
         b"SEND\ndestination:/topic/" + b"x" * 300 + b"\n\nx\0",
+        b"SEND\ndestination:/app/" + b"x" * 1200 + b"\n\nx\0",
+        b"SEND\ndestination:/app/a\\nWARNING forged\n\nx\0",
+        b"SEND\ndestination:/user/" + b"x" * 1200 + b"/topic/a\n\nx\0",
+        b"SEND\ndestination:/user/joe/topic/" + b"x" * 230 + b"\n\nx\0",
+        b"SUBSCRIBE\nid:1\ndestination:/app/" + b"x" * 1200 + b"\n\n\0",
+        b"SUBSCRIBE\nid:1\ndestination:/user/topic/" + b"x" * 240 + b"\n\n\0",
+        b"SUBSCRIBE\nid:" + b"1" * 300 + b"\ndestination:/topic/a\n\n\0",
     ],
 )
-async def test_frames_have_limits(data: bytes) -> None:
+async def test_frames_have_limits(data: bytes, caplog: pytest.LogCaptureFixture) -> None:
     async with one_instance() as instance, raw_stomp(instance.url) as client:
         await client.connect()
-        await client.raw(data)
-        await client.expect("ERROR")
+        with caplog.at_level("INFO", "pushscope.server"):
+            await client.raw(data)
+            await client.expect("ERROR")
         assert (await client.closed())[0] == 1002
+    # Nobody writes lines of his own into our log.
+    assert not [record for record in caplog.records if "\n" in record.getMessage()]
 
 
 async def test_what_was_dropped_for_a_slow_client_is_named_among_the_undeliverable() -> None:
