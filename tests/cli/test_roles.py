@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
 
 import pytest
 
@@ -30,21 +32,23 @@ def test_it_says_where_it_serves_and_ends_with_ctrl_c() -> None:
 
 
 async def test_the_brokers_limits_are_those_of_its_command_line() -> None:
-    with subprocess.Popen(
-        self_command("broker", "--port", "0", "--queue-messages", "2"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    process = await asyncio.create_subprocess_exec(
+        *self_command("broker", "--port", "0", "--queue-messages", "2"), stdout=PIPE, stderr=DEVNULL
+    )
+    try:
         assert process.stdout is not None
-        url = process.stdout.readline().split()[3]
+        url = (await process.stdout.readline()).split()[3].decode()
         async with tcp_stomp(url) as client:
             for number in range(4):
                 client.send("SEND", {"destination": "/queue/a"}, str(number).encode())
             client.send("SUBSCRIBE", {"id": "1", "destination": "/queue/a"})
             assert [(await client.expect("MESSAGE")).body for _ in range(2)] == [b"2", b"3"]
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def test_a_given_port_that_is_taken() -> None:
