@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from server.brokers.embedded import EmbeddedBroker
 from server.instance import Instance
 from server.listener import Listener
 from server.sockjs.settings import SockJsSettings, spring_settings
@@ -260,3 +263,47 @@ async def test_under_any_server() -> None:
         async with connected(listener.url) as http:
             await http.ask("GET", "/prefix/ws/0/b/eventsource")
             assert (await http.chunk(), await http.chunk()) == (b"\r\n", b"data: o\r\n\r\n")
+
+
+# ---- the broker's side ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def with_broker(**settings: Any) -> AsyncGenerator[tuple[Instance, Poller, AsyncExitStack]]:
+    """An instance, a polling client that listens to ``/topic/x``, and what ends the broker."""
+    async with AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(EmbeddedBroker())
+        async with one_instance(broker_url=broker.url, **settings) as instance:
+            client = Poller(instance.url)
+            await client.connect(beat="10000,10000")
+            await client.subscribe("/topic/x")
+            yield instance, client, stack
+
+
+async def test_a_broker_connection_of_its_own_for_each_client() -> None:
+    """Spring's relay: the broker's frames and its end reach a polling client as well."""
+    async with with_broker(relay="per-client") as (_, client, broker):
+        await client.send(SEND.format(destination="/topic/x", body="100% é"))
+        assert (await client.frame()).endswith("\n\n100% é\0")
+        await broker.aclose()
+        assert (await client.frame()).startswith("ERROR\n")
+        assert (await client.poll()).startswith(b"c[1002,")
+
+
+async def test_the_broker_s_loss_ends_polling_clients_too_if_asked_to() -> None:
+    async with with_broker(on_broker_loss="spring") as (_, client, broker):
+        await broker.aclose()
+        assert (await client.frame()).startswith("ERROR\n")
+        assert (await client.poll()).startswith(b"c[1002,")
+
+
+async def test_a_polling_client_does_not_notice_a_broker_that_comes_back() -> None:
+    async with with_broker() as (instance, client, broker):
+        port = urlsplit(instance.broker.url).port or 0
+        await broker.aclose()
+        await until(lambda: not instance.broker.available, "the loss is noticed")
+        async with EmbeddedBroker(port=port), aiohttp.ClientSession() as http:
+            await until(lambda: instance.broker.available, "the broker is back")
+            status, _ = await push(http, instance.url, destination="/topic/x", payload="again")
+            assert status == 202
+            assert (await client.frame()).endswith("\n\nagain\0")
