@@ -9,6 +9,7 @@ import pytest
 
 from core.client import StompClient, Subscription
 from core.errors import ServerError
+from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.instance import Instance
 
 from ...support.instances import Cluster, cluster, one_instance, push
@@ -244,6 +245,23 @@ async def test_http_pushes_to_a_queue_are_shared_by_who_has_room(two: Cluster) -
             seen.append(message.body)
             await other.ack(message)
         assert sorted(seen) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+async def test_after_a_loss_of_the_broker_old_ids_are_taken_and_messages_come_again() -> None:
+    shared = MemoryExchange()
+    async with one_instance(broker=MemoryBroker(shared)) as instance, at(instance) as client:
+        mine = await subscribed(client, "/queue/work", "client")
+        await sent(client, "/queue/work", "1", "2")
+        old = [await mine.get(PATIENCE) for _ in range(2)]
+        shared.set_available(False, "a test says so")
+        shared.set_available(True)
+        again = [await mine.get(PATIENCE) for _ in range(2)]
+        assert [message.body for message in again] == [b"1", b"2"]
+        assert again[0].frame.headers["redelivered"] == "true"
+        await client.ack(old[1], receipt=True)  # means nothing any more
+        assert shared.exchange.status.unsettled == 2
+        await client.ack(again[1], receipt=True)
+        assert shared.exchange.status.unsettled == 0
 
 
 async def test_on_rabbitmq_too(rabbitmq: VirtualHost) -> None:
