@@ -175,7 +175,7 @@ async def test_heart_beats_are_answered_as_rabbitmq_does(
 
 async def test_what_is_dropped_and_expires_is_counted_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pushscope.broker")
-    limits = BrokerLimits(expires_s=0.01, sweep_s=0.01, exchange=ExchangeLimits(queue_messages=2))
+    limits = BrokerLimits(expires_s=0.3, sweep_s=0.3, exchange=ExchangeLimits(queue_messages=2))
     async with EmbeddedBroker(limits=limits) as broker, tcp_stomp(broker.url) as client:
         for name in ("/queue/orders-user0123456789abcdef", "/queue/jobs"):
             for number in range(3):
