@@ -6,7 +6,11 @@ from typing import Final
 
 import msgspec
 
+from core.errors import CloseCode
+
 Header = tuple[bytes, bytes]
+#: Spring's words for a client that does not take what is sent (spring-relay.md 2.5).
+_OVERFLOW: Final = "Failed to send message within the configured send limit"
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -27,6 +31,8 @@ class Dialect(msgspec.Struct, frozen=True):
         one_callback_error: Whether a malformed callback is answered like a missing one.
         signed_entropy: Whether ``/info`` gives a signed number, after Java's fashion and order.
         version_refused: Status for a WebSocket version that nobody speaks any more.
+        beat_after_silence: Whether a message puts the next heart-beat off; else they come regularly.
+        overflow: End of a session for which too much waits.
     """
 
     no_cache: bytes
@@ -43,6 +49,8 @@ class Dialect(msgspec.Struct, frozen=True):
     one_callback_error: bool
     signed_entropy: bool
     version_refused: int
+    beat_after_silence: bool
+    overflow: tuple[int, str]
 
 
 #: sockjs-node 0.3.24 and the protocol's own test suite.
@@ -61,6 +69,8 @@ SOCKJS: Final = Dialect(
     one_callback_error=False,
     signed_entropy=False,
     version_refused=400,
+    beat_after_silence=False,
+    overflow=(CloseCode.SESSION_LIMIT, _OVERFLOW),
 )
 
 SPRING: Final = Dialect(
@@ -78,6 +88,8 @@ SPRING: Final = Dialect(
     one_callback_error=True,
     signed_entropy=True,
     version_refused=426,
+    beat_after_silence=True,
+    overflow=(CloseCode.PROTOCOL_ERROR, _OVERFLOW),
 )
 
 DIALECTS: Final = {"sockjs": SOCKJS, "spring": SPRING}

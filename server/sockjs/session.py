@@ -18,8 +18,6 @@ from .dialect import DIALECTS
 from .framing import queued, queued_framing
 from .settings import SockJsSettings
 
-#: Spring's reason for the end of a session whose client does not take what is sent (spring-relay.md 2.5).
-OVERFLOW: Final = (CloseCode.SESSION_LIMIT, "Failed to send message within the configured send limit")
 _OPEN: Final = sockjs.OPEN.encode()
 _HEARTBEAT: Final = sockjs.HEARTBEAT.encode()
 _GONE: Final = (CloseCode.ABNORMAL, "")
@@ -260,6 +258,9 @@ class HttpSession:
             self._waiting.clear()
             self._waiting_messages = 0
         self.waiting_bytes -= len(lines)
+        if self._dialect.beat_after_silence and self.ended is None:
+            self._stop_beating()
+            self._schedule_beat()
         if self._full and self.waiting_bytes <= self._settings.high_water // 2:
             self._full = False
             if self._listener is not None:
@@ -274,7 +275,7 @@ class HttpSession:
         too_many = self._counting and self._waiting_messages > settings.max_waiting_messages
         if too_many or self.waiting_bytes > settings.max_waiting:
             self._drop()
-            self.close(*OVERFLOW)
+            self.close(*self._dialect.overflow)
             return False
         if self.waiting_bytes > settings.high_water and not self._full and self._listener is not None:
             self._full = True

@@ -18,7 +18,6 @@ from ..sessions.session import Carrier
 from .application import Application, Framing, Listener, Message, Request
 from .dialect import DIALECTS
 from .framing import raw_framing, text_frame, websocket_framing
-from .session import OVERFLOW
 from .settings import SockJsSettings
 
 #: How a WebSocket closes behind a close frame of SockJS.
@@ -88,7 +87,11 @@ class WebSocketSession:
         if self.paused:
             self._unread += len(data)
             if self._unread > self._most_unread:
-                self.close(*OVERFLOW)
+                self.close(*self._dialect.overflow)
+                return
+        if self._dialect.beat_after_silence and self._beating is not None:
+            self._stop_beating()
+            self._schedule_beat()
 
     def close(self, code: int = sockjs.GO_AWAY[0], reason: str = sockjs.GO_AWAY[1]) -> None:
         """Send the close frame, and close the WebSocket behind it."""

@@ -54,6 +54,20 @@ def test_an_attached_receiver_hears_a_heartbeat_every_25_seconds() -> None:
         assert bench.session.take() == b"h"
 
 
+def test_with_spring_a_message_puts_the_next_heartbeat_off() -> None:
+    bench = Bench(dialect="spring")
+    bench.attach()
+    bench.session.take()
+    for _ in range(5):
+        bench.clock.move(20)
+        bench.session.send("x")
+        assert bench.session.take() == b'a["x"]'
+    bench.clock.move(24.9)
+    assert bench.session.take() is None
+    bench.clock.move(0.1)
+    assert bench.session.take() == b"h"
+
+
 def test_nobody_hears_heartbeats_that_were_stopped_or_switched_off() -> None:
     for stopped in (True, False):
         bench = Bench(heartbeat_s=25.0 if stopped else 0.0)
@@ -148,15 +162,17 @@ def test_the_application_is_told_when_more_waits_than_it_should_and_when_not() -
 
 
 @pytest.mark.parametrize("limit", [{"max_waiting": 100}, {"max_waiting_messages": 5}])
-def test_a_session_over_the_limit_of_what_waits_ends(limit: dict[str, int]) -> None:
-    bench = Bench(high_water=50, **limit)
+@pytest.mark.parametrize(("dialect", "code"), [("sockjs", 4500), ("spring", 1002)])
+def test_a_session_over_the_limit_of_what_waits_ends(limit: dict[str, int], dialect: str, code: int) -> None:
+    bench = Bench(high_water=50, dialect=dialect, **limit)
     for _ in range(6):
         bench.session.send("x" * 20)
-    code, reason = 4500, "Failed to send message within the configured send limit"
+    reason = "Failed to send message within the configured send limit"
     assert bench.heard.ends == [(code, reason)]
     assert bench.session.waiting_bytes == 0
     bench.attach()
-    assert [bench.session.take(), bench.session.take()] == [b"o", f'c[{code},"{reason}"]'.encode()]
+    told = f'c[{code},"{reason}"]' if dialect == "sockjs" else 'c[3000,"Go away!"]'
+    assert [bench.session.take(), bench.session.take()] == [b"o", told.encode()]
 
 
 # ---- the real thing ------------------------------------------------------------------------------
