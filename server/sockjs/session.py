@@ -69,6 +69,7 @@ class HttpSession:
         "_counting",
         "_dialect",
         "_forget",
+        "_forgotten",
         "_full",
         "_greeted",
         "_heartbeat_s",
@@ -124,6 +125,7 @@ class HttpSession:
         self._waiting: list[bytes] = []
         self._counting = settings.max_waiting_messages > 0
         self._waiting_messages = 0
+        self._forgotten = False
         self._full = False
         self._greeted = False
         self._beat = False
@@ -213,7 +215,8 @@ class HttpSession:
         if self._receiver is receiver:
             self._receiver = None
             self._stop_beating()
-            self._timer = self._later(self._settings.disconnect_s, self.expire)
+            if not self._forgotten:
+                self._timer = self._later(self._settings.disconnect_s, self.expire)
 
     def interrupt(self, receiver: Receiver) -> None:
         """A response's client went away: what it was sent may be lost, so the session ends (§5)."""
@@ -290,6 +293,10 @@ class HttpSession:
 
     def expire(self) -> None:
         """Nobody has received for the whole delay: the client's name for the session is free again."""
+        if self._forgotten:
+            return
+        self._forgotten = True
+        self._timer.cancel()
         if self.ended is None:
             self._end(*_GONE)
         self._drop()

@@ -105,6 +105,21 @@ def test_a_closed_session_answers_until_its_timer_fires() -> None:
     assert bench.told == 1
 
 
+def test_a_session_is_forgotten_once() -> None:
+    for attached in (True, False):
+        bench = Bench()
+        taker = bench.attach()
+        if not attached:
+            bench.session.detach(taker)
+        bench.session.expire()
+        bench.forgotten = False
+        bench.session.detach(taker)
+        bench.clock.move(100)
+        bench.session.expire()
+        assert not bench.forgotten
+        assert bench.heard.ends == [(1006, "")]
+
+
 def test_a_client_that_does_not_take_the_close_frame_is_cut() -> None:
     bench = Bench()
     taker = bench.attach()
