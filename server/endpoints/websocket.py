@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -124,6 +125,11 @@ async def serve_over_asgi(
             writer.cancel()
     except TimeoutError:
         pass  # closed by us, and the client took neither what was written nor the close
+    except asyncio.CancelledError:  # the server stops; hypercorn would say 1011
+        with suppress(Exception):
+            reason = "the server stops"
+            await send({"type": "websocket.close", "code": CloseCode.GOING_AWAY, "reason": reason})
+        raise
     finally:
         if session is not None:
             gate.closed(session)
