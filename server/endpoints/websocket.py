@@ -167,10 +167,9 @@ class AsgiCarrier:
 
     async def run(self, send: Send) -> None:
         """Send what is queued until the connection is closed; cancelled when it has ended."""
-        try:
+        # uvicorn's way to say that the client has gone; the other half of the connection reports it.
+        with suppress(OSError):
             await self._run(send)
-        except OSError:
-            pass  # the client has gone (uvicorn); the other half of the connection reports it
 
     async def _run(self, send: Send) -> None:
         while True:

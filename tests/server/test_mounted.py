@@ -230,9 +230,12 @@ async def test_sockjs_is_served_inside_a_host_too(host: Host) -> None:
         assert "RECEIPT" in await _post(http, f"{session}/xhr")
         push.template.send_to_user("joe", "/topic/a", "hello")
         assert "hello" in await _post(http, f"{session}/xhr")
-    async with host(service_with(MountedInstance(user=user_of))) as url, aiohttp.ClientSession() as http:
-        async with http.post(f"{url}/push/ws/000/abc/xhr") as response:
-            assert response.status == 403
+    async with (
+        host(service_with(MountedInstance(user=user_of))) as url,
+        aiohttp.ClientSession() as http,
+        http.post(f"{url}/push/ws/000/abc/xhr") as response,
+    ):
+        assert response.status == 403
 
 
 async def _post(http: aiohttp.ClientSession, url: str, messages: list[str] | None = None) -> str:
@@ -248,6 +251,22 @@ async def test_clients_are_closed_with_1001_when_the_host_says_so(host: Host) ->
         push.close_clients()
         assert (await client.closed())[0] == 1001
         await until(lambda: push.instance.sessions == 0, "the session is gone")
+
+
+async def test_a_host_that_stops_ends_its_clients_and_leaves_nothing(host: Host, broker: str) -> None:
+    settings = InstanceSettings(id="i1", broker_url=broker, receipt_wait_s=10)
+    push = MountedInstance(settings, user=user_of)
+    async with MountedInstance(InstanceSettings(id="i2", broker_url=broker)) as peer:
+        async with host(service_with(push)) as url:
+            context = as_user(url, "joe")
+            client = await context.__aenter__()
+            await client.connect()
+            await client.subscribe("/user/topic/a")
+            assert len(peer.instance.registry.places("joe")) == 1
+        # uvicorn says 1012 by itself, before anybody is asked.
+        assert (await client.closed())[0] == (1012 if host is under_uvicorn else 1001)
+        await context.__aexit__(None, None, None)
+        await until(lambda: not peer.instance.registry.places("joe"), "the peer knows that joe has gone")
 
 
 async def test_a_client_that_vanishes_under_load_leaves_nothing(host: Host) -> None:
