@@ -221,9 +221,10 @@ class EmbeddedBroker:
         self._report_at = now + self.limits.report_s
         self._reported = self._messages
         status = self.status
+        deepest = status.exchange.deepest
         logger.info(
             "broker: %d connections, %d subscriptions, %d queues with %d messages waiting, %d unsettled; "
-            "%d messages since the start, %d dropped",
+            "%d messages since the start, %d dropped%s",
             status.peers,
             status.exchange.subscriptions,
             status.exchange.queues,
@@ -231,6 +232,7 @@ class EmbeddedBroker:
             status.exchange.unsettled,
             status.messages,
             status.exchange.dropped,
+            f"; {self.exchange.depth(deepest)} wait in {deepest[:200]!r}" if deepest else "",
         )
 
     def wake(self, peer: Peer) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from core.protocol import Abort, Ack, Begin, Commit, Nack, Send, Subscribe, Unsubscribe, message_opening
 
-from .embedded_places import TEMPORARY, Refused, missing, place_of
+from .embedded_places import LONGEST, TEMPORARY, Refused, missing, place_of
 from .message import Message
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: The handle of the consumer and the number of the delivery; see ``HoldingConsumer``.
 _TOKEN: Final = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
-#: What a frame in a transaction counts for besides its body.
+#: What a frame in a transaction counts for besides its bytes.
 _FRAME_COST: Final = 256
 _NO_SUBSCRIPTION: Final = b"MESSAGE\n"
 
@@ -68,6 +68,8 @@ class Channel:
             Refused: It may not, or there is no such place.
         """
         named = "id" in event.frame.headers
+        if len(event.id) > LONGEST:
+            raise Refused("Invalid id", f"SUBSCRIBE 'id' is longer than {LONGEST} characters.\n")
         if not named and _is_durable(event):
             raise Refused("Missing Header", "Header 'id' is required for durable subscriptions")
         place = place_of(event.destination, "SUBSCRIBE")
@@ -133,7 +135,7 @@ class Channel:
         if event.transaction is None:
             self._publish(event)
         else:
-            self._hold_back(event.transaction, event, len(event.frame.body))
+            self._hold_back(event.transaction, event)
 
     def settle(self, event: Ack | Nack) -> None:
         """A peer acknowledges or refuses a message, now or when its transaction is committed."""
@@ -141,7 +143,7 @@ class Channel:
         if event.transaction is None:
             self._settle(event)
         else:
-            self._hold_back(event.transaction, event, 0)
+            self._hold_back(event.transaction, event)
 
     def _publish(self, event: Send) -> None:
         frame, place = event.frame, place_of(event.destination, "SEND")
@@ -215,14 +217,16 @@ class Channel:
             case Abort():
                 self._transactions.pop(event.transaction, None)
 
-    def _hold_back(self, name: str, event: Send | Ack | Nack, size: int) -> None:
+    def _hold_back(self, name: str, event: Send | Ack | Nack) -> None:
         transaction = self._transactions.get(name)
         if transaction is None:  # a BEGIN that was refused
             raise Refused("Bad transaction", f'Invalid transaction identifier: "{name}"\n')
         most = self._broker.limits.transaction
-        if transaction.size + size + _FRAME_COST > most:
+        head = sum(len(name) + len(value) for name, value in event.frame.headers.items())
+        size = _FRAME_COST + head + len(event.frame.body)
+        if transaction.size + size > most:
             raise Refused("Bad transaction", f"Transaction {name!r} would hold more than {most} bytes.\n")
-        transaction.size += size + _FRAME_COST
+        transaction.size += size
         transaction.frames.append(event)
 
 

@@ -38,6 +38,8 @@ logger = logging.getLogger("pushscope.broker")
 _SERVER_NAME: Final = "Pushscope/0.1"
 _VERSIONS: Final = {"version": "1.0,1.1,1.2"}
 _SHORTEST_BEAT_MS: Final = 1000
+#: Characters of an error that are logged; peers decide what is in it.
+_SHOWN: Final = 300
 
 
 class Peer(asyncio.Protocol):
@@ -162,7 +164,7 @@ class Peer(asyncio.Protocol):
             self._act(event)
         except Refused as refused:
             receipt = None if isinstance(event, HeartbeatReceived | Malformed) else event.receipt
-            logger.warning("peer %s: %s: %s", self.name, refused.message, refused.detail.strip())
+            logger.warning("peer %s: %s: %r", self.name, refused.message, refused.detail.strip()[:_SHOWN])
             error = self._session.error(refused.message, refused.detail.encode(), receipt, headers=_VERSIONS)
             self._answer(error, closes=refused.closes)
 
@@ -180,7 +182,7 @@ class Peer(asyncio.Protocol):
             case HeartbeatReceived():
                 return
             case Malformed():
-                logger.warning("peer %s: %s", self.name, event.error)
+                logger.warning("peer %s: %r", self.name, str(event.error)[:_SHOWN])
                 self._answer(event.error.answer, closes=event.fatal)
                 return
             case Connect():

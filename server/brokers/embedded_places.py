@@ -12,6 +12,8 @@ import msgspec
 
 _KINDS: Final = "/temp-queue, /exchange, /topic, /queue, /amq/queue, /reply-queue/"
 
+#: Longest destination and subscription id; both are kept for long.
+LONGEST: Final = 1024
 #: The prefix that makes a ``reply-to`` a queue of the sender's own.
 TEMPORARY: Final = "/temp-queue/"
 
@@ -44,6 +46,8 @@ def place_of(destination: str, command: str) -> Place:
     Raises:
         Refused: It names none.
     """
+    if len(destination) > LONGEST:
+        raise Refused("Invalid destination", f"It is longer than {LONGEST} characters.\n")
     if not destination.startswith("/"):
         return Place(f"/queue/{destination}")  # a bare name means a queue
     kind, slash, name = destination[1:].partition("/")

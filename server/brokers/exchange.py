@@ -49,6 +49,7 @@ class ExchangeStatus(msgspec.Struct, frozen=True):
         unsettled: Messages that consumers hold.
         dropped: Messages that were dropped because their queue was full or vanished.
         expired: Queues that vanished.
+        deepest: The queue in which most messages wait; "" if none does.
     """
 
     subscriptions: int
@@ -57,6 +58,7 @@ class ExchangeStatus(msgspec.Struct, frozen=True):
     unsettled: int
     dropped: int
     expired: int
+    deepest: str
 
 
 class _Held:
@@ -114,6 +116,7 @@ class Exchange:
         """What there is now; takes time in proportion to it."""
         queues = list(self._queues.values())
         queues += [held.queue for held in self._held.values() if held.queue.private]
+        deepest = max(self._queues, key=self.depth, default="")
         return ExchangeStatus(
             subscriptions=len(self._destinations),
             queues=len(self._queues),
@@ -121,6 +124,7 @@ class Exchange:
             unsettled=sum(held.consumer.held for held in self._held.values()),
             dropped=self._tally.dropped,
             expired=self._expired,
+            deepest=deepest if self.depth(deepest) else "",
         )
 
     def has_queue(self, name: str) -> bool:

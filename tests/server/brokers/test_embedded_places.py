@@ -188,5 +188,6 @@ async def test_what_is_dropped_and_expires_is_counted_and_logged(caplog: pytest.
         status = broker.status
         assert (status.peers, status.messages) == (1, 7)
         assert (status.exchange.queues, status.exchange.waiting, status.exchange.dropped) == (1, 2, 4)
+    assert "; 2 wait in '/queue/" in caplog.text
     assert "messages dropped from full or unused queues" in caplog.text
     assert "1 connections, 0 subscriptions, 1 queues with 2 messages waiting, 0 unsettled" in caplog.text

@@ -148,6 +148,18 @@ REFUSALS: list[tuple[str, str, str, bool]] = [
 
 #: What RabbitMQ cannot be asked in the same words, or says less about ("Processing error").
 OURS: list[tuple[str, str, str, bool]] = [
+    (
+        f"SEND\ndestination:/topic/{'x' * 1024}\n\nx",
+        "Invalid destination",
+        "It is longer than 1024 characters.\n",
+        False,
+    ),
+    (
+        f"SUBSCRIBE\nid:{'x' * 1025}\ndestination:/topic/a\n\n",
+        "Invalid id",
+        "SUBSCRIBE 'id' is longer than 1024 characters.\n",
+        False,
+    ),
     ("ACK\nid:9.1\n\n", "Subscription not found", 'Message with id "9.1" has no subscription', False),
     (
         "SUBSCRIBE\nid:1\ndestination:/topic/a\nack:client\nprefetch-count:x\n\n",
