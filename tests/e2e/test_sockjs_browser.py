@@ -1,4 +1,4 @@
-"""sockjs-client in a browser, over the transports that only browsers have, from our own and another origin."""
+"""sockjs-client in a browser: also what only browsers have, from our own and from another origin."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ ECHO = """new Promise((done) => {
     got.push(message.data);
     if (got.length === texts.length) socket.close(3001, "seen");
   };
-  socket.onclose = (close) =>
-    done(JSON.stringify({ transport, code: close.code, reason: close.reason, equal: texts.map((t, i) => t === got[i]) }));
+  socket.onclose = ({ code, reason }) =>
+    done(JSON.stringify({ transport, code, reason, equal: texts.map((text, at) => text === got[at]) }));
 })"""
 CLOSE = """new Promise((done) => {
   const socket = new SockJS("%s/close", null, { transports: ["%s"] });
