@@ -285,6 +285,8 @@ class Instance:
             if self.broker.available:
                 self._parts.users.internal.goodbye()
             await self._parts.sockjs.stop()
+        elif self._parts is not None:
+            self._parts.sockjs.abandon()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

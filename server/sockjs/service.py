@@ -94,3 +94,7 @@ class SockJsService:
         self.close()
         await self._table.drain(within)
         self._table.forget_all()
+
+    def abandon(self) -> None:
+        """Forget all sessions at once, without a word to clients or application: the server has died."""
+        self._table.abandon()

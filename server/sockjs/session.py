@@ -303,6 +303,14 @@ class HttpSession:
         self._note_told()
         self._forget()
 
+    def abandon(self) -> None:
+        """Stop all timers and tell nobody: the server has died."""
+        self._forgotten = True
+        self._timer.cancel()
+        self._stop_beating()
+        self._listener = None
+        self._drop()
+
     def _schedule_beat(self) -> None:
         if self._heartbeat_s:
             self._beating = self._later(self._heartbeat_s, self._on_beat)

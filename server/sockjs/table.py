@@ -85,6 +85,13 @@ class SessionTable:
         for session in list(self._sessions.values()):
             session.expire()
 
+    def abandon(self) -> None:
+        """Forget all sessions without a word to anybody."""
+        self.stopping = True
+        for session in self._sessions.values():
+            session.abandon()
+        self._sessions.clear()
+
     def _check_limits(self) -> None:
         settings = self._settings
         if self.stopping:

@@ -167,3 +167,14 @@ async def test_sockets_are_closed_by_a_stop() -> None:
         assert await ws.recv() == "o"
         await service.stop()
         assert await ws.recv() == 'c[1001,"the server stops"]'
+
+
+async def test_a_server_that_died_has_no_sessions_and_tells_nobody() -> None:
+    application = remembered()
+    service = SockJsService(application, SockJsSettings(disconnect_s=0.01))
+    async with Listener(service) as listener, connected(listener.url) as stream:
+        await request(listener.url, "POST", "/0/between/xhr")
+        await stream.ask("POST", "/0/streaming/xhr_streaming")
+        service.abandon()
+        assert service.sessions == 0
+        assert all(isinstance(each, HttpSession) and each.ended is None for each in application.found)

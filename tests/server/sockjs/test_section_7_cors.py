@@ -38,6 +38,14 @@ async def test_preflights(any_place: Place, path: str, methods: str, origin: str
     assert answer["vary"] == "Origin"
 
 
+@pytest.mark.parametrize(("path", "methods"), PREFLIGHTS)
+async def test_options_without_an_origin(place: Place, path: str, methods: str) -> None:
+    answer = await place.ask("OPTIONS", f"/echo{path}")
+    assert answer["access-control-allow-origin"] == "*"
+    assert answer["access-control-allow-credentials"] is None
+    assert answer["vary"] == "Origin"
+
+
 async def test_a_preflight_creates_no_session(place: Place) -> None:
     await place.ask("OPTIONS", "/echo/abc/preflight/xhr", {"Origin": "test"})
     assert (await place.post("/echo/abc/preflight/xhr_send", b'["a"]')).status == 404
