@@ -60,6 +60,12 @@ def instance(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Pages that may connect, as https://*.example.org; repeatable."),
     ] = None,
+    allow_header: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Header of clients that the broker may obey, as x-max-*; repeatable."
+        ),
+    ] = None,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
@@ -69,6 +75,7 @@ def instance(
     words += ["--on-broker-loss", on_broker_loss, "--relay", relay]
     words += ["--slow-consumer", slow_consumer, "--queue-limit", str(queue_limit)]
     words += ["--max-sessions", str(max_sessions), "--allowed-origins", " ".join(allow_origin or [])]
+    words += ["--allowed-headers", " ".join(allow_header or [])]
     return _run("instance", host, port, words, ready_json)
 
 

@@ -66,7 +66,7 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     """One push server.
 
     ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none,
-    ``allowed_origins`` a list with spaces between.
+    ``allowed_origins`` and ``allowed_headers`` lists with spaces between.
     """
 
     service: str = "web-socket"
@@ -80,6 +80,7 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     queue_limit: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
     max_sessions: Annotated[int, msgspec.Meta(ge=0)] = 0
     allowed_origins: str = ""
+    allowed_headers: str = ""
 
 
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):

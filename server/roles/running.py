@@ -122,6 +122,7 @@ def _make_instance(
         queue_limit=options.queue_limit,
         max_sessions=options.max_sessions,
         allowed_origins=tuple(options.allowed_origins.split()),
+        allowed_headers=tuple(options.allowed_headers.split()),
     )
     if shared is not None and options.broker == "memory:":
         return Instance(settings, broker=MemoryBroker(shared.exchange))
