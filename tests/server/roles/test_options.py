@@ -27,6 +27,8 @@ from server.roles.options import (
         DiscoveryOptions(port=8761, or_free=True),
         GatewayOptions(port=7000, discovery="http://127.0.0.1:8761", service="push"),
         InstanceOptions(id="i2", strategy="none", default_user="a b=c", broker="stomp://u:secret@h:1/"),
+        InstanceOptions(slow_consumer="conflate", queue_limit=2048, max_sessions=3),
+        InstanceOptions(allowed_origins="https://*.a.org:[80,81] http://b", allowed_headers="x-max-*"),
     ],
 )
 def test_there_and_back(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +61,9 @@ def test_a_value_after_an_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
         (["broker", "--expires", "0"], "expires"),
         (["gateway", "--port"], "port"),
         (["instance", "--strategy", "hope"], "strategy"),
+        (["instance", "--slow-consumer", "wait"], "slow_consumer"),
+        (["instance", "--queue-limit", "10"], "queue_limit"),
+        (["instance", "--max-sessions", "-1"], "max_sessions"),
     ],
 )
 def test_what_does_not_fit_is_named(words: list[str], named: str) -> None:
