@@ -50,6 +50,7 @@ _STAGES = {
     "no-subscriber": QT_TRANSLATE_NOOP("Words", "no subscriber"),
     "queued": QT_TRANSLATE_NOOP("Words", "queued for socket"),
     "cut": QT_TRANSLATE_NOOP("Words", "cut off with the connection"),
+    "dropped": QT_TRANSLATE_NOOP("Words", "dropped for a slow client"),
     "the user was not connected": QT_TRANSLATE_NOOP("Words", "user offline"),
     "not known: the push API has no ids": QT_TRANSLATE_NOOP("Words", "not known: the push API has no ids"),
     "unknown": QT_TRANSLATE_NOOP("Words", "unknown"),

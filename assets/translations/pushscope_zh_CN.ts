@@ -1399,6 +1399,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>随连接中断而丢弃</translation>
     </message>
     <message>
+        <source>dropped for a slow client</source>
+        <translation>因客户端读取过慢而丢弃</translation>
+    </message>
+    <message>
         <source>user offline</source>
         <translation>用户当时离线</translation>
     </message>

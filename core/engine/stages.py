@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: How far a push came, least first; a stage with a count (``resolved:2``) ranks by its name.
 ORDER: Final = (
     "accepted", "no-session", "resolved", "no-subscriber", "to-broker",
-    "from-broker", "queued", "cut", "written",
+    "from-broker", "queued", "dropped", "cut", "written",
 )  # fmt: skip
 
 #: What is known of a push whose API takes no id and gives none.
