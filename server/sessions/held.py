@@ -126,10 +126,11 @@ class Held:
         rule = self._rule
         entry = _Entry(note.wire, () if note.push is None else (note.push,))
         if rule.policy == "conflate":
-            older = self._entries.pop(note.key, None)
+            key = (note.key,)  # no number: those are of what may not be dropped
+            older = self._entries.pop(key, None)
             if older is not None:
                 self._forget(older)
-            self._put(note.key, entry)
+            self._put(key, entry)
             return self.size <= rule.limit
         if rule.policy == "drop-newest" and self.size + len(note.wire) > rule.limit:
             rule.dropped(self._user, note.push)
