@@ -3,9 +3,9 @@
 Brokers know many spellings of one place. RabbitMQ sends ``/topic/x``, ``/topic/%78`` (``%2F`` at least),
 ``/exchange/amq.topic/x`` to the same routing key, and ``/queue/x``, ``/amq/queue/x``,
 ``/reply-queue/x`` and a bare ``x`` to the same queue (specification rabbitmq.md §1). ActiveMQ takes
-``a,topic://b`` for two destinations and what follows ``?`` for options. A rule about a name must hold
-for all of them, whichever broker there is; so the rules look at every name that any broker could read
-out of a destination. A name too many is no harm, one too few is a hole.
+``a,topic://b`` for two destinations, what follows ``?`` for options, and does without blanks. A rule
+about a name must hold for all of them, whichever broker there is; so the rules look at every name that
+any broker could read out of a destination. A name too many is no harm, one too few is a hole.
 """
 
 from __future__ import annotations
@@ -97,8 +97,13 @@ def _parts(form: str) -> Iterator[str]:
 
 
 def _suffixes(part: str) -> Iterator[str]:
+    """The part and all that follows one of its slashes, with and without the blanks around it."""
     yield part
+    yield part.strip()
     position = part.find("/")
     while position >= 0:
-        yield part[position + 1 :]
+        suffix = part[position + 1 :]
+        yield suffix
+        if " " in suffix:
+            yield suffix.strip()
         position = part.find("/", position + 1)

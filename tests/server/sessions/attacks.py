@@ -91,6 +91,11 @@ def spellings(name: str) -> list[str]:
         f"/topic/{name}?consumer.retroactive=true",
         f"/topic/a,{name}?x=y,b",
         f"/topic/{name};x=y",
+        f"/topic/{name} ",
+        f"/topic/ {name}",
+        f"/topic/ {name} /",
+        f"/topic/{name}%20",
+        f"/topic/a, {name} ",
     ]
 
 
@@ -163,6 +168,9 @@ def wildcards() -> list[str]:
         "a,#",
         "a,>",
         "#?x=y",
+        "> ",
+        " #",
+        "a, > ,b",
     ]
     kinds = ("/topic/", "/exchange/amq.topic/")
     queues = ["/queue/>", "/queue/*", "/queue/#", "/queue/orders.>", "/amq/queue/#", ">", "#"]
