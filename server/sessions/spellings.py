@@ -89,10 +89,10 @@ def _decoded(destination: str) -> tuple[list[str], bool]:
 
 
 def _parts(form: str) -> Iterator[str]:
-    """The destinations of a composite one, without options."""
+    """The destinations of a composite one, without options; Artemis has ``address::queue``."""
     yield form.rstrip("/")
-    if "," in form or "?" in form or ";" in form or "://" in form:
-        for part in form.split(","):
+    if "," in form or "?" in form or ";" in form or "::" in form or "://" in form:
+        for part in form.replace("::", ",").split(","):
             yield _OPTIONS.sub("", part).strip().replace("://", "/").rstrip("/")
 
 

@@ -91,6 +91,8 @@ def spellings(name: str) -> list[str]:
         f"/topic/{name}?consumer.retroactive=true",
         f"/topic/a,{name}?x=y,b",
         f"/topic/{name};x=y",
+        f"/topic/{name}::queue",
+        f"/topic/a::{name}",
         f"/topic/{name} ",
         f"/topic/ {name}",
         f"/topic/ {name} /",
