@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -17,13 +18,18 @@ PATIENCE = 20.0
 class DeafClient:
     """One connection with a small receive buffer; nothing is read behind one's back.
 
+    Args:
+        sock: A socket whose handshake is done.
+        sockjs: Whether STOMP is spoken over SockJS.
+
     Attributes:
         socket: The socket, non-blocking.
         close: Code and reason of the server's close frame, once it was read.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, sockjs: bool = False) -> None:
         self.socket = sock
+        self._sockjs = sockjs
         self.close: tuple[int, str] | None = None
         self._buffer = b""
         self._parser = StompParser()
@@ -32,6 +38,8 @@ class DeafClient:
     async def send(self, command: str, headers: Mapping[str, str], body: bytes = b"") -> None:
         """Send one frame."""
         data = encode(command, headers, body)
+        if self._sockjs:
+            data = json.dumps([data.decode()]).encode()
         head = (
             bytes((0x81, 0x80 | len(data))) if len(data) < 126 else b"\x81\xfe" + len(data).to_bytes(2, "big")
         )
@@ -77,15 +85,18 @@ class DeafClient:
             self.close = int.from_bytes(payload[:2], "big"), payload[2:].decode()
             return True
         assert opcode in (0x81, 0x82), f"not a frame of a WebSocket: {data[:20]!r}"
-        for item in self._parser.feed(payload):
-            if isinstance(item, Frame):
-                self._frames.append(item)
+        pieces = [payload]
+        if self._sockjs:
+            pieces = [piece.encode() for piece in json.loads(payload[1:])] if payload[:1] == b"a" else []
+        for piece in pieces:
+            self._frames += [item for item in self._parser.feed(piece) if isinstance(item, Frame)]
         return True
 
 
 @asynccontextmanager
-async def deaf_client(url: str, user: str = "slow", path: str = "/ws") -> AsyncGenerator[DeafClient]:
+async def deaf_client(url: str, user: str = "slow", *, sockjs: bool = False) -> AsyncGenerator[DeafClient]:
     """A client that is CONNECTED to an instance; ``url`` is its HTTP base URL."""
+    path = "/ws/000/deaf/websocket" if sockjs else "/ws"
     loop = asyncio.get_running_loop()
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -104,7 +115,7 @@ async def deaf_client(url: str, user: str = "slow", path: str = "/ws") -> AsyncG
             while b"\r\n\r\n" not in head:
                 head += await loop.sock_recv(sock, 1)
         assert b" 101 " in head
-        client = DeafClient(sock)
+        client = DeafClient(sock, sockjs=sockjs)
         await client.send("CONNECT", {"accept-version": "1.2"})
         await client.expect("CONNECTED")
         yield client

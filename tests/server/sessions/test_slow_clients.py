@@ -27,7 +27,7 @@ BODY = b"x" * 20_000
 @asynccontextmanager
 async def served(instance: Instance, server: str) -> AsyncGenerator[str]:
     """The URL of an instance under a server."""
-    if server == "fast":
+    if server in ("fast", "sockjs"):
         yield instance.url
     elif server == "hypercorn":
         async with hypercorn(instance.asgi) as url:
@@ -62,7 +62,7 @@ def session_of(instance: Instance, user: str) -> Session:
     return next(session for session in instance.hub.sessions.values() if session.user == user)
 
 
-@pytest.mark.parametrize("server", ["fast", "uvicorn", "hypercorn"])
+@pytest.mark.parametrize("server", ["fast", "uvicorn", "hypercorn", "sockjs"])
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest", "conflate"])
 async def test_a_slow_client_misses_messages_and_keeps_its_connection(
     policy: SlowPolicy, server: str
@@ -70,7 +70,7 @@ async def test_a_slow_client_misses_messages_and_keeps_its_connection(
     async with (
         one_instance(queue_limit=LIMIT, slow_consumer=policy) as instance,
         served(instance, server) as url,
-        deaf_client(url) as slow,
+        deaf_client(url, sockjs=server == "sockjs") as slow,
         joined(url, "quick", "/topic/flood") as quick,
     ):
         await slow.send("SUBSCRIBE", {"id": "0", "destination": "/topic/flood", "receipt": "r0"})
