@@ -20,7 +20,9 @@ async def test_info_tells_who_is_there_and_what_was_counted() -> None:
         async with http.get(f"{instance.url}/info") as response:
             info = await response.json()
         assert (info["id"], info["service"], info["strategy"]) == ("i7", "web-socket", "relay")
-        assert info["broker"] == {"url": "memory:", "available": True, "reason": ""}
+        broker = info["broker"]
+        assert (broker["url"], broker["available"], broker["reason"]) == ("memory:", True, "")
+        assert info["slow"] == {"policy": "terminate", "clients": 0, "held_bytes": 0}
         assert (info["sessions"], info["users"], info["peers"]) == (1, 1, [])
         assert info["counters"]["pushes"] == info["counters"]["delivered"] == 1
         async with http.get(f"{instance.url}/health") as response:
