@@ -96,6 +96,8 @@ class Guard:
         return bool(verdict.subscribing or verdict.owners) or any(map(self._is_session, verdict.maybe))
 
     def _foreign(self, verdict: _Verdict, session_id: str) -> str:
+        if not verdict.owners and not verdict.maybe:  # nearly always
+            return ""
         others = verdict.owners - {session_id}
         if others or any(id != session_id and self._is_session(id) for id in verdict.maybe):
             return "it belongs to another session"
