@@ -3,52 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from server.listener import Listener
 from server.stages import Stage
 
+from ...support.deaf import deaf_client
 from ...support.instances import one_instance
 from ...support.processes import until
 from ...support.raw_stomp import joined, raw_stomp
 
-HANDSHAKE = (
-    b"GET /ws?user=slow HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
-
-def masked(payload: bytes) -> bytes:
-    return bytes((0x81, 0x80 | len(payload))) + b"\0\0\0\0" + payload
-
-
-async def deaf_client(port: int) -> socket.socket:
+@asynccontextmanager
+async def deaf_subscriber(url: str) -> AsyncGenerator[None]:
     """A client that subscribes to /topic/flood and reads nothing from then on."""
-    loop = asyncio.get_running_loop()
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.setblocking(False)
-    await loop.sock_connect(client, ("127.0.0.1", port))
-    await loop.sock_sendall(client, HANDSHAKE)
-    async with asyncio.timeout(20):
-        assert b" 101 " in await loop.sock_recv(client, 4096)
-    await loop.sock_sendall(client, masked(b"CONNECT\naccept-version:1.2\n\n\0"))
-    await loop.sock_sendall(client, masked(b"SUBSCRIBE\nid:0\ndestination:/topic/flood\nreceipt:r\n\n\0"))
-    seen = b""
-    async with asyncio.timeout(20):
-        while b"RECEIPT" not in seen:
-            seen += await loop.sock_recv(client, 4096)
-    return client
+    async with deaf_client(url) as client:
+        await client.send("SUBSCRIBE", {"id": "0", "destination": "/topic/flood", "receipt": "r"})
+        await client.expect("RECEIPT")
+        yield
 
 
 @pytest.mark.parametrize("transport", ["fast", "asgi"])
 async def test_a_client_that_does_not_read_is_cut_and_its_neighbours_are_served(transport: str) -> None:
     async with one_instance(queue_limit=256 * 1024) as instance, Listener(instance.asgi) as fallback:
         place = instance if transport == "fast" else fallback
-        slow = await deaf_client(place.port)
-        async with joined(place.url, "quick", "/topic/flood") as quick, raw_stomp(place.url) as sender:
+        async with (
+            deaf_subscriber(place.url),
+            joined(place.url, "quick", "/topic/flood") as quick,
+            raw_stomp(place.url) as sender,
+        ):
             await sender.connect()
             sent = 0
             async with asyncio.timeout(30):
@@ -60,26 +46,25 @@ async def test_a_client_that_does_not_read_is_cut_and_its_neighbours_are_served(
             await until(lambda: instance.sessions == 2, "the slow one is gone")
             await sender.send("SEND", {"destination": "/topic/flood"}, b"after")
             assert (await quick.expect("MESSAGE")).body == b"after"
-        slow.close()
 
 
 async def test_a_client_that_is_full_for_too_long_is_cut_by_a_timer() -> None:
-    async with one_instance(queue_limit=2**30, stall_s=0.5) as instance:
-        slow = await deaf_client(instance.port)
-        async with raw_stomp(instance.url) as sender:
-            await sender.connect()
-            session = next(session for session in instance.hub.sessions.values() if session.user == "slow")
-            async with asyncio.timeout(30):
-                while not session.paused:
-                    await sender.send("SEND", {"destination": "/topic/flood", "receipt": "r"}, b"x" * 60_000)
-                    await sender.expect("RECEIPT")
-            await until(lambda: instance.counters.slow_consumers == 1, "the stall is seen")
-        slow.close()
+    async with (
+        one_instance(queue_limit=2**30, stall_s=0.5) as instance,
+        deaf_subscriber(instance.url),
+        raw_stomp(instance.url) as sender,
+    ):
+        await sender.connect()
+        session = next(session for session in instance.hub.sessions.values() if session.user == "slow")
+        async with asyncio.timeout(30):
+            while not session.paused:
+                await sender.send("SEND", {"destination": "/topic/flood", "receipt": "r"}, b"x" * 60_000)
+                await sender.expect("RECEIPT")
+        await until(lambda: instance.counters.slow_consumers == 1, "the stall is seen")
 
 
 async def test_what_waited_for_a_client_that_was_cut_is_recorded() -> None:
-    async with one_instance() as instance:
-        slow = await deaf_client(instance.port)
+    async with one_instance() as instance, deaf_subscriber(instance.url):
         session = next(iter(instance.hub.sessions.values()))
         instance.router.pause(session)
         session.pending_ids.append("held-1")
@@ -88,7 +73,6 @@ async def test_what_waited_for_a_client_that_was_cut_is_recorded() -> None:
         instance.router.outbox.flush()
         assert instance.stages.get("held-1") == Stage.CUT
         assert instance.sessions == 0
-        slow.close()
 
 
 async def test_case_18_who_never_says_anything_is_closed_with_4500() -> None:
