@@ -9,11 +9,10 @@ import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -26,9 +25,14 @@ from server.listener import Listener
 from server.mounted import MountedInstance
 from server.settings import InstanceSettings
 
-from ..support.hypercorn_host import hypercorn
+from ..support.hypercorn_host import HYPERCORN, hypercorn, needs_fastapi, needs_hypercorn
 from ..support.processes import PATIENCE, refuses, until, unused_port
 from ..support.raw_stomp import joined, raw_stomp
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+pytestmark = needs_fastapi
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "assets" / "examples"
 
@@ -43,7 +47,7 @@ async def under_uvicorn(app: Any) -> AsyncGenerator[str]:
         yield listener.url
 
 
-@pytest.fixture(params=["uvicorn", "hypercorn"])
+@pytest.fixture(params=["uvicorn", HYPERCORN])
 def host(request: pytest.FixtureRequest) -> Host:
     return under_uvicorn if request.param == "uvicorn" else hypercorn
 
@@ -68,9 +72,7 @@ async def test_a_fastapi_service_pushes_across_two_hosts(host: Host, broker: str
     def service(id: str) -> tuple[FastAPI, MountedInstance]:
         settings = InstanceSettings(id=id, broker_url=broker, receipt_wait_s=10)
         push = MountedInstance(settings, user=user_of)
-        app = FastAPI(lifespan=push.lifespan)
-        app.mount("/push", push)
-        return app, push
+        return service_with(push), push
 
     (one, first), (two, second) = service("i1"), service("i2")
     async with host(one) as here, host(two) as there, as_user(there, "joe") as joe:
@@ -106,6 +108,8 @@ async def test_a_coroutine_may_name_the_user(host: Host) -> None:
 
 
 def service_with(push: MountedInstance) -> FastAPI:
+    from fastapi import FastAPI
+
     app = FastAPI(lifespan=push.lifespan)
     app.mount("/push", push)
     return app
@@ -160,6 +164,7 @@ async def hello(request: Request) -> PlainTextResponse:
     return PlainTextResponse("the host's own")
 
 
+@needs_hypercorn
 @pytest.mark.parametrize("inside", [True, False])
 async def test_a_prefix_that_a_proxy_takes_away_or_leaves(inside: bool) -> None:
     push = MountedInstance()
@@ -177,6 +182,8 @@ async def test_a_prefix_that_a_proxy_takes_away_or_leaves(inside: bool) -> None:
 
 
 def service_without_life(push: MountedInstance) -> FastAPI:
+    from fastapi import FastAPI
+
     app = FastAPI()
     app.mount("/push", push)
     return app
@@ -333,6 +340,7 @@ async def shipped(url: str, number: int, token: str = "token-of-the-warehouse") 
         return response.status, await response.json()
 
 
+@needs_hypercorn
 async def test_the_example_pushes_between_uvicorn_and_hypercorn(broker: str) -> None:
     async with shop("uvicorn", "shop-1", broker) as one, shop("hypercorn", "shop-2", broker) as two:
         for here, there, id in ((one, two, "shop-2"), (two, one, "shop-1")):

@@ -1,21 +1,37 @@
-"""An ASGI application under hypercorn, in the loop of a test."""
+"""An ASGI application under hypercorn, in the loop of a test.
+
+Hypercorn and FastAPI are there for development only: without them these tests skip.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
-from hypercorn.asyncio import serve  # pyright: ignore[reportUnknownVariableType]
-from hypercorn.config import Config
+import pytest
 
 from server.binding import bind_socket
+
+#: Marks what needs them.
+needs_hypercorn = pytest.mark.skipif(
+    find_spec("hypercorn") is None, reason="hypercorn missing: pip install 'pushscope[dev]'"
+)
+needs_fastapi = pytest.mark.skipif(
+    find_spec("fastapi") is None, reason="fastapi missing: pip install 'pushscope[dev]'"
+)
+#: The server as one of the values of a parameter.
+HYPERCORN = pytest.param("hypercorn", marks=needs_hypercorn)
 
 
 @asynccontextmanager
 async def hypercorn(app: Any, *, grace_s: float = 1.0, root_path: str = "") -> AsyncGenerator[str]:
     """Serve an application; yields its base URL."""
+    from hypercorn.asyncio import serve  # pyright: ignore[reportUnknownVariableType]
+    from hypercorn.config import Config
+
     sock = bind_socket("127.0.0.1", 0)
     port = sock.getsockname()[1]
     config = Config()

@@ -15,7 +15,7 @@ from server.sessions.session import Session
 from server.stages import Stage
 
 from ...support.deaf import DeafClient, deaf_client
-from ...support.hypercorn_host import hypercorn
+from ...support.hypercorn_host import HYPERCORN, hypercorn
 from ...support.instances import one_instance
 from ...support.processes import until
 from ...support.raw_stomp import joined
@@ -62,7 +62,7 @@ def session_of(instance: Instance, user: str) -> Session:
     return next(session for session in instance.hub.sessions.values() if session.user == user)
 
 
-@pytest.mark.parametrize("server", ["fast", "uvicorn", "hypercorn", "sockjs"])
+@pytest.mark.parametrize("server", ["fast", "uvicorn", HYPERCORN, "sockjs"])
 @pytest.mark.parametrize("policy", ["drop-oldest", "drop-newest", "conflate"])
 async def test_a_slow_client_misses_messages_and_keeps_its_connection(
     policy: SlowPolicy, server: str

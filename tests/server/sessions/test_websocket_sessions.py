@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from server.instance import Instance
 from server.listener import Listener
 
-from ...support.hypercorn_host import hypercorn
+from ...support.hypercorn_host import HYPERCORN, hypercorn
 from ...support.instances import one_instance, push
 from ...support.processes import until
 from ...support.raw_stomp import joined, raw_stomp
@@ -29,7 +29,7 @@ class Place:
         self.host = host
 
 
-@pytest.fixture(params=["fast", "uvicorn", "hypercorn"])
+@pytest.fixture(params=["fast", "uvicorn", HYPERCORN])
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     """The same instance under our protocol classes, under uvicorn's own, and under hypercorn."""
     async with one_instance() as instance:
