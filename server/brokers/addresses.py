@@ -15,7 +15,7 @@ DEFAULT_STOMP_PORT = 61613
 class StompAddress(msgspec.Struct, frozen=True):
     """Where a STOMP broker is and who we are there.
 
-    ``host_header`` is what CONNECT carries as ``host``: the virtual host, ``/`` unless given.
+    ``host_header`` is the virtual host, ``/`` unless given.
     """
 
     host: str
@@ -23,6 +23,11 @@ class StompAddress(msgspec.Struct, frozen=True):
     login: str | None
     passcode: str | None
     host_header: str
+
+    @property
+    def virtual_host(self) -> str | None:
+        """``host`` of CONNECT; None for none, as with Spring: the broker's default host then (spec 6.2)."""
+        return None if self.host_header == "/" else self.host_header
 
     @property
     def public_url(self) -> str:

@@ -220,7 +220,7 @@ class StompBroker:
                 self._link = link
                 link.write(
                     link.session.connect(
-                        address.host_header,
+                        address.virtual_host,
                         login=address.login,
                         passcode=address.passcode,
                         heartbeat=self._times.heartbeat_ms,

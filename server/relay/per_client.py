@@ -63,12 +63,12 @@ class Credentials(msgspec.Struct, frozen=True):
     Attributes:
         login: Name for the broker; None leaves the header out.
         passcode: Belongs to it.
-        virtual_host: ``host`` of CONNECT; "" for no such header, whatever the client sent.
+        virtual_host: ``host`` of CONNECT; None for no such header, whatever the client sent.
     """
 
     login: str | None
     passcode: str | None
-    virtual_host: str = ""
+    virtual_host: str | None = None
 
     def __repr__(self) -> str:
         return f"Credentials({self.login!r}, …, {self.virtual_host!r})"
@@ -76,10 +76,9 @@ class Credentials(msgspec.Struct, frozen=True):
 
 def credentials_of(settings: InstanceSettings, address: StompAddress) -> Credentials:
     """Who clients are at the broker: as configured, else who the instance is itself."""
-    virtual_host = "" if address.host_header == "/" else address.host_header
     if settings.client_login is None:
-        return Credentials(address.login, address.passcode, virtual_host)
-    return Credentials(settings.client_login, settings.client_passcode, virtual_host)
+        return Credentials(address.login, address.passcode, address.virtual_host)
+    return Credentials(settings.client_login, settings.client_passcode, address.virtual_host)
 
 
 class Connections(Protocol):
@@ -230,7 +229,7 @@ class PerClientRelay:
 
     def _connect_frame(self, frame: Frame) -> bytes:
         ours = self._credentials
-        replaced = {"login": ours.login, "passcode": ours.passcode, "host": ours.virtual_host or None}
+        replaced = {"login": ours.login, "passcode": ours.passcode, "host": ours.virtual_host}
         kept = [(name, value) for name, value in frame.headers.items() if name not in replaced]
         kept += [(name, value) for name, value in frame.repeated if name not in replaced]
         kept += [(name, value) for name, value in replaced.items() if value is not None]
@@ -340,7 +339,9 @@ class PerClientRelay:
         self._hub.deliver_one(session, subscription.id, message)
 
     def _receipt(self, session: Session, private: _Private, frame: Frame) -> None:
-        answer = functools.partial(self._outbox.put, session, encode_frame(frame))
+        def answer() -> None:
+            self._outbox.put(session, encode_frame(frame))
+
         receipt = frame.headers.get("receipt-id", "")
         if self._sync is not None and receipt in private.user_receipts:
             # What is pushed anywhere from then on arrives: the peers must know the session.
