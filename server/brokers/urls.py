@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from .amqp import AmqpBroker
 from .base import Broker
 from .memory import MemoryBroker
 from .stomp import StompBroker
 
 
 def broker_for(url: str) -> Broker:
-    """A broker object for ``memory:`` (this object alone) or ``stomp://…``.
+    """A broker object for ``memory:`` (this object alone), ``amqp://…``, ``amqps://…`` or ``stomp://…``.
 
     ``embedded:`` is no URL of a broker: whoever starts a cluster starts an embedded broker and
     hands on its ``stomp://`` URL.
@@ -18,4 +19,6 @@ def broker_for(url: str) -> Broker:
     """
     if url in ("memory:", "memory://"):
         return MemoryBroker()
+    if url.startswith(("amqp://", "amqps://")):
+        return AmqpBroker(url)
     return StompBroker(url)

@@ -1,0 +1,229 @@
+"""Publishing over AMQP: one write for all that a turn of the loop brings, confirms in passing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from itertools import takewhile
+from typing import Final
+
+import msgspec
+from pamqp import commands
+
+from core.errors import BrokerUnavailable
+
+from .amqp_channel import AmqpChannel
+from .amqp_connection import AmqpConnection
+from .amqp_content import encode_content
+from .amqp_destinations import Address, address_of
+from .amqp_frames import publication, publish_method
+from .amqp_link import AmqpLink
+from .amqp_topology import Topology
+from .base import Settled
+
+logger = logging.getLogger("pushscope.server.broker")
+
+#: Destinations and declared queues that are remembered; user topics are one for each session.
+_REMEMBERED: Final = 20_000
+#: Messages that may wait until their queue is declared.
+_MOST_HELD: Final = 10_000
+#: Seconds for which a queue that cannot be declared is not tried again.
+_REFUSED_S: Final = 10.0
+#: A content header has to fit into one frame of 128 KiB.
+_LARGEST_HEAD: Final = 128 * 1024 - 8
+
+
+class Outlet(AmqpChannel):
+    """A channel that publishes, in confirm mode: publications are numbered from 1."""
+
+    def __init__(self, link: AmqpLink, number: int, on_end: Callable[[Outlet, str], None]) -> None:
+        super().__init__(link, number)
+        self._on_end = on_end
+        self._published = 0
+        self._waiting: dict[int, Settled] = {}
+
+    def send(self, method: bytes, content: bytes, body: bytes, done: Settled | None) -> None:
+        """Publish; ``done`` when the broker has it."""
+        self._published += 1
+        if done is not None:
+            self._waiting[self._published] = done
+        self.wire.write(publication(self.number, method, content, body))
+
+    def confirmed(self, tag: int, *, multiple: bool, accepted: bool) -> None:
+        """The broker has it, or does not want it."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        error = None if accepted else BrokerUnavailable("the broker did not take the message")
+        tags = list(takewhile(lambda each: each <= tag, waiting)) if multiple else (tag,)
+        for each in tags:
+            done = waiting.pop(each, None)
+            if done is not None:
+                done(error)
+
+    def ended(self, why: str) -> None:
+        """What was not confirmed will never be."""
+        waiting, self._waiting = self._waiting, {}
+        error = BrokerUnavailable(f"the broker connection ended before the broker confirmed: {why}")
+        for done in waiting.values():
+            done(error)
+        self._on_end(self, why)
+
+
+class _Target(msgspec.Struct):
+    """What is known of a destination on this connection."""
+
+    address: Address
+    #: The Basic.Publish frame, for the outlet that it is published through.
+    method: bytes
+    shared: bool
+    declared: bool
+    #: What waits for the declaration; None when it is not under way.
+    held: list[tuple[bytes, bytes, Settled | None]] | None = None
+    refusal: str = ""
+    refused_until: float = 0.0
+
+
+class Publisher:
+    """Publishes on one connection.
+
+    Named exchanges have a channel of their own: RabbitMQ closes the channel over one that does not
+    exist, and everybody else's messages go through the other.
+
+    Args:
+        connection: Where.
+        topology: Declares queues.
+        login: Who is connected.
+    """
+
+    def __init__(self, connection: AmqpConnection, topology: Topology, login: str) -> None:
+        self._connection = connection
+        self._topology = topology
+        self._login = login
+        self._loop = asyncio.get_running_loop()
+        self._main: Outlet | None = None
+        self._named: Outlet | None = None
+        self._why = "not connected yet"
+        self._targets: dict[str, _Target] = {}
+
+    async def open(self) -> None:
+        """Open the channels.
+
+        Raises:
+            BrokerUnavailable: The connection has ended.
+        """
+        self._main = await self._outlet()
+        self._named = await self._outlet()
+
+    def publish(
+        self, destination: str, headers: Mapping[str, str], body: bytes, done: Settled | None
+    ) -> None:
+        """Publish.
+
+        Raises:
+            BrokerUnavailable: It makes no sense to AMQP, or its channel is being opened again.
+        """
+        target = self._targets.get(destination)
+        if target is None:
+            target = self._resolve(destination)
+        content = encode_content(headers, len(body), self._login)
+        if len(content) > _LARGEST_HEAD:
+            raise BrokerUnavailable("the headers are larger than a frame of AMQP")
+        if not target.declared:
+            self._hold(target, content, body, done)
+            return
+        outlet = self._main if target.shared else self._named
+        if outlet is None:
+            raise BrokerUnavailable(f"the broker closed the channel: {self._why}")
+        outlet.send(target.method, content, body, done)
+
+    def end(self, error: BrokerUnavailable) -> None:
+        """The connection has ended: nothing that waits will be sent."""
+        for target in self._targets.values():
+            for _, _, done in target.held or ():
+                if done is not None:
+                    done(error)
+        self._targets.clear()
+
+    def _resolve(self, destination: str) -> _Target:
+        address = address_of(destination)
+        shared = address.is_topic or not address.exchange
+        outlet = self._main if shared else self._named
+        if outlet is None:
+            raise BrokerUnavailable(f"the broker closed the channel: {self._why}")
+        if len(self._targets) >= _REMEMBERED:
+            for name, each in list(self._targets.items())[: _REMEMBERED // 2]:
+                if each.held is None:
+                    del self._targets[name]
+        method = publish_method(outlet.number, address.exchange, address.key)
+        target = self._targets[destination] = _Target(address, method, shared, not address.declare)
+        return target
+
+    # queues ---------------------------------------------------------------------------------
+
+    def _hold(self, target: _Target, content: bytes, body: bytes, done: Settled | None) -> None:
+        """Keep a message until its queue is there: what is published to no queue is lost."""
+        if target.held is None:
+            if self._loop.time() < target.refused_until:
+                raise BrokerUnavailable(target.refusal)
+            target.held = []
+            declare = commands.Queue.Declare(queue=target.address.key, durable=True)
+            self._topology.ask(declare, lambda why: self._declared(target, why))
+        if len(target.held) >= _MOST_HELD:
+            raise BrokerUnavailable(f"too many messages wait for the queue {target.address.key!r}")
+        target.held.append((content, body, done))
+
+    def _declared(self, target: _Target, why: str) -> None:
+        held, target.held = target.held or [], None
+        if not why and self._main is None:
+            why = f"the broker closed the channel: {self._why}"
+        if why or self._main is None:
+            target.refusal, target.refused_until = why, self._loop.time() + _REFUSED_S
+            logger.error("the broker refuses the queue %r: %s", target.address.key, why)
+            error = BrokerUnavailable(why)
+            for _, _, done in held:
+                if done is not None:
+                    done(error)
+            return
+        target.declared = True
+        for content, body, done in held:
+            self._main.send(target.method, content, body, done)
+
+    # channels -------------------------------------------------------------------------------
+
+    async def _outlet(self) -> Outlet:
+        return await self._connection.channel(
+            lambda link, number: Outlet(link, number, self._closed), confirms=True
+        )
+
+    def _closed(self, outlet: Outlet, why: str) -> None:
+        self._why = why
+        shared = outlet is self._main
+        if shared:
+            self._main = None
+        else:
+            self._named = None
+        if self._connection.link.ended:
+            return
+        logger.error("the broker closed a channel over a message: %s", why)
+        self._connection.spawn(self._reopen(shared))
+
+    async def _reopen(self, shared: bool) -> None:
+        try:
+            outlet = await self._outlet()
+        except BrokerUnavailable as error:
+            logger.warning("no new channel for publishing: %s", error)
+            return
+        # The frames made for the other channel have its number.
+        for name, target in list(self._targets.items()):
+            if target.shared == shared:
+                if target.held is None:
+                    del self._targets[name]
+                else:
+                    address = target.address
+                    target.method = publish_method(outlet.number, address.exchange, address.key)
+        if shared:
+            self._main = outlet
+        else:
+            self._named = outlet
