@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.activemq import activemq
 from tests.support.rabbitmq import rabbitmq, rabbitmq_node
 
-__all__ = ["rabbitmq", "rabbitmq_node"]  # fixtures for all
+__all__ = ["activemq", "rabbitmq", "rabbitmq_node"]  # fixtures for all
 
 # The same examples in every run, and as much time as a busy machine takes for one; for new ones:
 # pytest --hypothesis-profile=explore tests/properties tests/fuzz

@@ -11,6 +11,7 @@ import functools
 import logging
 import random
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgspec
 
@@ -33,6 +34,9 @@ from .own_connections import OwnConnections
 from .stomp_link import DEFAULT_BACKLOG_LIMIT, StompLink
 
 logger = logging.getLogger("pushscope.server.broker")
+
+#: Which header bounds what a consumer holds, by what the broker calls itself; else RabbitMQ's.
+_PREFETCH: Final = {"ActiveMQ": "activemq.prefetchSize"}
 
 
 class RelayTimes(msgspec.Struct, frozen=True):
@@ -333,7 +337,7 @@ class StompBroker:
             self._receipts[receipt] = _subscribed(subscription)
         consume, headers = subscription.consume, dict(subscription.consume.headers)
         if consume.prefetch:
-            headers["prefetch-count"] = str(consume.prefetch)
+            headers[_PREFETCH.get(self.server.partition("/")[0], "prefetch-count")] = str(consume.prefetch)
         subscription.held.clear()  # what another connection delivered cannot be settled on this one
         link.write(
             link.session.subscribe(id, subscription.destination, consume.ack, headers, receipt=receipt)

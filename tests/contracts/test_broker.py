@@ -7,6 +7,7 @@ keep, its line names it with the reason, and the tests of that promise are expec
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
 from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.brokers.urls import broker_for
+from tests.support.activemq import ActiveMq
 from tests.support.rabbitmq import VirtualHost
 
 PATIENCE = 20.0
+_numbers = itertools.count(1)
 
 HELD = Consume(ack="client-individual")
 
@@ -33,6 +36,8 @@ class Ends:
         self.one = one
         self.two = two
         self.lacks: Mapping[str, str] = {}
+        #: A queue's destination by its name; tests that share a broker get queues of their own.
+        self.queue: Callable[[str], str] = "/queue/{}".format
 
     def need(self, promise: str) -> None:
         """End a test of a promise that this broker cannot keep, as an expected failure."""
@@ -112,12 +117,23 @@ async def _rabbitmq_stomp(request: pytest.FixtureRequest, stack: AsyncExitStack)
     return broker_for(host.stomp_url), broker_for(host.stomp_url)
 
 
+async def _activemq(request: pytest.FixtureRequest, stack: AsyncExitStack) -> tuple[Broker, Broker]:
+    broker: ActiveMq = request.getfixturevalue("activemq")
+    return broker_for(broker.url), broker_for(broker.url)
+
+
 #: Every broker that we speak to.
 KINDS = {
     "memory": Kind(_memory),
     "embedded": Kind(_embedded),
-    "rabbitmq-stomp": Kind(
-        _rabbitmq_stomp, {"return": "RabbitMQ returns what a consumer held when its connection ends"}
+    "rabbitmq-stomp": Kind(_rabbitmq_stomp),
+    "activemq-stomp": Kind(
+        _activemq,
+        {
+            "order": "ActiveMQ dispatches each destination for itself",
+            "hash": "ActiveMQ's wildcard for any number of words is >, and stands only at the end",
+            "requeue": "ActiveMQ has a dead letter queue for what is refused",
+        },
     ),
 }
 
@@ -138,6 +154,8 @@ async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
         one, two = await kind.make(request, stack)
         ends = Ends(await _started(stack, one), await _started(stack, two))
         ends.lacks = kind.lacks
+        test = next(_numbers)
+        ends.queue = lambda name: f"/queue/{name}-{test}"
         yield ends
 
 
@@ -184,13 +202,14 @@ async def test_every_topic_subscription_gets_a_copy(ends: Ends) -> None:
 
 
 async def test_order_holds_across_destinations(ends: Ends) -> None:
+    ends.need("order")
     inbox = Inbox()
     await subscribed(ends.two, "/topic/a", inbox)
     await subscribed(ends.two, "/topic/b", inbox)
-    await subscribed(ends.two, "/queue/c", inbox)
+    await subscribed(ends.two, ends.queue("c"), inbox)
     bodies = [str(number).encode() for number in range(300)]
     for number, body in enumerate(bodies):
-        ends.one.publish(("/topic/a", "/topic/b", "/queue/c")[number % 3], {}, body)
+        ends.one.publish(("/topic/a", "/topic/b", ends.queue("c"))[number % 3], {}, body)
         if number % 50 == 0:
             await asyncio.sleep(0)  # several turns of the loop
     assert await inbox.bodies(len(bodies)) == bodies
@@ -208,6 +227,8 @@ async def test_order_holds_across_destinations(ends: Ends) -> None:
     ],
 )
 async def test_wildcards_stand_for_words(ends: Ends, pattern: str, name: str, matches: bool) -> None:
+    if "#" in pattern:
+        ends.need("hash")
     inbox, everything = Inbox(), Inbox()
     await subscribed(ends.two, pattern, inbox)
     await subscribed(ends.two, name, everything)
@@ -220,18 +241,18 @@ async def test_wildcards_stand_for_words(ends: Ends, pattern: str, name: str, ma
 
 async def test_consumers_of_a_queue_take_turns(ends: Ends) -> None:
     one, two = Inbox(), Inbox()
-    await subscribed(ends.one, "/queue/work", one)
-    await subscribed(ends.two, "/queue/work", two)
+    await subscribed(ends.one, ends.queue("work"), one)
+    await subscribed(ends.two, ends.queue("work"), two)
     for number in range(6):
-        ends.one.publish("/queue/work", {}, str(number).encode())
+        ends.one.publish(ends.queue("work"), {}, str(number).encode())
     assert {*await one.bodies(3), *await two.bodies(3)} == {b"0", b"1", b"2", b"3", b"4", b"5"}
 
 
 async def test_a_queue_keeps_messages_until_somebody_consumes(ends: Ends) -> None:
-    await published(ends.one, "/queue/later", b"1")
-    await published(ends.one, "/queue/later", b"2")
+    await published(ends.one, ends.queue("later"), b"1")
+    await published(ends.one, ends.queue("later"), b"2")
     inbox = Inbox()
-    await subscribed(ends.two, "/queue/later", inbox)
+    await subscribed(ends.two, ends.queue("later"), inbox)
     assert await inbox.bodies(2) == [b"1", b"2"]
 
 
@@ -283,23 +304,22 @@ async def test_two_subscriptions_with_one_receiver_are_told_apart(ends: Ends) ->
 
 async def test_what_settles_itself_has_no_token(ends: Ends) -> None:
     inbox = Inbox()
-    await subscribed(ends.two, "/queue/auto", inbox)
-    ends.one.publish("/queue/auto", {"ack": "forged"}, b"x")
+    await subscribed(ends.two, ends.queue("auto"), inbox)
+    ends.one.publish(ends.queue("auto"), {"ack": "forged"}, b"x")
     assert (await inbox.next()).ack == ""
 
 
 async def test_a_settled_message_is_gone(ends: Ends) -> None:
-    ends.need("return")
     first, second = Inbox(), Inbox()
-    handle = await subscribed(ends.two, "/queue/held", first, HELD)
+    handle = await subscribed(ends.two, ends.queue("held"), first, HELD)
     for body in (b"1", b"2", b"3"):
-        ends.one.publish("/queue/held", {}, body)
+        ends.one.publish(ends.queue("held"), {}, body)
     one, two, three = [await first.next() for _ in range(3)]
     assert one.ack and "redelivered" not in one.outgoing().tail.decode()
     ends.two.ack(handle, two.ack)
     ends.two.nack(handle, one.ack, requeue=False)
     ends.two.unsubscribe(handle)
-    await subscribed(ends.one, "/queue/held", second, HELD)
+    await subscribed(ends.one, ends.queue("held"), second, HELD)
     again = await second.next()
     assert again.body == three.body
     assert again.headers["redelivered"] == "true"
@@ -308,12 +328,12 @@ async def test_a_settled_message_is_gone(ends: Ends) -> None:
 
 async def test_what_a_consumer_held_when_it_ended_goes_to_another_before_the_rest(ends: Ends) -> None:
     gone, stays = Inbox(), Inbox()
-    await subscribed(ends.one, "/queue/held", gone, Consume("client-individual", prefetch=2))
+    await subscribed(ends.one, ends.queue("held"), gone, Consume("client-individual", prefetch=2))
     for number in range(4):
-        await published(ends.two, "/queue/held", str(number).encode())
+        await published(ends.two, ends.queue("held"), str(number).encode())
     assert await gone.bodies(2) == [b"0", b"1"]
     await ends.one.stop()
-    handle = await subscribed(ends.two, "/queue/held", stays, Consume("client-individual", prefetch=1))
+    handle = await subscribed(ends.two, ends.queue("held"), stays, Consume("client-individual", prefetch=1))
     bodies: list[bytes] = []
     for _ in range(4):
         delivery = await stays.next()
@@ -324,11 +344,11 @@ async def test_what_a_consumer_held_when_it_ended_goes_to_another_before_the_res
 
 async def test_prefetch_bounds_what_is_held(ends: Ends) -> None:
     inbox, fence = Inbox(), Inbox()
-    handle = await subscribed(ends.two, "/queue/held", inbox, Consume("client-individual", prefetch=2))
-    await subscribed(ends.two, "/queue/fence", fence)
+    handle = await subscribed(ends.two, ends.queue("held"), inbox, Consume("client-individual", prefetch=2))
+    await subscribed(ends.two, ends.queue("fence"), fence)
     for number in range(5):
-        ends.one.publish("/queue/held", {}, str(number).encode())
-    ends.one.publish("/queue/fence", {}, b"")
+        ends.one.publish(ends.queue("held"), {}, str(number).encode())
+    ends.one.publish(ends.queue("fence"), {}, b"")
     await fence.next()
     held = [await inbox.next() for _ in range(2)]
     assert inbox.empty
@@ -338,10 +358,11 @@ async def test_prefetch_bounds_what_is_held(ends: Ends) -> None:
 
 
 async def test_a_refused_message_comes_again(ends: Ends) -> None:
+    ends.need("requeue")
     inbox = Inbox()
-    handle = await subscribed(ends.two, "/queue/held", inbox, Consume("client-individual", prefetch=1))
-    ends.one.publish("/queue/held", {"content-type": "text/plain"}, b"1")
-    ends.one.publish("/queue/held", {}, b"2")
+    handle = await subscribed(ends.two, ends.queue("held"), inbox, Consume("client-individual", prefetch=1))
+    ends.one.publish(ends.queue("held"), {"content-type": "text/plain"}, b"1")
+    ends.one.publish(ends.queue("held"), {}, b"2")
     first = await inbox.next()
     ends.two.nack(handle, first.ack)
     again = await inbox.next()
@@ -354,19 +375,20 @@ async def test_a_refused_message_comes_again(ends: Ends) -> None:
 
 async def test_tokens_that_nobody_knows_are_ignored(ends: Ends) -> None:
     inbox = Inbox()
-    handle = await subscribed(ends.two, "/queue/held", inbox, HELD)
-    ends.one.publish("/queue/held", {}, b"1")
+    handle = await subscribed(ends.two, ends.queue("held"), inbox, HELD)
+    ends.one.publish(ends.queue("held"), {}, b"1")
     delivery = await inbox.next()
     ends.two.ack(handle, "nonsense")
     ends.two.nack(handle + 1, delivery.ack)
     ends.two.ack(handle, delivery.ack)
     ends.two.ack(handle, delivery.ack)  # by now
-    await published(ends.one, "/queue/held", b"2")
+    await published(ends.one, ends.queue("held"), b"2")
     assert (await inbox.next()).body == b"2"
     assert inbox.empty
 
 
 async def test_a_consumer_of_a_topic_may_settle_too(ends: Ends) -> None:
+    ends.need("requeue")
     inbox = Inbox()
     handle = await subscribed(ends.two, "/topic/held", inbox, HELD)
     ends.one.publish("/topic/held", {}, b"1")
