@@ -60,7 +60,7 @@ async def test_case_34_without_a_virtual_host_no_connect_has_a_host() -> None:
 
 @pytest.mark.parametrize("ask", ["CONNECT", "SEND"])
 async def test_case_35_without_a_broker_a_client_is_told_and_closed(ask: str) -> None:
-    """CONNECT or SEND to any destination: ERROR, 1002, its connection dropped; nor can we send (per-client)."""
+    """CONNECT or SEND anywhere: ERROR, 1002, its connection dropped; we cannot send (per-client)."""
     async with (
         recording_broker() as broker,
         one_instance(broker_url=broker.url(), relay="per-client") as instance,
