@@ -40,6 +40,9 @@ def run(
         str | None,
         typer.Option(metavar="push|test", help="POST /push, or GET /test?username= of the article."),
     ] = None,
+    confirm: Annotated[
+        bool | None, typer.Option("--confirm", help="Accepted is what the broker has confirmed.")
+    ] = None,
     instances: Annotated[int | None, typer.Option(help="Instances of the local cluster.")] = None,
     strategy: Annotated[
         str | None,
@@ -91,7 +94,7 @@ def run(
 
     wishes: dict[str, Any] = {
         "users": users, "rate": rate, "duration": duration, "ramp": ramp, "drain": drain,
-        "payload_bytes": payload_bytes, "push": push,
+        "payload_bytes": payload_bytes, "push": push, "confirm": confirm,
         "faults": tuple(parse_fault(text) for text in fault or ()) or None,
         "thresholds": tuple(threshold or ()) or None,
     }  # fmt: skip

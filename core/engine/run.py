@@ -211,6 +211,7 @@ class Run:
                     late_after=scenario.late_after,
                     via=scenario.via,
                     push=scenario.push,
+                    confirm=scenario.confirm,
                     test_path=self._info.test_path,
                     record=record,
                 ),

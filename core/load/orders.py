@@ -63,6 +63,7 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
     late_after: float = 5.0
     via: Literal["round-robin", "random"] = "round-robin"
     push: Literal["push", "test"] = "push"
+    confirm: bool = False
     test_path: str = "/test?username={user}"
     record: str = ""
 

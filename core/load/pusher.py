@@ -131,11 +131,13 @@ class Pusher:
         *,
         key: Any = None,
         intended_ns: int = 0,
+        confirm: bool = False,
     ) -> None:
         """Ask ``via`` to push to ``user`` (None: to everybody on the destination).
 
         Returns at once. ``done`` is called exactly once, later, with the answer; it must not
-        raise. ``intended_ns`` is when this was to be sent (now, if left out).
+        raise. ``intended_ns`` is when this was to be sent (now, if left out). With ``confirm`` the
+        instance answers when the broker has the push (``push`` only).
 
         Raises:
             UsageError: no such target.
@@ -153,6 +155,8 @@ class Pusher:
                 fields["user"] = user
             if headers:
                 fields["headers"] = headers
+            if confirm:
+                fields["confirm"] = True
             body = self._encode(fields)
             data = b"%b%d\r\n\r\n%b" % (target.head, len(body), body)
         lane = target.lanes[crc32((user or "").encode()) % len(target.lanes)]

@@ -41,6 +41,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         payload_bytes: Size of a push's payload.
         via: Which instance is asked to push.
         push: ``push`` uses ``POST /push``, ``test`` uses ``GET /test?username=``.
+        confirm: Whether a push counts as accepted only when the broker has confirmed it; ``push`` only.
         faults: What is done to instances while pushing.
         thresholds: Expressions such as ``p99 < 50`` or ``lost == 0``.
     """
@@ -56,6 +57,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     payload_bytes: int = 64
     via: Literal["round-robin", "random"] = "round-robin"
     push: Literal["push", "test"] = "push"
+    confirm: bool = False
     faults: tuple[Fault, ...] = ()
     thresholds: tuple[str, ...] = ()
 
@@ -87,6 +89,8 @@ def scenario_mistakes(scenario: Scenario) -> Iterator[Mistake]:
     elif scenario.destination.startswith("/user/"):
         hint = f"write {scenario.destination.removeprefix('/user')!r}"
         yield Mistake(("destination",), "is given without the '/user' prefix", hint)
+    if scenario.confirm and scenario.push != "push":
+        yield Mistake(("confirm",), "goes with push = \"push\" only", "GET /test cannot ask for it")
     yield from _fault_mistakes(scenario.faults)
     for number, expr in enumerate(scenario.thresholds):
         try:

@@ -56,6 +56,9 @@ REPORT_EVERY: Final = 0.1
 #: Seconds for an answer to a push.
 _PUSH_TIMEOUT: Final = 10.0
 
+#: Status of a push that the instance could not hand on.
+_UNAVAILABLE = 503
+
 
 class Worker:
     """An async context manager that follows orders; leaving it disconnects everybody.
@@ -223,15 +226,18 @@ class Worker:
             payload_for(push_id, begin.payload_bytes),
             {HEADER: push_id},
             self._answered,
-            key=(ledger, push),
+            key=(ledger, push, begin.confirm),
             intended_ns=intended_ns,
+            confirm=begin.confirm,
         )
 
     def _answered(self, answer: PushAnswer) -> None:
-        key: tuple[Ledger, Push] = answer.key
-        ledger, push = key
+        key: tuple[Ledger, Push, bool] = answer.key
+        ledger, push, confirmed = key
         push.sent_ns = answer.sent_ns or push.sent_ns
-        outcome = "unanswered" if answer.verdict == "unknown" else answer.verdict
+        # A broker that went before it confirmed may have had the push all the same: refused, unless it arrives.
+        unknown = answer.verdict == "unknown" or (confirmed and answer.status == _UNAVAILABLE)
+        outcome = "unanswered" if unknown else answer.verdict
         ledger.answered(push, outcome, answer.answered_ns)
 
     # ---- single pushes ------------------------------------------------------------------------
