@@ -235,10 +235,11 @@ class Worker:
         key: tuple[Ledger, Push, bool] = answer.key
         ledger, push, confirmed = key
         push.sent_ns = answer.sent_ns or push.sent_ns
-        # A broker that went before it confirmed may have had the push all the same: refused, unless it arrives.
-        unknown = answer.verdict == "unknown" or (confirmed and answer.status == _UNAVAILABLE)
-        outcome = "unanswered" if unknown else answer.verdict
-        ledger.answered(push, outcome, answer.answered_ns)
+        # A broker that went before it confirmed may have the push all the same: refused, unless it arrives.
+        if answer.verdict == "unknown" or (confirmed and answer.status == _UNAVAILABLE):
+            ledger.answered(push, "unanswered", answer.answered_ns)
+        else:
+            ledger.answered(push, answer.verdict, answer.answered_ns)
 
     # ---- single pushes ------------------------------------------------------------------------
 
