@@ -10,6 +10,7 @@
     ├── TargetUnreachable          nobody answers at the address (exit 20)
     │   └── HandshakeRefused       somebody answers, but not with a WebSocket; status and body
     ├── BrokerUnavailable          the broker connection is down; the push was refused
+    │   └── BrokerRefused          the broker is there and refuses this; asking again is of no use
     ├── ServerError                a STOMP server answered ERROR; its words and body
     ├── ConnectionClosed           the peer or the network ended the connection
     └── ProtocolError
@@ -138,7 +139,20 @@ class HandshakeRefused(TargetUnreachable):
 
 
 class BrokerUnavailable(PushscopeError):
-    """The broker connection is down; what was to be sent has been refused."""
+    """The broker connection is down; what was to be sent has been refused.
+
+    ``title`` is the short message of the ERROR for the client who asked.
+    """
+
+    title = "Broker not available."
+
+
+class BrokerRefused(BrokerUnavailable):
+    """The broker is there and refuses this destination or message; asking again is of no use."""
+
+    def __init__(self, message: str, *, title: str, tried: str = "", hint: str = "") -> None:
+        super().__init__(message, tried=tried, hint=hint)
+        self.title = title
 
 
 class ServerError(PushscopeError):

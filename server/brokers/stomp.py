@@ -1,7 +1,8 @@
 """The relay to a STOMP broker: one TCP connection for everything (topics are multiplexed).
 
 The same code talks to the embedded broker and to any other STOMP broker. After a loss it
-reconnects with growing, jittered pauses and makes all subscriptions again.
+reconnects with growing, jittered pauses, to the broker's next node if it has several, and makes all
+subscriptions again.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import asyncio
 import functools
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from core.errors import BrokerUnavailable, PushscopeError
+from core.errors import BrokerRefused, BrokerUnavailable
 from core.protocol import (
     ClientEvent,
     Connected,
@@ -28,15 +30,20 @@ from core.protocol import (
 
 from .addresses import parse_stomp_url
 from .base import AUTO, Availability, Consume, Deliver, Settled
-from .delivery import Delivery, ParsedDelivery
+from .delivery import ParsedDelivery
+from .dialing import dial, tls_context, trouble_of
 from .message import NOT_FORWARDED
 from .own_connections import OwnConnections
+from .refusals import names_of, refusal_of, subject_of
+from .stomp_answers import Answers
 from .stomp_link import DEFAULT_BACKLOG_LIMIT, StompLink
+from .stomp_subscriptions import Subscription, Subscriptions
 
 logger = logging.getLogger("pushscope.server.broker")
 
-#: Which header bounds what a consumer holds, by what the broker calls itself; else RabbitMQ's.
-_PREFETCH: Final = {"ActiveMQ": "activemq.prefetchSize"}
+#: How long nobody may send to what made the broker close everybody's connection.
+_BANNED_S: Final = 30.0
+_MOST_KNOWN: Final = 4096
 
 
 class RelayTimes(msgspec.Struct, frozen=True):
@@ -44,28 +51,17 @@ class RelayTimes(msgspec.Struct, frozen=True):
 
     Attributes:
         heartbeat_ms: (we can send, we want), as STOMP's ``heart-beat``.
-        connect_s: For TCP and CONNECTED together.
+        connect_s: For TCP, TLS and CONNECTED together.
+        answer_s: A broker that answers nothing for so long, although it owes answers, is given up.
         first_pause_s: Before the first reconnection; doubles from then on.
         longest_pause_s: At most that long.
     """
 
     heartbeat_ms: tuple[int, int] = (10_000, 10_000)
     connect_s: float = 5.0
+    answer_s: float = 30.0
     first_pause_s: float = 0.05
     longest_pause_s: float = 1.0
-
-
-class _Subscription(msgspec.Struct):
-    """A subscription as it is to be; ``ready`` is None once it has been told.
-
-    ``held`` are the tokens of messages that this connection delivered and that are not settled.
-    """
-
-    destination: str
-    deliver: Deliver
-    ready: Settled | None
-    consume: Consume
-    held: set[str]
 
 
 class StompBroker:
@@ -83,8 +79,11 @@ class StompBroker:
             StompBroker, url, times=times, backlog_limit=backlog_limit, own_connections=False
         )
         self._own = OwnConnections(make) if own_connections else None
-        self._address = parse_stomp_url(url)
-        self.url = self._address.public_url
+        address = parse_stomp_url(url)
+        self._context = tls_context(address.tls)
+        self._nodes = deque(address.nodes)
+        #: Without its password; of several nodes the one in use, or tried last.
+        self.url = self._nodes[0].public_url
         self.available = False
         self.reason = "not connected yet"
         #: What the broker calls itself.
@@ -93,10 +92,12 @@ class StompBroker:
         self._backlog_limit = backlog_limit
         self._on_availability: Availability | None = None
         self._link: StompLink | None = None
+        self._answers: Answers | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
-        self._subscriptions: dict[str, _Subscription] = {}
-        self._receipts: dict[str, Settled] = {}
+        self._subscriptions = Subscriptions()
+        self._known: set[str] = set()
+        self._banned: dict[str, BrokerRefused] = {}
         self._count = 0
 
     async def start(self, on_availability: Availability) -> None:
@@ -123,17 +124,14 @@ class StompBroker:
             except TimeoutError:
                 self._link.abort("stopped")
         self._lost("stopped")
-        gone = BrokerUnavailable("the broker connection was stopped")
-        for subscription in self._subscriptions.values():
-            _settle(subscription, gone)
-        self._subscriptions.clear()
+        self._subscriptions.give_up(BrokerUnavailable("the broker connection was stopped"))
 
     def publish(
         self, destination: str, headers: Mapping[str, str], body: bytes, done: Settled | None = None
     ) -> None:
         """SEND; ``done`` comes with the broker's RECEIPT."""
         link = self._link
-        if link is None or not self.available:
+        if link is None or not self.available or self._answers is None:
             raise BrokerUnavailable(
                 f"the broker at {self.url} is not available: {self.reason}", tried=f"SEND to {destination}"
             )
@@ -142,12 +140,15 @@ class StompBroker:
                 f"the broker at {self.url} does not read: {link.backlog} bytes wait for it",
                 tried=f"SEND to {destination}",
             )
+        if destination not in self._known:
+            self._check(destination)
         if not NOT_FORWARDED.isdisjoint(headers):
             headers = {name: value for name, value in headers.items() if name not in NOT_FORWARDED}
         if done is None:
             link.write(encode("SEND", {"destination": destination, **headers}, body))
         else:
-            link.write(link.session.send(destination, body, headers, receipt=self._ask_receipt(done)))
+            receipt = self._answers.publish(destination, done)
+            link.write(link.session.send(destination, body, headers, receipt=receipt))
 
     def subscribe(
         self, destination: str, deliver: Deliver, ready: Settled | None = None, consume: Consume = AUTO
@@ -159,21 +160,17 @@ class StompBroker:
         if self._own is not None and consume.ack != "auto" and not self.server.startswith("Pushscope/"):
             self._own.open(handle, destination, deliver, ready, consume)
             return handle
-        subscription = _Subscription(destination, deliver, ready, consume, set())
-        self._subscriptions[str(handle)] = subscription
-        if self.available and self._link is not None:
-            self._subscribe(self._link, str(handle), subscription)
+        subscription = Subscription(destination, deliver, ready, consume)
+        if (banned := self._banned_by(destination)) is not None:
+            asyncio.get_running_loop().call_soon(subscription.settle, banned)
+        else:
+            self._subscriptions.add(str(handle), subscription)
         return handle
 
     def unsubscribe(self, handle: int) -> None:
         """UNSUBSCRIBE if we are subscribed."""
-        if self._own is not None and self._own.close(handle):
-            return
-        if self._subscriptions.pop(str(handle), None) is None:
-            return
-        self._receipts.pop(f"s{handle}", None)
-        if self.available and self._link is not None:
-            self._link.write(self._link.session.unsubscribe(str(handle)))
+        if self._own is None or not self._own.close(handle):
+            self._subscriptions.remove(str(handle))
 
     def ack(self, handle: int, token: str) -> None:
         """ACK, if the message came over this connection."""
@@ -196,37 +193,59 @@ class StompBroker:
             headers = {"message-id": token, "subscription": str(handle), **headers}
         self._link.write(encode(command, headers))
 
+    def _check(self, destination: str) -> None:
+        """Refuse what the broker would refuse, and remember what it would not.
+
+        Raises:
+            BrokerRefused: Nothing was sent.
+        """
+        refused = self._banned_by(destination) or refusal_of(self.server, destination, "SEND")
+        if refused is not None:
+            raise refused
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        if not self._banned:
+            self._known.add(destination)
+
+    def _banned_by(self, destination: str) -> BrokerRefused | None:
+        if not self._banned:
+            return None
+        return next((self._banned[name] for name in names_of(destination) if name in self._banned), None)
+
     # connection -----------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        pause = self._times.first_pause_s
+        loop, first = asyncio.get_running_loop(), self._times.first_pause_s
+        pause, tried = first, 0
         while True:
+            begun = loop.time()
             if await self._connect():
-                pause = self._times.first_pause_s
+                tried = 0
                 await self._ended.wait()
+                if loop.time() - begun > self._times.longest_pause_s:  # else it comes and goes
+                    pause = first
+            tried += 1
+            self._nodes.rotate(-1)
+            self.url = self._nodes[0].public_url
+            if tried % len(self._nodes):
+                continue  # the next node at once
             # Jitter, so that the instances of a cluster do not all come at once.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, self._times.longest_pause_s)
 
     async def _connect(self) -> bool:
         self._ended.clear()
-        address = self._address
+        node = self._nodes[0]
         connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._times.connect_s):
-                _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: StompLink(
-                        self._deliver, lambda events: self._take(events, connected), self._lost
-                    ),
-                    address.host,
-                    address.port,
-                )
+                link = await dial(node, self._context, functools.partial(self._new_link, connected))
                 self._link = link
                 link.write(
                     link.session.connect(
-                        address.virtual_host,
-                        login=address.login,
-                        passcode=address.passcode,
+                        node.virtual_host,
+                        login=node.login,
+                        passcode=node.passcode,
                         heartbeat=self._times.heartbeat_ms,
                     )
                 )
@@ -239,19 +258,38 @@ class StompBroker:
         except TimeoutError:
             self._trouble(f"no answer within {self._times.connect_s:g} s")
         except OSError as error:
-            self._trouble(error.strerror or str(error))
+            self._trouble(trouble_of(error, node))
         if self._link is not None:
             self._link.abort(self.reason)
         return False
 
+    def _new_link(self, connected: asyncio.Future[None]) -> StompLink:
+        return StompLink(
+            self._subscriptions.deliver, lambda events: self._take(events, connected), self._lost
+        )
+
     def _lost(self, why: str) -> None:
         self._link = None
         self._ended.set()
+        answers, self._answers = self._answers, None
+        if answers is not None and answers.trouble is not None:
+            why = str(answers.trouble)
         self._trouble(why)
-        receipts, self._receipts = self._receipts, {}
-        error = BrokerUnavailable(f"the broker connection ended before the broker confirmed: {why}")
-        for done in receipts.values():
-            done(error)
+        if answers is not None:
+            gone = f"the broker connection ended before the broker confirmed: {why}"
+            ended = answers.end(BrokerUnavailable(gone))
+            if ended.error is not None:
+                self._ban(ended.error)
+            self._subscriptions.lost(ended, why)
+
+    def _ban(self, error: BrokerRefused) -> None:
+        """Remember what the broker closed the connection over, or a client could do it again and again."""
+        subject = subject_of(str(error))
+        if not subject:
+            return
+        self._known.clear()
+        self._banned[subject] = error
+        asyncio.get_running_loop().call_later(_BANNED_S, self._banned.pop, subject, None)
 
     def _trouble(self, why: str) -> None:
         was = self.available
@@ -263,22 +301,11 @@ class StompBroker:
 
     # what the broker says -------------------------------------------------------------------
 
-    def _deliver(self, id: str, delivery: Delivery) -> None:
-        subscription = self._subscriptions.get(id)
-        if subscription is None:
-            return
-        if subscription.consume.ack != "auto":
-            headers = delivery.headers
-            token = headers.get("ack") or headers["message-id"]
-            subscription.held.add(token)
-            delivery = ParsedDelivery(headers, delivery.body, token)
-        subscription.deliver(delivery)
-
     def _take(self, events: list[ClientEvent], connected: asyncio.Future[None]) -> None:
         for event in events:
             match event:
                 case Message():
-                    self._deliver(event.subscription, ParsedDelivery.of(event.frame))
+                    self._subscriptions.deliver(event.subscription, ParsedDelivery.of(event.frame))
                 case Connected():
                     self._connected(event)
                     if not connected.done():
@@ -288,10 +315,8 @@ class StompBroker:
 
     def _take_answer(self, event: ClientEvent) -> None:
         match event:
-            case ReceiptReceived():
-                done = self._receipts.pop(event.receipt_id, None)
-                if done is not None:
-                    done(None)
+            case ReceiptReceived() if self._answers is not None:
+                self._answers.receipt(event.receipt_id)
             case ErrorReceived():
                 self._refused(event)
             case Malformed():
@@ -305,10 +330,14 @@ class StompBroker:
         if link is None:
             return
         self.server = event.server or ""
+        self._known.clear()
         link.beat()
+        self._answers = Answers(
+            self._subscriptions.confirmed, self._subscriptions.refused, functools.partial(_fence, link)
+        )
+        link.watch(self._answers, self._times.answer_s)
         self.available, self.reason = True, ""
-        for id, subscription in self._subscriptions.items():
-            self._subscribe(link, id, subscription)
+        self._subscriptions.connected(link, self._answers, self.server)
         logger.info(
             "broker %s connected: %s, %d subscriptions", self.url, self.server, len(self._subscriptions)
         )
@@ -316,49 +345,20 @@ class StompBroker:
             self._on_availability(True, "")
 
     def _refused(self, event: ErrorReceived) -> None:
-        detail = event.body.decode("utf-8", "replace").strip()
-        text = f"{event.message}: {detail}" if detail else event.message
-        logger.error("broker %s answered ERROR: %s", self.url, text)
-        self.reason = text
-        # Never ask again for what the broker refuses, or every reconnection would fail the same way.
-        for id, subscription in list(self._subscriptions.items()):
-            if subscription.ready is None:
-                continue
-            _, _, name = subscription.destination.rpartition("/topic")
-            if event.receipt_id == f"s{id}" or (name and name in detail):
-                del self._subscriptions[id]
-                self._receipts.pop(f"s{id}", None)
-                _settle(subscription, BrokerUnavailable(text))
-
-    def _subscribe(self, link: StompLink, id: str, subscription: _Subscription) -> None:
-        receipt = None
-        if subscription.ready is not None:
-            receipt = f"s{id}"
-            self._receipts[receipt] = _subscribed(subscription)
-        consume, headers = subscription.consume, dict(subscription.consume.headers)
-        if consume.prefetch:
-            headers[_PREFETCH.get(self.server.partition("/")[0], "prefetch-count")] = str(consume.prefetch)
-        subscription.held.clear()  # what another connection delivered cannot be settled on this one
-        link.write(
-            link.session.subscribe(id, subscription.destination, consume.ack, headers, receipt=receipt)
-        )
-
-    def _ask_receipt(self, done: Settled) -> str:
-        self._count += 1
-        receipt = f"p{self._count}"
-        self._receipts[receipt] = done
-        return receipt
+        if self._answers is None:  # instead of CONNECTED; RabbitMQ waits for another CONNECT then
+            detail = event.body.decode("utf-8", "replace").strip()
+            if self._link is not None:
+                self._link.abort(f"{event.message}: {detail}"[:2000] if detail else event.message)
+            return
+        cancelled = self._subscriptions.get(event.frame.headers.get("subscription", ""))
+        if cancelled is not None and self._link is not None:
+            # RabbitMQ makes a deleted queue again for a new connection only.
+            self._link.abort(f"the broker ended the subscription to {cancelled.destination}")
+            return
+        logger.error("broker %s answered ERROR: %s", self.url, self._answers.error(event))
 
 
-def _subscribed(subscription: _Subscription) -> Callable[[PushscopeError | None], None]:
-    def done(error: PushscopeError | None) -> None:
-        if error is None:  # a loss postpones it: the subscription is made again
-            _settle(subscription, None)
-
-    return done
-
-
-def _settle(subscription: _Subscription, error: BrokerUnavailable | None) -> None:
-    ready, subscription.ready = subscription.ready, None
-    if ready is not None:
-        ready(error)
+def _fence(link: StompLink, receipt: str) -> None:
+    """Ask for a receipt that always comes, with a transaction that does nothing."""
+    link.write(link.session.begin(receipt, receipt=receipt))
+    link.write(link.session.abort(receipt))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Protocol, cast
 
 from core.errors import HeartbeatLost
 from core.protocol import BROKER_LIMITS, ClientEvent, ClientSession
@@ -13,6 +13,17 @@ from .delivery import Delivery, pass_messages
 
 #: Bytes that may wait for a broker that does not read; over it publishing is refused.
 DEFAULT_BACKLOG_LIMIT = 16 * 1024 * 1024
+
+
+class Owed(Protocol):
+    """What the broker has to answer: whether it does, and how many answers came."""
+
+    count: int
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer is missing."""
+        ...
 
 
 class StompLink(asyncio.Protocol):
@@ -42,6 +53,7 @@ class StompLink(asyncio.Protocol):
         self._scheduled = False
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._between = True  # nothing of a frame waits for its rest
         self._why = ""
 
@@ -59,6 +71,24 @@ class StompLink(asyncio.Protocol):
         deadline = self.session.next_deadline()
         if deadline is not None and self._transport is not None:
             self._timer = self._loop.call_at(deadline, self._tick)
+
+    def soon(self, call: Callable[..., None], *arguments: object) -> None:
+        """Call back from the loop, unless the connection has ended by then."""
+        self._loop.call_soon(lambda: call(*arguments) if self._transport is not None else None)
+
+    def watch(self, owed: Owed, patience_s: float) -> None:
+        """Cut the connection if the broker owes answers for so long and gives none; after CONNECTED."""
+
+        def look(count: int, waited: bool) -> None:
+            if waited and owed.waiting and owed.count == count:
+                self.abort(f"the broker answered nothing for {patience_s:g} s")
+            else:
+                again(owed.count, owed.waiting)
+
+        def again(count: int, waited: bool) -> None:
+            self._watch = self._loop.call_later(patience_s, look, count, waited)
+
+        again(owed.count, False)
 
     def close(self, why: str) -> None:
         """Flush and close."""
@@ -105,8 +135,9 @@ class StompLink(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """TCP has ended."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
         self._transport = None
         self._pending.clear()
         self._on_end(self._why or (str(exc) if exc else "the broker closed the connection"))
