@@ -82,7 +82,8 @@ class AmqpBroker:
         task, self._task = self._task, None
         if task is None:
             return
-        if self.available and self._connection is not None:
+        if self._connection is not None:
+            self._connection.link.expect_end("stopped")
             self._connection.link.flush()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -182,7 +183,7 @@ class AmqpBroker:
         )
         self._connection = connection
         topology = Topology(connection)
-        publisher = Publisher(connection, topology, address.login)
+        publisher = Publisher(connection, address.login)
         await topology.open()
         await publisher.open()
         queue = await connection.declare_own_queue()

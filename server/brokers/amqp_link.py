@@ -86,6 +86,10 @@ class AmqpLink(asyncio.StreamReaderProtocol):
         waiting = self._transport.get_write_buffer_size() if self._transport is not None else 0
         return waiting + self._pending_bytes
 
+    def expect_end(self, why: str) -> None:
+        """Say why it will end, before somebody ends it."""
+        self._why = self._why or why
+
     def abort(self, why: str) -> None:
         """Cut the connection."""
         self._why = self._why or why

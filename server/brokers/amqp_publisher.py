@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
 from typing import Final
 
@@ -78,34 +79,47 @@ class _Target(msgspec.Struct):
     #: The Basic.Publish frame, for the outlet that it is published through.
     method: bytes
     shared: bool
-    declared: bool
-    #: What waits for the declaration; None when it is not under way.
-    held: list[tuple[bytes, bytes, Settled | None]] | None = None
+    #: Whether its queue is there; always, if it needs none.
+    ready: bool
+    asked: bool = False
     refusal: str = ""
     refused_until: float = 0.0
 
 
+class _Held(msgspec.Struct):
+    """A message that waits for its queue, or behind one that does."""
+
+    target: _Target
+    content: bytes
+    body: bytes
+    done: Settled | None
+
+
 class Publisher:
     """Publishes on one connection.
+
+    What is published to a queue that does not exist is lost, so a queue is declared before its first
+    message; all that is published until it is there waits in line, in order.
 
     Named exchanges have a channel of their own: RabbitMQ closes the channel over one that does not
     exist, and everybody else's messages go through the other.
 
     Args:
         connection: Where.
-        topology: Declares queues.
         login: Who is connected.
     """
 
-    def __init__(self, connection: AmqpConnection, topology: Topology, login: str) -> None:
+    def __init__(self, connection: AmqpConnection, login: str) -> None:
         self._connection = connection
-        self._topology = topology
+        # Of its own: hundreds of bindings may wait on the other.
+        self._declarations = Topology(connection)
         self._login = login
         self._loop = asyncio.get_running_loop()
         self._main: Outlet | None = None
         self._named: Outlet | None = None
         self._why = "not connected yet"
         self._targets: dict[str, _Target] = {}
+        self._held: deque[_Held] = deque()
 
     async def open(self) -> None:
         """Open the channels.
@@ -113,6 +127,7 @@ class Publisher:
         Raises:
             BrokerUnavailable: The connection has ended.
         """
+        await self._declarations.open()
         self._main = await self._outlet()
         self._named = await self._outlet()
 
@@ -130,65 +145,69 @@ class Publisher:
         content = encode_content(headers, len(body), self._login)
         if len(content) > _LARGEST_HEAD:
             raise BrokerUnavailable("the headers are larger than a frame of AMQP")
-        if not target.declared:
-            self._hold(target, content, body, done)
-            return
         outlet = self._main if target.shared else self._named
         if outlet is None:
             raise BrokerUnavailable(f"the broker closed the channel: {self._why}")
-        outlet.send(target.method, content, body, done)
+        if target.ready and not self._held:
+            outlet.send(target.method, content, body, done)
+        else:
+            self._hold(_Held(target, content, body, done))
 
     def end(self, error: BrokerUnavailable) -> None:
         """The connection has ended: nothing that waits will be sent."""
-        for target in self._targets.values():
-            for _, _, done in target.held or ():
-                if done is not None:
-                    done(error)
-        self._targets.clear()
+        held, self._held = self._held, deque()
+        for message in held:
+            if message.done is not None:
+                message.done(error)
 
     def _resolve(self, destination: str) -> _Target:
         address = address_of(destination)
         shared = address.is_topic or not address.exchange
+        if len(self._targets) >= _REMEMBERED:
+            for name in list(self._targets)[: _REMEMBERED // 2]:
+                del self._targets[name]
         outlet = self._main if shared else self._named
         if outlet is None:
             raise BrokerUnavailable(f"the broker closed the channel: {self._why}")
-        if len(self._targets) >= _REMEMBERED:
-            for name, each in list(self._targets.items())[: _REMEMBERED // 2]:
-                if each.held is None:
-                    del self._targets[name]
         method = publish_method(outlet.number, address.exchange, address.key)
         target = self._targets[destination] = _Target(address, method, shared, not address.declare)
         return target
 
     # queues ---------------------------------------------------------------------------------
 
-    def _hold(self, target: _Target, content: bytes, body: bytes, done: Settled | None) -> None:
-        """Keep a message until its queue is there: what is published to no queue is lost."""
-        if target.held is None:
+    def _hold(self, message: _Held) -> None:
+        target = message.target
+        if len(self._held) >= _MOST_HELD:
+            raise BrokerUnavailable(
+                f"too many messages wait for the queue {self._held[0].target.address.key!r}"
+            )
+        if not target.ready and not target.asked:
             if self._loop.time() < target.refused_until:
                 raise BrokerUnavailable(target.refusal)
-            target.held = []
+            target.asked, target.refusal = True, ""
             declare = commands.Queue.Declare(queue=target.address.key, durable=True)
-            self._topology.ask(declare, lambda why: self._declared(target, why))
-        if len(target.held) >= _MOST_HELD:
-            raise BrokerUnavailable(f"too many messages wait for the queue {target.address.key!r}")
-        target.held.append((content, body, done))
+            self._declarations.ask(declare, lambda why: self._declared(target, why))
+        self._held.append(message)
 
     def _declared(self, target: _Target, why: str) -> None:
-        held, target.held = target.held or [], None
-        if not why and self._main is None:
-            why = f"the broker closed the channel: {self._why}"
-        if why or self._main is None:
+        target.asked = False
+        if why:
             target.refusal, target.refused_until = why, self._loop.time() + _REFUSED_S
             logger.error("the broker refuses the queue %r: %s", target.address.key, why)
-            error = BrokerUnavailable(why)
-            for _, _, done in held:
-                if done is not None:
-                    done(error)
-            return
-        target.declared = True
-        for content, body, done in held:
-            self._main.send(target.method, content, body, done)
+        else:
+            target.ready = True
+        held = self._held
+        while held and (held[0].target.ready or held[0].target.refusal):
+            self._release(held.popleft())
+
+    def _release(self, message: _Held) -> None:
+        target = message.target
+        outlet = self._main if target.shared else self._named
+        why = target.refusal if not target.ready else ""
+        if outlet is not None and not why:
+            outlet.send(target.method, message.content, message.body, message.done)
+        elif message.done is not None:
+            message.done(BrokerUnavailable(why or f"the broker closed the channel: {self._why}"))
 
     # channels -------------------------------------------------------------------------------
 
@@ -215,15 +234,15 @@ class Publisher:
         except BrokerUnavailable as error:
             logger.warning("no new channel for publishing: %s", error)
             return
-        # The frames made for the other channel have its number.
-        for name, target in list(self._targets.items()):
+        # Frames that were made for the other channel have its number.
+        for target in {id(each): each for each in (*self._targets.values(), *self._waiting())}.values():
             if target.shared == shared:
-                if target.held is None:
-                    del self._targets[name]
-                else:
-                    address = target.address
-                    target.method = publish_method(outlet.number, address.exchange, address.key)
+                address = target.address
+                target.method = publish_method(outlet.number, address.exchange, address.key)
         if shared:
             self._main = outlet
         else:
             self._named = outlet
+
+    def _waiting(self) -> Iterator[_Target]:
+        return (message.target for message in self._held)

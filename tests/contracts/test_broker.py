@@ -117,6 +117,11 @@ async def _rabbitmq_stomp(request: pytest.FixtureRequest, stack: AsyncExitStack)
     return broker_for(host.stomp_url), broker_for(host.stomp_url)
 
 
+async def _rabbitmq_amqp(request: pytest.FixtureRequest, stack: AsyncExitStack) -> tuple[Broker, Broker]:
+    host: VirtualHost = request.getfixturevalue("rabbitmq")
+    return broker_for(host.amqp_url), broker_for(host.amqp_url)
+
+
 async def _activemq(request: pytest.FixtureRequest, stack: AsyncExitStack) -> tuple[Broker, Broker]:
     broker: ActiveMq = request.getfixturevalue("activemq")
     return broker_for(broker.url), broker_for(broker.url)
@@ -127,6 +132,9 @@ KINDS = {
     "memory": Kind(_memory),
     "embedded": Kind(_embedded),
     "rabbitmq-stomp": Kind(_rabbitmq_stomp),
+    "rabbitmq-amqp": Kind(
+        _rabbitmq_amqp, {"order": "RabbitMQ keeps the order of each queue, and topics share one; not across"}
+    ),
     "activemq-stomp": Kind(
         _activemq,
         {
@@ -270,13 +278,21 @@ async def test_nothing_is_delivered_after_unsubscribe(ends: Ends) -> None:
 async def test_callbacks_never_come_from_inside_the_call(ends: Ends) -> None:
     inside = True
     seen: list[bool] = []
-    arrived = asyncio.Event()
+    subscribed, arrived = asyncio.Event(), asyncio.Event()
 
     def deliver(frame: Delivery) -> None:
         seen.append(inside)
         arrived.set()
 
-    ends.one.subscribe("/topic/a", deliver, lambda error: seen.append(inside))
+    def ready(error: BrokerUnavailable | None) -> None:
+        seen.append(inside)
+        subscribed.set()
+
+    ends.one.subscribe("/topic/a", deliver, ready)
+    inside = False
+    async with asyncio.timeout(PATIENCE):
+        await subscribed.wait()  # a message published before may be missed
+    inside = True
     ends.one.publish("/topic/a", {}, b"x", lambda error: seen.append(inside))
     inside = False
     async with asyncio.timeout(PATIENCE):
