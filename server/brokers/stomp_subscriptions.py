@@ -7,6 +7,7 @@ asked for again; else it would cut everybody's connection for ever.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,8 @@ from .delivery import Delivery, ParsedDelivery
 from .refusals import refusal_of
 from .stomp_answers import Answers, Ended
 from .stomp_link import StompLink
+
+logger = logging.getLogger("pushscope.server.broker")
 
 #: Which header bounds what a consumer holds, by what the broker calls itself; else RabbitMQ's.
 _PREFETCH: Final = {"ActiveMQ": "activemq.prefetchSize"}
@@ -116,8 +119,13 @@ class Subscriptions:
         """The broker does not make one; it is not asked again."""
         subscription = self._all.pop(id, None)
         self._answered(id)
-        if subscription is not None:
-            subscription.settle(error)
+        if subscription is None:
+            return
+        if subscription.ready is None:  # it was there before; nobody waits for this
+            logger.error(
+                "the broker does not renew the subscription to %s: %s", subscription.destination, error
+            )
+        subscription.settle(error)
 
     def lost(self, ended: Ended, why: str) -> None:
         """The connection has ended; what it left open is under suspicion from now on."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused, BrokerUnavailable
 
 from ..access import AccessRule, is_loopback
 from ..users.pushes import BadPush, PushAnswer, Pushes, decode_push
@@ -223,7 +223,7 @@ def _accepted(answer: PushAnswer) -> Answer:
 
 def _unavailable(error: BrokerUnavailable) -> Answer:
     extra = {"hint": error.hint} if error.hint else {}
-    return _failed(503, str(error), **extra)
+    return _failed(400 if isinstance(error, BrokerRefused) else 503, str(error), **extra)
 
 
 async def _send_answer(send: Callable[[dict[str, Any]], Awaitable[None]], answer: Answer) -> None:

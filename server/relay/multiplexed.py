@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.errors import BrokerUnavailable, CloseCode
+from core.errors import BrokerRefused, BrokerUnavailable, CloseCode
 from core.protocol import Connect, Send, Subscribe, Unsubscribe
 
 from ..brokers.base import Broker, Settled
@@ -12,7 +12,7 @@ from ..sessions.acknowledgements import Acknowledgements
 from ..sessions.outbox import Outbox
 from ..sessions.session import Session
 from ..sessions.subscription import Kind, Subscription
-from ..sessions.topics import TopicRelay, unheard
+from ..sessions.topics import TopicRelay
 from ..users.local_delivery import LocalDelivery, UserMessage
 from ..users.peers import PeerSync
 from ..users.registry import UserRegistry
@@ -113,8 +113,6 @@ class MultiplexedRelay:
 
     def _when_ready(self, session: Session, event: Subscribe, *, is_user: bool) -> Settled:
         receipt = event.receipt
-        if receipt is None and not session.closed:
-            return unheard
 
         def known() -> None:
             self._receipt(session, receipt)
@@ -123,8 +121,10 @@ class MultiplexedRelay:
             if session.closed:
                 return
             if error is not None:
-                self._fail(session, "The broker refused the subscription", error, receipt)
-            elif is_user and self._sync is not None:
+                refused = isinstance(error, BrokerRefused)
+                title = error.title if refused else "The broker refused the subscription"
+                self._fail(session, title, error, receipt)
+            elif is_user and receipt is not None and self._sync is not None:
                 self._sync.when_known(session.joined_seq, known)
             else:
                 known()
@@ -141,7 +141,7 @@ class MultiplexedRelay:
             if error is None:
                 self._receipt(session, receipt)
             else:
-                self._fail(session, "Broker not available.", error, receipt)
+                self._fail(session, error.title, error, receipt)
 
         return done
 

@@ -46,6 +46,9 @@ from .timers import SessionWheel
 
 logger = logging.getLogger("pushscope.server")
 
+#: Takes a frame of a client.
+Take = Callable[[Session, ServerEvent], None]
+
 SERVER_NAME = "Pushscope/0.1"
 _LONGEST_USER = 256
 
@@ -81,6 +84,8 @@ class Router:
         self.relay: Relay
         self.sends: ClientSends
         self.subscriptions: ClientSubscriptions
+        #: Takes each frame: :meth:`perform`, or interceptors, who let it go there or not.
+        self.take: Take = self.perform
         #: Takes what clients say while the broker is away, if that ends them; usually None.
         self.without_broker: Callable[[Session, Sequence[ServerEvent]], None] | None = None
 
@@ -115,7 +120,7 @@ class Router:
             self.without_broker(session, events)
             return
         for event in events:
-            self._attempt(session, event)
+            self.attempt(session, event, self.take)
             if session.closed:
                 return
 
@@ -222,14 +227,14 @@ class Router:
 
     # frames ---------------------------------------------------------------------------------
 
-    def _attempt(self, session: Session, event: ServerEvent) -> None:
-        """Do what a frame means, or end its session: nobody else is to notice, whatever happens."""
+    def attempt(self, session: Session, event: ServerEvent, take: Take) -> None:
+        """Have a frame taken, or end its session: nobody else is to notice, whatever happens."""
         try:
-            self._take(session, event)
+            take(session, event)
         except Refusal as refusal:
             self._refuse(session, event, str(refusal), refusal.detail)
         except BrokerUnavailable as error:
-            self._refuse(session, event, "Broker not available.", str(error))
+            self._refuse(session, event, error.title, str(error))
         except LocalProtocolError as error:
             self._refuse(session, event, str(error), "")
         except Exception:
@@ -237,7 +242,13 @@ class Router:
             logger.exception("session %s of %r: a frame failed", session.id, session.user)
             self.close(session, CloseCode.INTERNAL_ERROR, "internal error")
 
-    def _take(self, session: Session, event: ServerEvent) -> None:
+    def perform(self, session: Session, event: ServerEvent) -> None:
+        """Do what a frame means.
+
+        Raises:
+            Refusal: It is not for clients, or nobody serves it.
+            BrokerUnavailable: The broker is needed and away.
+        """
         match event:
             case Send():
                 self.sends.send(session, event)
@@ -263,7 +274,7 @@ class Router:
     ) -> None:
         match event:
             case Connect():
-                self._connect(session, event)
+                self.connect(session, event, self.user_of(session, event))
                 return
             case _ if self.relay.forward(session, event):
                 return
@@ -279,14 +290,22 @@ class Router:
         if receipt is not None:
             self.outbox.put(session, session.protocol.receipt(receipt))
 
-    def _connect(self, session: Session, event: Connect) -> None:
+    def user_of(self, session: Session, event: Connect) -> str:
+        """Who a client is, from its handshake or its CONNECT; "" for nobody."""
+        # A name that the host of a mounted endpoint gave is final, also "" for nobody.
+        if session.handshake_user is not None:
+            return session.handshake_user
+        return event.login or self._settings.default_user
+
+    def connect(self, session: Session, event: Connect, user: str) -> None:
+        """Let a client in as a user.
+
+        Raises:
+            Refusal: There are too many clients, or the name cannot be used.
+        """
         if 0 < self._settings.max_sessions < len(self._hub.sessions):  # it came by SockJS
             self._counters.turned_away += 1
             raise Refusal("too many clients", "Come again later, or to another instance.")
-        # A name that the host of a mounted endpoint gave is final, also "" for nobody.
-        user = session.handshake_user
-        if user is None:
-            user = event.login or self._settings.default_user
         if "%2F" in user or len(user) > _LONGEST_USER or not user.isprintable():
             raise Refusal(
                 "the user name cannot be used", "It must be printable, without %2F, at most 256 long."

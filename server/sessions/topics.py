@@ -48,6 +48,8 @@ class _Entry:
     def ready(self, error: BrokerUnavailable | None) -> None:
         """The broker confirmed the subscription, or refused it."""
         waiting, self.waiting = self.waiting or [], None
+        if error is not None:
+            self._relay.forget(self._topic.destination, self)
         for call in waiting:
             call(error)
 
@@ -87,6 +89,11 @@ class TopicRelay:
             if entry is not None:
                 self._broker.unsubscribe(entry.handle)
 
+    def forget(self, destination: str, entry: _Entry) -> None:
+        """The broker refused a topic: who asks for it next asks the broker again."""
+        if self._entries.get(destination) is entry:
+            del self._entries[destination]
+
     def consume(self, session: Session, subscription: str, destination: str, ready: Settled) -> int:
         """Make a client's queue subscription a consumer of its own; returns the broker's handle."""
 
@@ -107,8 +114,3 @@ class TopicRelay:
     def release(self, handle: int) -> None:
         """End a queue subscription."""
         self._broker.unsubscribe(handle)
-
-
-#: Given to something that nobody waits for.
-def unheard(error: BrokerUnavailable | None) -> None:
-    """Ignore an outcome: the client did not ask for a receipt."""
