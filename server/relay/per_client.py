@@ -35,6 +35,7 @@ from core.protocol import (
 
 from ..brokers.addresses import StompAddress
 from ..brokers.delivery import ParsedDelivery
+from ..brokers.dialing import dial, tls_context, trouble_of
 from ..counters import Counters
 from ..sessions.framing import OutgoingMessage
 from ..sessions.guard import Guard
@@ -139,6 +140,7 @@ class PerClientRelay:
     ) -> None:
         self._settings = settings
         self._address = address
+        self._context = tls_context(address.tls)
         self._credentials = credentials
         self._hub = connections.hub
         self._outbox = connections.outbox
@@ -238,19 +240,29 @@ class PerClientRelay:
     async def _dial(self, session: Session, private: _Private, connect: bytes) -> None:
         take = functools.partial(self._take, session, private)
         end = functools.partial(self._fail, session)
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECTED_WITHIN_S):
-                _, link = await loop.create_connection(
-                    lambda: PrivateLink(take, end), self._address.host, self._address.port
-                )
-        except (OSError, TimeoutError) as error:
-            self._fail(session, f"Failed to connect: {error or 'no answer'}")
+                link = await self._reach(lambda: PrivateLink(take, end))
+        except TimeoutError:
+            self._fail(session, "Failed to connect: no answer")
+            return
+        if isinstance(link, str):
+            self._fail(session, f"Failed to connect: {link}")
             return
         private.link = link
         link.write(connect)
         await asyncio.sleep(CONNECTED_WITHIN_S)  # cancelled by CONNECTED and by the end
         self._fail(session, f"No CONNECTED frame received in {CONNECTED_WITHIN_S * 1000:.0f} ms.")
+
+    async def _reach(self, make: Callable[[], PrivateLink]) -> PrivateLink | str:
+        """A connection to the first node that takes one, else why there is none."""
+        why = ""
+        for node in self._address.nodes:
+            try:
+                return await dial(node, self._context, make)
+            except OSError as error:
+                why = trouble_of(error, node)
+        return why
 
     def _fail(self, session: Session, message: str) -> None:
         if not session.closed:

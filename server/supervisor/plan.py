@@ -11,6 +11,8 @@ from core.environment import ClusterSpec
 from core.errors import UsageError
 
 from ..binding import bind_socket
+from ..brokers.addresses import parse_stomp_url
+from ..brokers.amqp_address import parse_amqp_url
 from ..roles.options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOptions
 
 HOST = "127.0.0.1"
@@ -18,9 +20,9 @@ HOST = "127.0.0.1"
 SERVICE = "web-socket"
 _MOST_INSTANCES = 64
 _LAST_PORT = 65535
-_BROKERS = ("embedded", "memory", "stomp", "stomp+tls", "amqp", "amqps")
+_BROKERS = ("embedded", "memory", "stomp", "stomps", "amqp", "amqps")
 #: Those at which each client can have a connection of its own.
-_STOMP_BROKERS = ("embedded", "stomp", "stomps", "stomp+tls")
+_STOMP_BROKERS = ("embedded", "stomp", "stomps")
 
 
 class PreferredPorts(msgspec.Struct, frozen=True):
@@ -161,6 +163,10 @@ def _mistakes(spec: ClusterSpec, in_process: bool) -> Iterator[tuple[str, str]]:
             f"no such kind of broker: {without_login(spec.broker)!r}",
             "embedded:, memory:, stomp://host:61613",
         )
+    elif scheme in ("stomp", "stomps"):
+        parse_stomp_url(spec.broker)  # says what is wrong with it
+    elif scheme in ("amqp", "amqps"):
+        parse_amqp_url(spec.broker)
     if spec.relay == "per-client" and scheme not in _STOMP_BROKERS:
         yield f"relay per-client does not go with {scheme}:", "a STOMP broker: embedded:, stomp://host:61613"
     if scheme == "memory" and spec.instances > 1 and not in_process:

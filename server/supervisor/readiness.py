@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import cast
-from urllib.parse import urlsplit
 
 from core.errors import ClusterStartError
 
+from ..brokers.addresses import parse_stomp_url
+from ..brokers.amqp_address import parse_amqp_url
 from .plan import without_login
 from .probe import get_json
 
@@ -17,29 +18,40 @@ from .probe import get_json
 _MESH_WITHIN = 10.0
 _ASK_EVERY = 0.02
 _CONNECT_WITHIN = 3.0
-_DEFAULT_PORTS = {"stomp": 61613, "stomp+tls": 61614, "amqp": 5672, "amqps": 5671}
 
 
 async def check_broker(url: str) -> None:
     """See that somebody listens where the broker is to be; ``memory:`` is always there.
 
+    One node of several is enough.
+
     Raises:
         ClusterStartError: nobody does.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "memory":
-        return
-    host, port = parts.hostname or "localhost", parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
-    try:
-        async with asyncio.timeout(_CONNECT_WITHIN):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError) as error:
+    troubles: list[str] = []
+    for host, port in _nodes(url):
+        try:
+            async with asyncio.timeout(_CONNECT_WITHIN):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError) as error:
+            troubles.append(f"no broker at {host}:{port}: {error or 'no answer'}")
+        else:
+            writer.transport.abort()
+            return
+    if troubles:
         raise ClusterStartError(
-            f"no broker at {host}:{port}: {error or 'no answer'}",
+            "; ".join(troubles),
             tried=f"connect to {without_login(url)}",
             hint="start the broker, or leave it out to use the embedded one",
-        ) from error
-    writer.transport.abort()
+        )
+
+
+def _nodes(url: str) -> Iterable[tuple[str, int]]:
+    if url.startswith(("stomp:", "stomps:")):
+        return [(node.host, node.port) for node in parse_stomp_url(url).nodes]
+    if url.startswith(("amqp:", "amqps:")):
+        return [(node.host, node.port) for node in parse_amqp_url(url)[0]]
+    return []
 
 
 async def wait_for_mesh(ready: Callable[[], Mapping[str, str]], *, within: float = _MESH_WITHIN) -> None:
