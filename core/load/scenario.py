@@ -90,7 +90,7 @@ def scenario_mistakes(scenario: Scenario) -> Iterator[Mistake]:
         hint = f"write {scenario.destination.removeprefix('/user')!r}"
         yield Mistake(("destination",), "is given without the '/user' prefix", hint)
     if scenario.confirm and scenario.push != "push":
-        yield Mistake(("confirm",), "goes with push = \"push\" only", "GET /test cannot ask for it")
+        yield Mistake(("confirm",), 'goes with push = "push" only', "GET /test cannot ask for it")
     yield from _fault_mistakes(scenario.faults)
     for number, expr in enumerate(scenario.thresholds):
         try:
