@@ -64,6 +64,8 @@ class AmqpDelivery:
             if self._redelivered:
                 headers["redelivered"] = "true"
             for name, value in decode_content(self._content):
+                if not name or b"\0" in name or b"\0" in value:
+                    continue  # a foreign publisher's; STOMP cannot carry it
                 headers.setdefault(name.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
             self._headers = headers
         return self._headers
@@ -79,7 +81,7 @@ class AmqpDelivery:
             if name == b"simpOrigDestination":
                 destination = value
                 continue
-            if _DELICATE.search(value) is not None or _DELICATE.search(name) is not None:
+            if not name or _DELICATE.search(value) is not None or _DELICATE.search(name) is not None:
                 return self._parsed()
             if name == b"content-type" and (b"octet-stream" in value or b"/*" in value):
                 return self._parsed()

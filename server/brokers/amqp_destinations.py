@@ -88,4 +88,4 @@ def destination_of(exchange: bytes, key: bytes) -> bytes:
 
 
 def _escape(name: bytes) -> bytes:
-    return _UNSAFE.sub(lambda match: b"%%%02X" % match[0], name)
+    return _UNSAFE.sub(lambda match: b"%%%02X" % match[0][0], name)
