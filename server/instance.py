@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,7 @@ from .endpoints.fast_websocket import FastWebSocketProtocol
 from .endpoints.mount import WHOLE, Mount
 from .endpoints.websocket import LARGEST_MESSAGE
 from .handlers.demo import DEMO_HANDLERS
+from .handlers.interceptors import Interceptor
 from .handlers.mapping import Handlers
 from .handlers.template import MessagingTemplate
 from .listener import Listener
@@ -61,6 +62,8 @@ class Instance:
         handlers: Application handlers: decorated functions, and instances of classes with decorated
             methods (:mod:`.handlers`); the demo's by default.
         mount: Be a part of somebody's service instead of listening; see :class:`.mounted.MountedInstance`,
+        interceptors: Asked, in this order, about every CONNECT, SUBSCRIBE and SEND of a client: they
+            allow, change or deny it (:mod:`.handlers.interceptors`).
             which is the way to do it.
 
     Raises:
@@ -75,6 +78,7 @@ class Instance:
         broker: Broker | None = None,
         handlers: Iterable[object] = DEMO_HANDLERS,
         mount: Mount | None = None,
+        interceptors: Sequence[Interceptor] = (),
     ) -> None:
         self.settings = settings = settings or InstanceSettings()
         self.counters = Counters()
@@ -84,6 +88,7 @@ class Instance:
         # The strategy "none" is the bug that the article starts from: nobody but ourselves.
         if settings.strategy == "none":
             self.broker: Broker = MemoryBroker()
+        self._interceptors = tuple(interceptors)
         else:
             self.broker = broker or broker_for(settings.broker_url)
         self._broker_given = broker is not None
@@ -219,6 +224,7 @@ class Instance:
             mount=self._mount or WHOLE,
             facts=self,
             loop=loop,
+            interceptors=self._interceptors,
             tell_peers=self._tell_peers,
             spawn=self._spawn,
             on_subscribed=self._broker_up.set,

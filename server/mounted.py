@@ -15,7 +15,7 @@ adds the STOMP endpoint and a cluster to push through, whichever instance a user
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
@@ -26,6 +26,7 @@ from core.errors import CloseCode
 
 from .brokers.base import Broker
 from .endpoints.mount import Mount, UserOf
+from .handlers.interceptors import Interceptor
 from .handlers.template import MessagingTemplate
 from .instance import Instance
 from .settings import InstanceSettings
@@ -64,6 +65,7 @@ class MountedInstance:
         admin: Whether ``/health``, ``/info``, ``/metrics`` and ``/stages`` are served too.
         broker: A broker object instead of the settings' URL.
         handlers: Application handlers (:mod:`.handlers`).
+        interceptors: Asked about every CONNECT, SUBSCRIBE and SEND of a client.
     """
 
     def __init__(
@@ -76,9 +78,12 @@ class MountedInstance:
         admin: bool = False,
         broker: Broker | None = None,
         handlers: Iterable[object] = (),
+        interceptors: Sequence[Interceptor] = (),
     ) -> None:
         mount = Mount(user=user, path=path.rstrip("/"), push_api=push_api, admin=admin)
-        self._make = lambda: Instance(settings, broker=broker, handlers=handlers, mount=mount)
+        self._make = lambda: Instance(
+            settings, broker=broker, handlers=handlers, interceptors=interceptors, mount=mount
+        )
         self._instance: Instance | None = None
 
     @property

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.protocol import CLIENT_LIMITS
+from core.protocol import CLIENT_LIMITS, Send
 
 from .access import AccessRule
 from .availability import BrokerWatch
@@ -26,6 +26,8 @@ from .endpoints.push_api import PushApi
 from .endpoints.sockjs import stomp_over_sockjs
 from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
+from .handlers.interception import Interception
+from .handlers.interceptors import Interceptor
 from .handlers.mapping import Handlers
 from .handlers.replies import Replies
 from .handlers.template import MessagingTemplate
@@ -42,6 +44,7 @@ from .sessions.held import SlowRule
 from .sessions.hub import Hub
 from .sessions.outbox import Outbox
 from .sessions.router import Router
+from .sessions.session import Session
 from .sessions.topics import TopicRelay
 from .settings import InstanceSettings
 from .sockjs.service import SockJsService
@@ -66,6 +69,7 @@ class Surroundings:
         broker: Its broker, not started yet.
         handlers: Application handlers.
         registry: Who is where.
+        interceptors: Who is asked about CONNECT, SUBSCRIBE and SEND of clients.
         counters: What has happened.
         stages: Where pushes are.
         rule: Who may push and read.
@@ -82,6 +86,7 @@ class Surroundings:
     broker: Broker
     handlers: Handlers
     registry: UserRegistry
+    interceptors: Sequence[Interceptor]
     counters: Counters
     stages: StageLog
     rule: AccessRule
@@ -153,7 +158,7 @@ def wire(given: Surroundings) -> Parts:
     sockets = WebSocketEndpoint(router, given.origins, given.mount.user)
     sockjs = stomp_over_sockjs(router, given.origins, given.mount.user, given.settings.sockjs)
     app = InstanceApp(sockets, sockjs, push_api, admin_routes(given.facts, given.rule), given.mount)
-    watch = _watch_broker(given, connections, users, router)
+    watch = _watch_broker(given, connections, users, router, _intercept(given, router))
     return Parts(connections, users, application, template, router, sockjs, push_api, app, watch)
 
 
@@ -259,6 +264,13 @@ def _relay(given: Surroundings, connections: Connections, users: Users, router: 
     hub, guard, outbox = connections.hub, connections.guard, connections.outbox
     if given.settings.relay == "per-client":
         return _private_relay(given, connections, users, router)
+def _intercept(given: Surroundings, router: Router) -> Callable[[Session, Send], None]:
+    """Put the interceptors in front of the router; returns what sends to handlers past the broker."""
+    if not given.interceptors:
+        return router.sends.send
+    return Interception(given.interceptors, router, given.counters, given.spawn).send_now
+
+
     topics = TopicRelay(hub, given.broker, guard, given.counters, given.stages)
     return MultiplexedRelay(
         given.broker,
@@ -288,12 +300,18 @@ def _private_relay(given: Surroundings, connections: Connections, users: Users, 
     )
 
 
-def _watch_broker(given: Surroundings, connections: Connections, users: Users, router: Router) -> BrokerWatch:
+def _watch_broker(
+    given: Surroundings,
+    connections: Connections,
+    users: Users,
+    router: Router,
+    send: Callable[[Session, Send], None],
+) -> BrokerWatch:
     listeners: list[Availability] = [users.internal.on_availability]
     # Spring never opens a client's connection again: who has one of its own is ended with it.
     private = given.settings.relay == "per-client"
     if private or given.settings.on_broker_loss == "spring":
-        ending = EndWithBroker(given.settings, connections.hub, router, router.sends, at_once=not private)
+        ending = EndWithBroker(given.settings, connections.hub, router, send, at_once=not private)
         listeners.append(ending.on_availability)
     return BrokerWatch(given.broker, given.loop.time, listeners)
 

@@ -13,6 +13,7 @@
 
 from .arguments import Header, Payload, Variable
 from .conversion import MessageConversionError
+from .interceptors import ClientFrame, Denied, Interceptor
 from .invocation import Headers, MessageContext, SessionId, User
 from .mapping import Handlers
 from .marks import (
@@ -22,16 +23,23 @@ from .marks import (
     send_to_user,
     subscribe_mapping,
 )
+from .rules import Allow, Deny, Rules
 from .template import MessagingTemplate
 
 __all__ = [
+    "Allow",
+    "ClientFrame",
+    "Denied",
+    "Deny",
     "Handlers",
     "Header",
     "Headers",
+    "Interceptor",
     "MessageContext",
     "MessageConversionError",
     "MessagingTemplate",
     "Payload",
+    "Rules",
     "SessionId",
     "User",
     "Variable",

@@ -8,14 +8,13 @@ and so is whoever says anything, a heart-beat too, while it is away (spec 6.5).
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from core.errors import CloseCode
 from core.protocol import Malformed, Send, ServerEvent, application_path
 
 from ..settings import InstanceSettings
-from .client_sends import ClientSends
 from .hub import Hub
 from .refusal import Refusal
 from .router import Router
@@ -35,7 +34,7 @@ class EndWithBroker:
         settings: Which destinations are the application's.
         hub: The clients.
         router: Ends them, and asks :meth:`refuse` while :attr:`Router.without_broker` is set.
-        sends: Runs application handlers, which do without the broker.
+        send: Runs application handlers, which do without the broker.
         at_once: Whether a loss ends all clients; not if each has its own connection to the broker.
     """
 
@@ -44,14 +43,14 @@ class EndWithBroker:
         settings: InstanceSettings,
         hub: Hub,
         router: Router,
-        sends: ClientSends,
+        send: Callable[[Session, Send], None],
         *,
         at_once: bool = True,
     ) -> None:
         self._settings = settings
         self._hub = hub
         self._router = router
-        self._sends = sends
+        self._send = send
         self._at_once = at_once
         router.without_broker = self.refuse
 
@@ -80,7 +79,7 @@ class EndWithBroker:
                     return
                 case Send() if self._is_handled(event) and session.connected:
                     try:
-                        self._sends.send(session, event)
+                        self._send(session, event)
                     except Refusal as refusal:
                         logger.info("session %s: %s", session.id, refusal)
                 case _:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -11,16 +11,22 @@ import aiohttp
 from server.brokers.base import Broker
 from server.brokers.embedded import EmbeddedBroker
 from server.handlers.demo import DEMO_HANDLERS
+from server.handlers.interceptors import Interceptor
 from server.instance import Instance
 from server.settings import InstanceSettings
 
 
 @asynccontextmanager
 async def one_instance(
-    *, broker: Broker | None = None, handlers: Iterable[object] = DEMO_HANDLERS, **settings: Any
+    *,
+    broker: Broker | None = None,
+    handlers: Iterable[object] = DEMO_HANDLERS,
+    interceptors: Sequence[Interceptor] = (),
+    **settings: Any,
 ) -> AsyncGenerator[Instance]:
     """An instance on the memory broker."""
-    async with Instance(InstanceSettings(**settings), broker=broker, handlers=handlers) as instance:
+    options = InstanceSettings(**settings)
+    async with Instance(options, broker=broker, handlers=handlers, interceptors=interceptors) as instance:
         yield instance
 
 
