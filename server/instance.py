@@ -61,9 +61,9 @@ class Instance:
             exchange that several instances of one process share.
         handlers: Application handlers: decorated functions, and instances of classes with decorated
             methods (:mod:`.handlers`); the demo's by default.
-        mount: Be a part of somebody's service instead of listening; see :class:`.mounted.MountedInstance`,
         interceptors: Asked, in this order, about every CONNECT, SUBSCRIBE and SEND of a client: they
             allow, change or deny it (:mod:`.handlers.interceptors`).
+        mount: Be a part of somebody's service instead of listening; see :class:`.mounted.MountedInstance`,
             which is the way to do it.
 
     Raises:
@@ -77,18 +77,18 @@ class Instance:
         *,
         broker: Broker | None = None,
         handlers: Iterable[object] = DEMO_HANDLERS,
-        mount: Mount | None = None,
         interceptors: Sequence[Interceptor] = (),
+        mount: Mount | None = None,
     ) -> None:
         self.settings = settings = settings or InstanceSettings()
         self.counters = Counters()
         self.stages = StageLog()
         self.registry = UserRegistry()
         self.handlers = Handlers(handlers, separator=settings.path_separator)
+        self._interceptors = tuple(interceptors)
         # The strategy "none" is the bug that the article starts from: nobody but ourselves.
         if settings.strategy == "none":
             self.broker: Broker = MemoryBroker()
-        self._interceptors = tuple(interceptors)
         else:
             self.broker = broker or broker_for(settings.broker_url)
         self._broker_given = broker is not None
@@ -216,6 +216,7 @@ class Instance:
             settings=self.settings,
             broker=self.broker,
             handlers=self.handlers,
+            interceptors=self._interceptors,
             registry=self.registry,
             counters=self.counters,
             stages=self.stages,
@@ -224,7 +225,6 @@ class Instance:
             mount=self._mount or WHOLE,
             facts=self,
             loop=loop,
-            interceptors=self._interceptors,
             tell_peers=self._tell_peers,
             spawn=self._spawn,
             on_subscribed=self._broker_up.set,

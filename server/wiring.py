@@ -68,8 +68,8 @@ class Surroundings:
         settings: What the instance is to be.
         broker: Its broker, not started yet.
         handlers: Application handlers.
-        registry: Who is where.
         interceptors: Who is asked about CONNECT, SUBSCRIBE and SEND of clients.
+        registry: Who is where.
         counters: What has happened.
         stages: Where pushes are.
         rule: Who may push and read.
@@ -85,8 +85,8 @@ class Surroundings:
     settings: InstanceSettings
     broker: Broker
     handlers: Handlers
-    registry: UserRegistry
     interceptors: Sequence[Interceptor]
+    registry: UserRegistry
     counters: Counters
     stages: StageLog
     rule: AccessRule
@@ -260,10 +260,6 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
     return router
 
 
-def _relay(given: Surroundings, connections: Connections, users: Users, router: Router) -> Relay:
-    hub, guard, outbox = connections.hub, connections.guard, connections.outbox
-    if given.settings.relay == "per-client":
-        return _private_relay(given, connections, users, router)
 def _intercept(given: Surroundings, router: Router) -> Callable[[Session, Send], None]:
     """Put the interceptors in front of the router; returns what sends to handlers past the broker."""
     if not given.interceptors:
@@ -271,6 +267,10 @@ def _intercept(given: Surroundings, router: Router) -> Callable[[Session, Send],
     return Interception(given.interceptors, router, given.counters, given.spawn).send_now
 
 
+def _relay(given: Surroundings, connections: Connections, users: Users, router: Router) -> Relay:
+    hub, guard, outbox = connections.hub, connections.guard, connections.outbox
+    if given.settings.relay == "per-client":
+        return _private_relay(given, connections, users, router)
     topics = TopicRelay(hub, given.broker, guard, given.counters, given.stages)
     return MultiplexedRelay(
         given.broker,
