@@ -269,8 +269,10 @@ class StompBroker:
         )
 
     def _lost(self, why: str) -> None:
-        self._link = None
+        link, self._link = self._link, None
         self._ended.set()
+        if self._answers is None and link is not None and not link.ended_by_us:
+            why = f"{why}, instead of an answer to CONNECT{self._advice()}"
         answers, self._answers = self._answers, None
         if answers is not None and answers.trouble is not None:
             why = str(answers.trouble)
@@ -281,6 +283,12 @@ class StompBroker:
             if ended.error is not None:
                 self._ban(ended.error)
             self._subscriptions.lost(ended, why)
+
+    def _advice(self) -> str:
+        tls = self._nodes[0].tls
+        if tls is None or tls.certfile is not None:
+            return ""
+        return "; if it wants a certificate of ours, name it with ?certfile=…&keyfile=…"
 
     def _ban(self, error: BrokerRefused) -> None:
         """Remember what the broker closed the connection over, or a client could do it again and again."""

@@ -57,6 +57,11 @@ class StompLink(asyncio.Protocol):
         self._between = True  # nothing of a frame waits for its rest
         self._why = ""
 
+    @property
+    def ended_by_us(self) -> bool:
+        """Whether it was :meth:`close` or :meth:`abort`."""
+        return bool(self._why)
+
     def write(self, data: bytes) -> None:
         """Queue bytes; what one turn of the loop brings is one write."""
         self._pending.append(data)
@@ -140,7 +145,8 @@ class StompLink(asyncio.Protocol):
                 timer.cancel()
         self._transport = None
         self._pending.clear()
-        self._on_end(self._why or (str(exc) if exc else "the broker closed the connection"))
+        words = (getattr(exc, "strerror", None) or str(exc)) if exc is not None else ""
+        self._on_end(self._why or words or "the broker closed the connection")
 
     # ----------------------------------------------------------------------------------------
 
