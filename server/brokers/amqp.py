@@ -27,7 +27,7 @@ from core.errors import BrokerUnavailable
 from .amqp_address import AmqpAddress, parse_amqp_url
 from .amqp_connection import AmqpConnection
 from .amqp_publisher import Publisher
-from .amqp_queues import Queues, consumer_address
+from .amqp_queues import MOST_LANES, Queues, consumer_address
 from .amqp_topics import TopicChannel, Topics
 from .amqp_topology import Topology
 from .base import AUTO, Availability, Consume, Deliver, Settled
@@ -45,6 +45,7 @@ class AmqpBroker:
         times: How patient it is.
         backlog_limit: Bytes that may wait for a broker that does not read.
         tls: For ``amqps:``; by default certificates have to be trusted by the system.
+        most_lanes: Channels for consumers of queues; further consumers share those.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class AmqpBroker:
         times: RelayTimes | None = None,
         backlog_limit: int = DEFAULT_BACKLOG_LIMIT,
         tls: ssl.SSLContext | None = None,
+        most_lanes: int = MOST_LANES,
     ) -> None:
         self._addresses, self.url = parse_amqp_url(url)
         self.available = False
@@ -67,8 +69,8 @@ class AmqpBroker:
         self._connection: AmqpConnection | None = None
         self._publisher: Publisher | None = None
         self._topics = Topics(self._complete)
-        self._queues = Queues()
-        self._later: set[asyncio.Handle] = set()
+        self._queues = Queues(most_lanes)
+        self._consuming: asyncio.Future[None] | None = None
         self._count = 0
         self._turn = 0
 
@@ -189,7 +191,7 @@ class AmqpBroker:
         queue = await connection.declare_own_queue()
         ids = f"{secrets.token_hex(4)}-".encode()
         channel = await connection.channel(lambda link, number: TopicChannel(link, number, self._topics, ids))
-        consuming: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        consuming = self._consuming = asyncio.get_running_loop().create_future()
         channel.ask(commands.Basic.Consume(queue=queue, no_ack=True, exclusive=True), lambda: _set(consuming))
         await consuming
         self._publisher = publisher
@@ -207,6 +209,8 @@ class AmqpBroker:
 
     def _lost(self, why: str) -> None:
         self._ended.set()
+        if self._consuming is not None and not self._consuming.done():
+            self._consuming.set_exception(BrokerUnavailable(why))
         self._trouble(why)
         publisher, self._publisher = self._publisher, None
         self._topics.detach()

@@ -62,11 +62,11 @@ class AmqpConnection:
             address: Where to, and as whom.
             tls: For ``amqps:``.
             heartbeat_s: Of both sides.
-            on_end: Called with the reason when the connection ends; also if it ends in here.
+            on_end: Called with the reason when the connection has ended, later.
 
         Raises:
             OSError: Nobody is there, or its certificate is not trusted.
-            aiormq.AMQPError: The broker refused; its words.
+            BrokerUnavailable: The broker refused; its words.
         """
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
@@ -85,9 +85,12 @@ class AmqpConnection:
         )
         try:
             await connection.connect()
-        except BaseException:
+        except BaseException as error:
             transport.abort()
             await connection.close()
+            if isinstance(error, Exception):
+                # aio-pika does not tell every refusal in the broker's words.
+                raise BrokerUnavailable(link.why or str(error) or type(error).__name__) from None
             raise
         link.establish(heartbeat_s)
         return cls(link, connection)

@@ -36,7 +36,11 @@ class AmqpLink(asyncio.StreamReaderProtocol):
 
     Args:
         reader: The stream that aio-pika reads.
-        on_end: Called once with the reason when the connection has ended.
+        on_end: Called once with the reason when the connection has ended after it was established.
+
+    Attributes:
+        ended: Whether it has ended.
+        why: Why it has ended or is about to; empty if that is not known.
     """
 
     def __init__(self, reader: asyncio.StreamReader, on_end: Callable[[str], None]) -> None:
@@ -54,7 +58,7 @@ class AmqpLink(asyncio.StreamReaderProtocol):
         self._established = False
         self._received_at = self._told_at = loop.time()
         self._timer: asyncio.TimerHandle | None = None
-        self._why = ""
+        self.why = ""
 
     def register(self, channel: AmqpChannel) -> None:
         """Take this channel's frames from now on."""
@@ -88,11 +92,11 @@ class AmqpLink(asyncio.StreamReaderProtocol):
 
     def expect_end(self, why: str) -> None:
         """Say why it will end, before somebody ends it."""
-        self._why = self._why or why
+        self.why = self.why or why
 
     def abort(self, why: str) -> None:
         """Cut the connection."""
-        self._why = self._why or why
+        self.why = self.why or why
         if self._transport is not None:
             self._transport.abort()
 
@@ -134,10 +138,11 @@ class AmqpLink(asyncio.StreamReaderProtocol):
         else:
             super().connection_lost(exc)
         self.ended = True
-        why = self._why or (str(exc) if exc else "") or "the broker closed the connection"
+        why = self.why or (str(exc) if exc else "") or "the broker closed the connection"
         for channel in list(self._channels.values()):
             channel.end(why)
-        self._on_end(why)
+        if self._established:
+            self._on_end(why)
 
     # ----------------------------------------------------------------------------------------
 
@@ -165,13 +170,14 @@ class AmqpLink(asyncio.StreamReaderProtocol):
 
     def _leave(self, number: int, whole: bytes) -> None:
         """A frame for aio-pika."""
-        if number == 0 and self._established and whole.startswith(_CONNECTION_CLOSE, 7):
+        if number == 0 and whole.startswith(_CONNECTION_CLOSE, 7):
             _, _, closing = pamqp.frame.unmarshal(whole)
-            if isinstance(closing, commands.Connection.Close) and self._transport is not None:
-                self._why = self._why or closing.reply_text
+            if isinstance(closing, commands.Connection.Close):
+                self.expect_end(closing.reply_text)
+            if self._established and self._transport is not None:
                 self._transport.write(_CLOSE_OK)
                 self._transport.close()
-            return
+                return
         super().data_received(whole)
 
     def flush(self) -> None:

@@ -29,7 +29,7 @@ from .base import Consume, Deliver, Settled
 logger = logging.getLogger("pushscope.server.broker")
 
 #: Channels for consumers; a RabbitMQ connection has 2,047 at most, unless it is told otherwise.
-_MOST_LANES: Final = 1_000
+MOST_LANES: Final = 1_000
 #: Headers of a SUBSCRIBE that are arguments of the queue (rabbitmq.md §1).
 _ARGUMENTS: Final = frozenset(
     {
@@ -175,9 +175,14 @@ class Lane(AmqpChannel):
 
 
 class Queues:
-    """All subscriptions of an instance that are not multiplexed."""
+    """All subscriptions of an instance that are not multiplexed.
 
-    def __init__(self) -> None:
+    Args:
+        most_lanes: Channels for them; further consumers share those.
+    """
+
+    def __init__(self, most_lanes: int = MOST_LANES) -> None:
+        self._most_lanes = most_lanes
         self._consumers: dict[int, Consumer] = {}
         self._lanes: set[Lane] = set()
         self._connection: AmqpConnection | None = None

@@ -25,7 +25,7 @@ def as_amqp(
     header = ContentHeader()
     header.unmarshal(encode_content(headers, size, login))
     assert header.body_size == size
-    properties = dict(header.properties)
+    properties: dict[str, Any] = dict(header.properties)
     table = properties.pop("headers")
     return {name: value for name, value in properties.items() if value not in (None, "")}, table
 
