@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,14 +30,23 @@ _PORT = "Port to listen on; 0 picks a free one."
 
 
 def instance(
-    port: Annotated[int, typer.Option(help=_PORT)] = 8080,
+    port: Annotated[int | None, typer.Option(help=f"{_PORT}  [default: 8080]")] = None,
     name: Annotated[str, typer.Option("--id", help="Its id; by default i and the port.")] = "",
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Spring's application.yml: server.port, stomp.server, …; options win over it.",
+        ),
+    ] = None,
     broker: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="memory: or stomp://u:p@host:61613"),
-    ] = "memory:",
-    discovery: Discovery = "",
-    service: Service = "web-socket",
+    ] = None,
+    discovery: Annotated[str | None, typer.Option(metavar="URL", help="Discovery to register with.")] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Name under which instances register.  [default: web-socket]")
+    ] = None,
     strategy: Annotated[
         str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user.")
     ] = "relay",
@@ -70,6 +80,7 @@ def instance(
     ready_json: ReadyJson = False,
 ) -> int:
     """Run one instance: STOMP over WebSocket, push API, user destinations."""
+    port, broker, discovery, service = _configured(config, port, broker, discovery, service)
     words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
     words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
     words += ["--on-broker-loss", on_broker_loss, "--relay", relay]
@@ -77,6 +88,24 @@ def instance(
     words += ["--max-sessions", str(max_sessions), "--allowed-origins", " ".join(allow_origin or [])]
     words += ["--allowed-headers", " ".join(allow_header or [])]
     return _run("instance", host, port, words, ready_json)
+
+
+def _configured(
+    file: Path | None, port: int | None, broker: str | None, discovery: str | None, service: str | None
+) -> tuple[int, str, str, str]:
+    """What was given on the command line, else what the file says, else the defaults."""
+    from server.roles.spring_file import SpringFile, load_spring_file
+
+    found = load_spring_file(file) if file is not None else SpringFile()
+    for warning in found.warnings:
+        typer.echo(warning, err=True)
+    given_port = port if port is not None else found.port
+    return (
+        given_port if given_port is not None else 8080,
+        broker or found.broker or "memory:",
+        discovery or found.discovery or "",
+        service or found.service or "web-socket",
+    )
 
 
 def gateway(

@@ -1,0 +1,152 @@
+"""An instance's configuration as Spring Boot writes it: the article's ``application.yml``, as printed.
+
+Understood: ``stomp.server``, ``stomp.port``, ``stomp.username``, ``stomp.password``, ``server.port``,
+``spring.application.name`` and ``eureka.client.serviceUrl.defaultZone``. Every other key is named in a
+warning. Keys may be nested or dotted, in camel case or with dashes, and values may be placeholders
+(``${PORT:8080}``), which the environment fills.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, cast
+from urllib.parse import quote
+
+import msgspec
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from core.errors import UsageError
+
+_PLACEHOLDER: Final = re.compile(r"\$\{([^:{}]+)(?::([^{}]*))?\}")
+_LARGEST: Final = 1024 * 1024
+#: What is understood, in the one spelling that all others are brought to.
+_PORT: Final = "server.port"
+_NAME: Final = "spring.application.name"
+_EUREKA: Final = "eureka.client.serviceurl.defaultzone"
+_STOMP: Final = ("stomp.server", "stomp.port", "stomp.username", "stomp.password")
+_KNOWN: Final = frozenset({_PORT, _NAME, _EUREKA, *_STOMP})
+
+
+class SpringFile(msgspec.Struct, frozen=True):
+    """What a file says about an instance; None for what it does not say.
+
+    Attributes:
+        port: Where to listen.
+        service: Name at discovery.
+        broker: URL with login and password: a secret.
+        discovery: Base URL of discovery.
+        warnings: For people: which keys mean nothing here, with file and line.
+    """
+
+    port: int | None = None
+    service: str | None = None
+    broker: str | None = None
+    discovery: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"SpringFile({self.port!r}, {self.service!r}, …, {self.discovery!r})"
+
+
+def load_spring_file(path: str | Path, environment: Mapping[str, str] | None = None) -> SpringFile:
+    """Read an instance's ``application.yml``.
+
+    Args:
+        path: The file.
+        environment: Fills placeholders; that of this process by default.
+
+    Raises:
+        UsageError: it cannot be read, is no YAML, or a value makes no sense; names file and line.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", tried=f"read {path}") from error
+    if len(text) > _LARGEST:
+        raise UsageError(f"{path}: is larger than 1 MiB", tried=f"read {path}")
+    return parse_spring_file(text, str(path), os.environ if environment is None else environment)
+
+
+def parse_spring_file(text: str, source: str, environment: Mapping[str, str]) -> SpringFile:
+    """Understand the text of such a file; ``source`` is its name for messages.
+
+    Raises:
+        UsageError: as :func:`load_spring_file`.
+    """
+    found: dict[str, str] = {}
+    warnings: list[str] = []
+    for key, node in _keys(text, source):
+        line = f"{source}:{node.start_mark.line + 1}"
+        plain = key.lower().replace("-", "").replace("_", "")
+        if plain not in _KNOWN or not isinstance(node, ScalarNode):
+            warnings.append(f"{line}: {key} has no meaning for an instance and is ignored")
+            continue
+        value = found[plain] = _filled(str(node.value), environment, f"{line}: {key}")
+        if plain.endswith(".port") and not (value.isdigit() and int(value) < 65536):
+            raise UsageError(f"{line}: {key} is no port: {value[:40]!r}", hint="a number up to 65535")
+    return SpringFile(
+        int(found[_PORT]) if _PORT in found else None,
+        found.get(_NAME),
+        _broker(found),
+        _discovery(found.get(_EUREKA)),
+        tuple(warnings),
+    )
+
+
+def _broker(found: Mapping[str, str]) -> str | None:
+    if found.keys().isdisjoint(_STOMP):
+        return None
+    server, port, username, password = (found.get(key) for key in _STOMP)
+    who = quote(username, safe="") if username else ""
+    if password:
+        who += ":" + quote(password, safe="")
+    host = server or "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    return f"stomp://{who}{'@' if who else ''}{host}:{port or 61613}"
+
+
+def _discovery(zone: str | None) -> str | None:
+    """The base URL of the first zone: Eureka's clients are given one that ends in ``/eureka/``."""
+    if not zone:
+        return None
+    return zone.split(",")[0].strip().rstrip("/").removesuffix("/eureka")
+
+
+def _filled(value: str, environment: Mapping[str, str], where: str) -> str:
+    def fill(match: re.Match[str]) -> str:
+        name, default = match[1].strip(), cast("str | None", match[2])
+        # Spring finds server.port in SERVER_PORT too.
+        filled = environment.get(name, environment.get(re.sub(r"[.-]", "_", name).upper(), default))
+        if filled is None:
+            raise UsageError(f"{where}: nothing fills ${{{name}}}", hint=f"set the variable {name}")
+        return filled
+
+    return _PLACEHOLDER.sub(fill, value)
+
+
+def _keys(text: str, source: str) -> Iterator[tuple[str, Node]]:
+    """Dotted keys and their nodes, of all documents of the file."""
+    try:
+        documents = yaml.compose_all(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        for document in cast("Iterator[Node | None]", documents):
+            if document is not None:
+                yield from _flat(document, "")
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark is not None else ""
+        raise UsageError(f"{source}{line}: not YAML: {error.problem}", tried=f"read {source}") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{source}: not YAML: {error}", tried=f"read {source}") from error
+
+
+def _flat(node: Node, prefix: str) -> Iterator[tuple[str, Node]]:
+    if not isinstance(node, MappingNode):
+        if prefix:
+            yield prefix, node
+        return
+    for key, value in cast("list[tuple[Node, Node]]", node.value):
+        name = str(getattr(key, "value", ""))
+        yield from _flat(value, f"{prefix}.{name}" if prefix else name)
