@@ -16,6 +16,7 @@ from .embedded_places import Refused, place_of
 
 #: Brokers with RabbitMQ's destinations, by what they call themselves.
 _LIKE_RABBITMQ: Final = ("RabbitMQ/", "Pushscope/")
+_EXCHANGE: Final = re.compile(r"\A(/exchange/)([^/]+)")
 #: Words of RabbitMQ that quote something else than what is refused.
 _AROUND: Final = re.compile(r"(?:in vhost|for user|arg|received|current is|property set to) '[^']*'")
 #: What its channel errors are about.
@@ -32,12 +33,16 @@ def refusal_of(server: str, destination: str, command: str) -> BrokerRefused | N
     """
     if not server.startswith(_LIKE_RABBITMQ):
         return None
+    # Which exchanges there are the broker knows best; the rules are the same for all.
+    match = _EXCHANGE.match(destination)
+    stand_in = _EXCHANGE.sub(r"\1amq.direct", destination, count=1)
     try:
-        place_of(_any_exchange(destination), command)
+        place_of(stand_in, command)
     except Refused as refused:
-        return BrokerRefused(
-            refused.detail.strip(), title=refused.message, tried=f"{command} to {destination}"
-        )
+        words = refused.detail.strip()
+        if match is not None:
+            words = words.replace("/amq.direct", f"/{match[2]}", 1)
+        return BrokerRefused(words, title=refused.message, tried=f"{command} to {destination}")
     return None
 
 
@@ -65,12 +70,3 @@ def subject_of(detail: str) -> str:
     """The queue, exchange or topic that a channel error of RabbitMQ is about; "" if it names none."""
     found = _SUBJECT.search(_AROUND.sub("", detail))
     return found[1] if found is not None else ""
-
-
-def _any_exchange(destination: str) -> str:
-    """The same destination at an exchange that is there: which ones are, RabbitMQ knows best."""
-    prefix = "/exchange/"
-    if not destination.startswith(prefix):
-        return destination
-    exchange, slash, key = destination[len(prefix) :].partition("/")
-    return f"{prefix}amq.direct{slash}{key}" if exchange else destination

@@ -310,6 +310,21 @@ class VirtualHost:
         """Bindings, the implicit ones to the default exchange included (``source`` is empty)."""
         return await self.node.ask("GET", f"bindings/{self.name}")
 
+    async def until_unused(self) -> None:
+        """Wait until nobody is connected and no queue is left that is not meant to stay.
+
+        Raises:
+            AssertionError: It does not come to that.
+        """
+        left: list[str] = []
+        for _ in range(100):
+            queues = [each["name"] for each in await self.queues() if not each["durable"]]
+            left = [each["name"] for each in await self.connections()] + queues
+            if not left:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"left behind in {self.name}: {left}")
+
     async def drop_connections(self) -> int:
         """Have the broker close all connections to this virtual host; how many those were.
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from core.errors import BrokerUnavailable, UsageError
-from core.protocol import Connect, Disconnect, Send, ServerSession, Subscribe
+from core.protocol import Connect, Disconnect, HeartbeatReceived, Send, ServerSession, Subscribe
 from server.brokers.addresses import parse_stomp_url
 from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
@@ -173,27 +173,32 @@ class SilentPeer:
         self.reader = reader
         self.writer = writer
         self.events: list[object] = []
+        self.beats = 0
 
-    async def run(self) -> None:
-        session = ServerSession(session_id="s", server_name="silent/1")
+    async def run(self, heartbeat: tuple[int, int], refuse: bytes) -> None:
+        session = ServerSession(session_id="s", server_name="silent/1", heartbeat=heartbeat)
         while data := await self.reader.read(65536):
             for event in session.receive(data, 0.0):
                 self.events.append(event)
-                if isinstance(event, Connect):
-                    self.writer.write(session.connected())
+                if isinstance(event, HeartbeatReceived):
+                    self.beats += 1
+                elif isinstance(event, Connect):
+                    self.writer.write(session.error("Bad CONNECT", refuse) if refuse else session.connected())
                 elif isinstance(event, Subscribe) and event.receipt:
                     self.writer.write(session.receipt(event.receipt))
         self.writer.close()
 
 
 @asynccontextmanager
-async def silent_broker() -> AsyncGenerator[tuple[str, list[SilentPeer]]]:
+async def silent_broker(
+    *, heartbeat: tuple[int, int] = (0, 0), refuse: bytes = b""
+) -> AsyncGenerator[tuple[str, list[SilentPeer]]]:
     peers: list[SilentPeer] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peers.append(SilentPeer(reader, writer))
         with suppress(ConnectionError):
-            await peers[-1].run()
+            await peers[-1].run(heartbeat, refuse)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
