@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -18,6 +19,8 @@ from core.version import VERSION
 from .amqp_address import AmqpAddress
 from .amqp_channel import AmqpChannel
 from .amqp_link import AmqpLink, ReadyTransport
+
+logger = logging.getLogger("pushscope.server.broker")
 
 _C = TypeVar("_C", bound=AmqpChannel)
 
@@ -144,7 +147,12 @@ class AmqpConnection:
         """Run a task that ends with the connection at the latest."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a task on the broker connection failed", exc_info=error)
 
     async def close(self) -> None:
         """End it, in order if it is not over yet; nothing of it is left afterwards."""

@@ -276,10 +276,7 @@ class Queues:
             lane.add(consumer, queue)
 
     async def _lane(self, connection: AmqpConnection) -> Lane:
-        most = (
-            _MOST_LANES if not connection.most_channels else min(_MOST_LANES, connection.most_channels // 2)
-        )
-        if len(self._lanes) >= most:
+        if len(self._lanes) >= min(self._most_lanes, (connection.most_channels or 65_535) // 2):
             return min(self._lanes, key=lambda each: len(each.consumers))
         self._count += 1
         ids = f"{secrets.token_hex(4)}.{self._count}-"
