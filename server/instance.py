@@ -38,6 +38,7 @@ from .sessions.router import Router
 from .sessions.timers import TICK_S
 from .settings import InstanceSettings
 from .stages import StageLog
+from .users.lookup import UserLookup
 from .users.peers import PeerSync
 from .users.registry import UserRegistry
 from .wiring import Parts, Surroundings, wire
@@ -84,6 +85,8 @@ class Instance:
         self.counters = Counters()
         self.stages = StageLog()
         self.registry = UserRegistry()
+        #: Looks users up on all instances, for application code.
+        self.users = UserLookup(self.registry, settings.id)
         self.handlers = Handlers(handlers, separator=settings.path_separator)
         self._interceptors = tuple(interceptors)
         # The strategy "none" is the bug that the article starts from: nobody but ourselves.
@@ -181,7 +184,12 @@ class Instance:
                 {"id": peer.id, "epoch": peer.epoch, "sessions": len(peer.sessions), "suspect": peer.suspect}
                 for peer in peers
             ],
+            **self.parts.users.report.as_dict(),
         }
+
+    def where(self, user: str | None, most: int) -> dict[str, Any]:
+        """Which instance holds which user's sessions, for ``/info``."""
+        return self.parts.users.report.where(user, most)
 
     def _slow(self) -> dict[str, Any]:
         """Clients that do not read as quickly as we send."""

@@ -53,7 +53,8 @@ from .users.internal_topics import InternalTopics
 from .users.local_delivery import LocalDelivery
 from .users.peers import PeerSync
 from .users.pushes import Pushes
-from .users.registry import UserRegistry
+from .users.registry import RemotePeer, UserRegistry
+from .users.report import UsersReport
 from .users.slices import Slicer
 from .users.spring_registry import SpringRegistry
 from .users.strategies import BroadcastStrategy, LocalStrategy, RelayStrategy, Strategy
@@ -118,6 +119,7 @@ class Users:
     spring: SpringRegistry | None
     strategy: Strategy
     internal: InternalTopics
+    report: UsersReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,9 @@ def _find_users(given: Surroundings, connections: Connections) -> Users:
     internal = InternalTopics(
         settings, broker, strategy, local, sync, spring, given.counters, given.on_subscribed
     )
-    return Users(local, sync, spring, strategy, internal)
+    peers = list[RemotePeer] if sync is None else lambda: list(sync.peers.values())
+    report = UsersReport(settings.id, registry, peers, spring, slicer, undeliverable, loop.time)
+    return Users(local, sync, spring, strategy, internal, report)
 
 
 def _choose_strategy(given: Surroundings, local: LocalDelivery) -> Strategy:

@@ -19,6 +19,9 @@ from ..stages import StageLog
 
 #: Push ids that one ``/stages`` may ask for.
 MOST_IDS: Final = 50_000
+#: Users of whom ``/info`` says where they are, unless it is asked for others (``?user=``, ``?users=``).
+_USERS: Final = 50
+_MOST_DIGITS: Final = 9
 _LARGEST_BODY: Final = 16 * 1024 * 1024
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -38,6 +41,10 @@ class Facts(Protocol):
 
     def info(self) -> dict[str, Any]:
         """The content of ``/info``, its ``counters`` included."""
+        ...
+
+    def where(self, user: str | None, most: int) -> dict[str, Any]:
+        """Which instance holds which user's sessions: of one user, or of so many at most."""
         ...
 
 
@@ -78,7 +85,10 @@ def admin_routes(facts: Facts, rule: AccessRule) -> list[Route]:
         )
 
     async def info(request: Request) -> Response:
-        return _json(facts.info())
+        asked = request.query_params
+        most = asked.get("users", "")
+        limit = int(most) if most.isascii() and most.isdigit() and len(most) < _MOST_DIGITS else _USERS
+        return _json({**facts.info(), **facts.where(asked.get("user"), limit)})
 
     async def prometheus(request: Request) -> Response:
         return Response(generate_latest(metrics), media_type=_PROMETHEUS)
@@ -135,7 +145,41 @@ class _InstanceCollector(Collector):
             "held_bytes": info["slow"]["held_bytes"],
             "uptime_seconds": info["uptime_s"],
         }
+        yield from _undeliverable(info)
+        yield from _registry(info)
         for name, value in gauges.items():
             gauge = GaugeMetricFamily(f"pushscope_{name}", f"{name} now", labels=["instance"])
             gauge.add_metric([info["id"]], value)
             yield gauge
+
+
+def _undeliverable(info: dict[str, Any]) -> Iterable[Metric]:
+    counter = CounterMetricFamily(
+        "pushscope_undeliverable_reasons",
+        "messages for users without a receiver",
+        labels=["instance", "origin", "reason", "stage"],
+    )
+    for case in info["undeliverable"]["counts"]:
+        counter.add_metric([info["id"], case["origin"], case["reason"], case["stage"]], case["count"])
+    yield counter
+
+
+def _registry(info: dict[str, Any]) -> Iterable[Metric]:
+    labels = ["instance", "peer", "kind"]
+    sessions = GaugeMetricFamily("pushscope_registry_sessions", "sessions of a peer", labels=labels)
+    age = GaugeMetricFamily(
+        "pushscope_registry_age_seconds", "since a peer was heard of its users", labels=labels
+    )
+    for peer in info["registry"]["peers"]:
+        names = [info["id"], peer["id"], peer["kind"]]
+        sessions.add_metric(names, peer["sessions"])
+        age.add_metric(names, peer["age_s"])
+    yield sessions
+    yield age
+    longest = GaugeMetricFamily(
+        "pushscope_registry_longest_slice_seconds",
+        "longest work on the registry at once",
+        labels=["instance"],
+    )
+    longest.add_metric([info["id"]], info["registry"]["longest_slice_ms"] / 1000)
+    yield longest

@@ -136,9 +136,12 @@ class Undeliverable:
         return self._counts
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``/info``: the counts by origin and reason, and the newest cases, newest first."""
-        found: dict[str, Any] = {origin.value: {} for origin in Origin}
-        for (origin, reason, _), count in sorted(self._counts.items()):
-            found[origin][reason] = found[origin].get(reason, 0) + count
-        found["recent"] = [msgspec.structs.asdict(case) for case in reversed(self._recent)]
-        return found
+        """For ``/info``: the counts, and the newest cases, newest first."""
+        return {
+            "total": sum(self._counts.values()),
+            "counts": [
+                {"origin": str(origin), "reason": str(reason), "stage": str(stage), "count": count}
+                for (origin, reason, stage), count in sorted(self._counts.items())
+            ],
+            "recent": [msgspec.structs.asdict(case) for case in reversed(self._recent)],
+        }
