@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.errors import UsageError
 from core.protocol import CLIENT_LIMITS, Send
 
 from .access import AccessRule
@@ -289,7 +290,13 @@ def _relay(given: Surroundings, connections: Connections, users: Users, router: 
 
 
 def _private_relay(given: Surroundings, connections: Connections, users: Users, router: Router) -> Relay:
-    settings, address = given.settings, parse_stomp_url(given.settings.broker_url)
+    settings = given.settings
+    if not settings.broker_url.startswith(("stomp:", "stomps:")):
+        raise UsageError(
+            f"relay per-client does not go with {settings.broker_url.partition(':')[0]}:",
+            hint="only a STOMP broker gives each client a connection of its own: stomp://host:61613",
+        )
+    address = parse_stomp_url(settings.broker_url)
     return PerClientRelay(
         settings,
         address,
