@@ -16,7 +16,7 @@ import asyncio
 import logging
 import random
 import secrets
-import ssl
+from collections import deque
 from collections.abc import Mapping
 
 import aiormq
@@ -24,13 +24,14 @@ from pamqp import commands
 
 from core.errors import BrokerUnavailable
 
-from .amqp_address import AmqpAddress, parse_amqp_url
+from .addresses import StompAddress, parse_amqp_url
 from .amqp_connection import AmqpConnection
 from .amqp_publisher import Publisher
 from .amqp_queues import MOST_LANES, Queues, consumer_address
 from .amqp_topics import TopicChannel, Topics
 from .amqp_topology import Topology
 from .base import AUTO, Availability, Consume, Deliver, Settled
+from .dialing import tls_context, trouble_of
 from .stomp import RelayTimes
 from .stomp_link import DEFAULT_BACKLOG_LIMIT
 
@@ -41,10 +42,9 @@ class AmqpBroker:
     """Implements ``Broker`` with RabbitMQ over AMQP 0-9-1.
 
     Args:
-        url: ``amqp://user:password@host:5672/vhost``, ``amqps://…``; several hosts with commas.
+        url: ``amqp://user:password@host:5672/vhost``, ``amqps://…``, with one host or several.
         times: How patient it is.
         backlog_limit: Bytes that may wait for a broker that does not read.
-        tls: For ``amqps:``; by default certificates have to be trusted by the system.
         most_lanes: Channels for consumers of queues; further consumers share those.
     """
 
@@ -54,13 +54,15 @@ class AmqpBroker:
         *,
         times: RelayTimes | None = None,
         backlog_limit: int = DEFAULT_BACKLOG_LIMIT,
-        tls: ssl.SSLContext | None = None,
         most_lanes: int = MOST_LANES,
     ) -> None:
-        self._addresses, self.url = parse_amqp_url(url)
+        address = parse_amqp_url(url)
+        self._context = tls_context(address.tls)
+        self._nodes = deque(address.nodes)
+        #: Without its password; of several nodes the one in use, or tried last.
+        self.url = self._nodes[0].public_url
         self.available = False
         self.reason = "not connected yet"
-        self._tls = tls
         self._times = times or RelayTimes()
         self._backlog_limit = backlog_limit
         self._on_availability: Availability | None = None
@@ -72,7 +74,6 @@ class AmqpBroker:
         self._queues = Queues(most_lanes)
         self._consuming: asyncio.Future[None] | None = None
         self._count = 0
-        self._turn = 0
 
     async def start(self, on_availability: Availability) -> None:
         """Begin to connect."""
@@ -154,38 +155,35 @@ class AmqpBroker:
 
     async def _connect(self) -> bool:
         """Connect and stay until the end; whether the broker could be used."""
-        address = self._addresses[self._turn % len(self._addresses)]
+        node = self._nodes[0]
+        self.url = node.public_url
         self._ended.clear()
         used = False
         try:
             async with asyncio.timeout(self._times.connect_s):
-                await self._open(address)
+                await self._open(node)
             used = True
             await self._ended.wait()
         except TimeoutError:
-            self._trouble(f"no answer from {address.place} within {self._times.connect_s:g} s")
-        except ssl.SSLError as error:
-            self._trouble(f"{address.place}: TLS: {getattr(error, 'verify_message', '') or error.reason}")
+            self._trouble(f"no answer within {self._times.connect_s:g} s")
         except OSError as error:
-            self._trouble(f"{address.place}: {error.strerror or error}")
+            self._trouble(trouble_of(error, node))
         except (aiormq.AMQPError, BrokerUnavailable) as error:
-            self._trouble(f"{address.place}: {error}")
+            self._trouble(str(error))
         finally:
             connection, self._connection = self._connection, None
             if connection is not None:
                 await connection.close()
         if not used:
-            self._turn += 1  # the next one of the list
+            self._nodes.rotate(-1)
         return used
 
-    async def _open(self, address: AmqpAddress) -> None:
-        tls = (self._tls or ssl.create_default_context()) if address.tls else None
-        connection = await AmqpConnection.open(
-            address, tls, self._times.heartbeat_ms[1] / 1000 or 60, self._lost
+    async def _open(self, node: StompAddress) -> None:
+        connection = self._connection = await AmqpConnection.open(
+            node, self._context, self._times.heartbeat_ms[1] / 1000 or 60, self._lost
         )
-        self._connection = connection
         topology = Topology(connection)
-        publisher = Publisher(connection, address.login)
+        publisher = Publisher(connection, connection.login)
         await topology.open()
         await publisher.open()
         queue = await connection.declare_own_queue()

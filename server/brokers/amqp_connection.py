@@ -16,9 +16,10 @@ from yarl import URL
 from core.errors import BrokerUnavailable
 from core.version import VERSION
 
-from .amqp_address import AmqpAddress
+from .addresses import StompAddress
 from .amqp_channel import AmqpChannel
 from .amqp_link import AmqpLink, ReadyTransport
+from .dialing import dial
 
 logger = logging.getLogger("pushscope.server.broker")
 
@@ -34,6 +35,8 @@ class _Connection(aio_pika.Connection):
     )
 
 
+#: Who is meant by a URL without a user.
+_GUEST: Final = "guest"
 #: Seconds that an orderly end may take.
 _CLOSE_S: Final = 3.0
 
@@ -43,10 +46,12 @@ class AmqpConnection:
 
     Attributes:
         link: Its socket.
+        login: Who is connected.
     """
 
-    def __init__(self, link: AmqpLink, connection: _Connection) -> None:
+    def __init__(self, link: AmqpLink, connection: _Connection, login: str) -> None:
         self.link = link
+        self.login = login
         self._connection = connection
         self._opened: dict[int, AbstractChannel] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -54,7 +59,7 @@ class AmqpConnection:
     @classmethod
     async def open(
         cls,
-        address: AmqpAddress,
+        node: StompAddress,
         tls: ssl.SSLContext | None,
         heartbeat_s: float,
         on_end: Callable[[str], None],
@@ -62,7 +67,7 @@ class AmqpConnection:
         """Connect and authenticate.
 
         Args:
-            address: Where to, and as whom.
+            node: Where to, and as whom.
             tls: For ``amqps:``.
             heartbeat_s: Of both sides.
             on_end: Called with the reason when the connection has ended, later.
@@ -73,12 +78,10 @@ class AmqpConnection:
         """
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
-        transport, link = await loop.create_connection(
-            lambda: AmqpLink(reader, on_end), address.host, address.port, ssl=tls
-        )
-        writer = asyncio.StreamWriter(transport, link, reader, loop)
+        link = await dial(node, tls, lambda: AmqpLink(reader, on_end))
+        writer = asyncio.StreamWriter(link.transport, link, reader, loop)
         connection = _Connection(
-            _url(address, heartbeat_s),
+            _url(node, heartbeat_s),
             transport_factory=ReadyTransport((reader, writer)),
             client_properties={
                 "product": "Pushscope",
@@ -89,14 +92,14 @@ class AmqpConnection:
         try:
             await connection.connect()
         except BaseException as error:
-            transport.abort()
+            link.abort("")
             await connection.close()
             if isinstance(error, Exception):
                 # aio-pika does not tell every refusal in the broker's words.
                 raise BrokerUnavailable(link.why or str(error) or type(error).__name__) from None
             raise
         link.establish(heartbeat_s)
-        return cls(link, connection)
+        return cls(link, connection, node.login or _GUEST)
 
     @property
     def most_channels(self) -> int:
@@ -170,12 +173,12 @@ class AmqpConnection:
             self.link.abort("stopped")
 
 
-def _url(address: AmqpAddress, heartbeat_s: float) -> URL:
-    user, password = quote(address.login, safe=""), quote(address.password, safe="")
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    vhost = quote(address.vhost, safe="")
+def _url(node: StompAddress, heartbeat_s: float) -> URL:
+    user, password = quote(node.login or _GUEST, safe=""), quote(node.passcode or _GUEST, safe="")
+    host = f"[{node.host}]" if ":" in node.host else node.host
+    vhost = quote(node.host_header, safe="")
     # TLS is the transport's matter; aio-pika gets it ready.
     return URL(
-        f"amqp://{user}:{password}@{host}:{address.port}/{vhost}?heartbeat={max(1, round(heartbeat_s))}",
+        f"amqp://{user}:{password}@{host}:{node.port}/{vhost}?heartbeat={max(1, round(heartbeat_s))}",
         encoded=True,
     )

@@ -60,6 +60,13 @@ class AmqpLink(asyncio.StreamReaderProtocol):
         self._timer: asyncio.TimerHandle | None = None
         self.why = ""
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        """What it writes to, while there is a connection."""
+        if self._transport is None:
+            raise ConnectionResetError("the connection has ended")
+        return self._transport
+
     def register(self, channel: AmqpChannel) -> None:
         """Take this channel's frames from now on."""
         self._channels[channel.number] = channel

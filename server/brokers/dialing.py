@@ -72,7 +72,7 @@ def trouble_of(error: OSError, node: StompAddress) -> str:
     if isinstance(error, ssl.SSLError):
         why = _reason(error)
         if "WRONG_VERSION" in why or "RECORD_LAYER" in why or "UNKNOWN_PROTOCOL" in why:
-            return f"{node.host}:{node.port} does not speak TLS; stomp:// is without"
+            return f"{node.host}:{node.port} does not speak TLS; {node.language}:// is without"
         return f"TLS with {node.host}:{node.port} failed: {why}"
     if isinstance(error, ConnectionAbortedError | ConnectionResetError) and node.tls is not None:
         return f"{node.host}:{node.port} ended the TLS handshake"

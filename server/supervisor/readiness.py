@@ -9,8 +9,7 @@ from typing import cast
 
 from core.errors import ClusterStartError
 
-from ..brokers.addresses import parse_stomp_url
-from ..brokers.amqp_address import parse_amqp_url
+from ..brokers.addresses import parse_amqp_url, parse_stomp_url
 from .plan import without_login
 from .probe import get_json
 
@@ -50,7 +49,7 @@ def _nodes(url: str) -> Iterable[tuple[str, int]]:
     if url.startswith(("stomp:", "stomps:")):
         return [(node.host, node.port) for node in parse_stomp_url(url).nodes]
     if url.startswith(("amqp:", "amqps:")):
-        return [(node.host, node.port) for node in parse_amqp_url(url)[0]]
+        return [(node.host, node.port) for node in parse_amqp_url(url).nodes]
     return []
 
 
