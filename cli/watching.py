@@ -107,4 +107,11 @@ async def _until_finished(events: AsyncIterator[Event], view: View) -> Pushscope
     return problem
 
 
-_MARKERS = {"kill": "killed", "dead": "died by itself:", "stop": "stopped", "pause": "paused"}
+_MARKERS = {
+    "kill": "killed",
+    "dead": "died by itself:",
+    "stop": "stopped",
+    "pause": "paused",
+    "broker-lost": "the broker is gone for",
+    "broker-back": "the broker is back for",
+}

@@ -52,6 +52,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     ``push_url`` is the base for ``/push`` and ``/test``; ``pid`` is None where unknown.
     ``sessions`` to ``rss_bytes`` are the last sample (once a second); -1 where unknown.
     ``exit_code`` is that of a dead or stopped process (negative: the signal that ended it).
+    ``broker_trouble`` is why it cannot use its broker now, "" if it can or that is unknown.
     """
 
     id: str
@@ -63,6 +64,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     cpu_percent: float = -1.0
     rss_bytes: int = -1
     exit_code: int | None = None
+    broker_trouble: str = ""
 
 
 class Part(msgspec.Struct, frozen=True):

@@ -66,6 +66,8 @@ _MARKERS = {
     "add": QT_TRANSLATE_NOOP("Words", "add"),
     "remove": QT_TRANSLATE_NOOP("Words", "remove"),
     "dead": QT_TRANSLATE_NOOP("Words", "died"),
+    "broker-lost": QT_TRANSLATE_NOOP("Words", "no broker"),
+    "broker-back": QT_TRANSLATE_NOOP("Words", "broker again"),
     "run-start": QT_TRANSLATE_NOOP("Words", "run starts"),
     "run-stop": QT_TRANSLATE_NOOP("Words", "run ends"),
 }

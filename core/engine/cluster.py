@@ -37,7 +37,8 @@ class ClusterKeeper:
         on_change: Called after an instance or part changed.
         on_log: Called with each log line.
         on_marker: Called with a kind, an instance's id and a stamp when something happened to it:
-            what was asked for, or ``dead`` for a death that nobody asked for.
+            what was asked for, ``dead`` for a death that nobody asked for, or ``broker-lost`` and
+            ``broker-back``.
 
     Attributes:
         instances: Every instance as last seen, by id; a removed one is forgotten.
@@ -173,6 +174,10 @@ class ClusterKeeper:
             return
         before = self.instances.get(instance.id)
         self.instances[instance.id] = instance
+        if before is not None and bool(before.broker_trouble) != bool(instance.broker_trouble):
+            kind = "broker-lost" if instance.broker_trouble else "broker-back"
+            if instance.state == "ready":
+                self._on_marker(kind, instance.id, now_ns())
         if instance.state in _GONE and (before is None or before.state not in _GONE):
             self.deaths[instance.id] = now_ns()
             if instance.state == "dead" and instance.id not in self._expected:

@@ -263,7 +263,8 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True):
 
 class Marker(msgspec.Struct, frozen=True, tag=True):
     """Something that happened at a moment, drawn as a line: ``kind`` is an action such as
-    ``kill``, or ``dead`` for an unasked-for death, ``run-start``, ``run-stop``."""
+    ``kill``, or ``dead`` for an unasked-for death, ``broker-lost``, ``broker-back``, ``run-start``,
+    ``run-stop``."""
 
     t: float
     kind: str

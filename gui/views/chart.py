@@ -38,6 +38,7 @@ _TONES = {
     "stop": "warn",
     "pause": "warn",
     "remove": "warn",
+    "broker-lost": "danger",
 }
 
 

@@ -102,8 +102,11 @@ class InstanceCard(Card):
     def show_info(self, info: InstanceInfo) -> None:
         """Show the instance as it is now."""
         self._info = info
-        self._dot.set_colour(getattr(self._context.theme.tokens, state_tone(info.state)))
-        self._state.setText(words.state(info.state))
+        cut_off = info.state == "ready" and bool(info.broker_trouble)
+        tone = "danger" if cut_off else state_tone(info.state)
+        self._dot.set_colour(getattr(self._context.theme.tokens, tone))
+        self._state.setText(self.tr("No broker") if cut_off else words.state(info.state))
+        self._state.setToolTip(info.broker_trouble)
         pid = self.tr("pid {pid}").format(pid=info.pid) if info.pid is not None else ""
         self._address.setText(
             " · ".join(part for part in (f":{port_of(info.push_url) or NONE}", pid) if part)

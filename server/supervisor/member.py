@@ -21,11 +21,15 @@ _ALIVE: frozenset[InstanceState] = frozenset(("ready", "paused"))
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """What a member cost and carried in the last second; -1 where unknown."""
+    """What a member cost and carried in the last second; -1 where unknown.
+
+    ``broker_trouble`` is why it cannot use its broker, "" if it can.
+    """
 
     sessions: int = -1
     cpu_percent: float = -1.0
     rss_bytes: int = -1
+    broker_trouble: str = ""
 
 
 class Member:
@@ -88,6 +92,7 @@ class Member:
             cpu_percent=sample.cpu_percent,
             rss_bytes=sample.rss_bytes,
             exit_code=self._exit_code,
+            broker_trouble=sample.broker_trouble,
         )
 
     def as_part(self) -> Part:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import psutil
 
@@ -13,6 +14,14 @@ from .probe import get_json
 _INTERVAL = 1.0
 #: A paused instance never answers; the others' samples do not wait for it.
 _ANSWER_WITHIN = 0.8
+
+
+def _broker_trouble(info: Mapping[str, object] | None) -> str:
+    broker = info.get("broker") if info is not None else None
+    if not isinstance(broker, dict):
+        return ""
+    said = cast("dict[str, object]", broker)
+    return "" if said.get("available") is not False else str(said.get("reason") or "not available")
 
 
 class Sampler:
@@ -38,13 +47,14 @@ class Sampler:
                 group.create_task(self._sample(member))
 
     async def _sample(self, member: Member) -> None:
-        sessions = -1
+        sessions, trouble = -1, ""
         if member.state == "ready":
             info = await get_json(f"{member.url}/info", within=_ANSWER_WITHIN)
             found = info.get("sessions") if info is not None else None
             sessions = found if isinstance(found, int) else -1
+            trouble = _broker_trouble(info)
         cpu, rss = self._cost(member.pid)
-        member.note_sample(Sample(sessions, cpu, rss))
+        member.note_sample(Sample(sessions, cpu, rss, trouble))
 
     def _cost(self, pid: int | None) -> tuple[float, int]:
         """Per cent of one core since the last sample, and resident bytes."""
