@@ -49,10 +49,12 @@ class _Listener(stomp.ConnectionListener):
 class StompPy:
     """One connection of stomp.py; :meth:`call` runs its methods, :meth:`expect` takes what came."""
 
-    def __init__(self, port: int, version: str = "1.2", heartbeats: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self, port: int, version: str = "1.2", heartbeats: tuple[int, int] = (0, 0), vhost: str = "/"
+    ) -> None:
         self.events: list[tuple[str, Any]] = []
         self._wake = asyncio.Event()
-        more: dict[str, Any] = {} if version == "1.0" else {"heartbeats": heartbeats, "vhost": "/"}
+        more: dict[str, Any] = {} if version == "1.0" else {"heartbeats": heartbeats, "vhost": vhost}
         make: Any = _CONNECTIONS[version]
         self.connection: Any = make(
             [("127.0.0.1", port)], reconnect_attempts_max=1, auto_decode=False, **more
