@@ -299,6 +299,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>移除</translation>
     </message>
     <message>
+        <source>No broker</source>
+        <translation>没有消息代理</translation>
+    </message>
+    <message>
         <source>pid {pid}</source>
         <translation>进程 {pid}</translation>
     </message>
@@ -1449,6 +1453,14 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>died</source>
         <translation>意外退出</translation>
+    </message>
+    <message>
+        <source>no broker</source>
+        <translation>没有消息代理</translation>
+    </message>
+    <message>
+        <source>broker again</source>
+        <translation>消息代理恢复</translation>
     </message>
     <message>
         <source>run starts</source>

@@ -185,6 +185,8 @@ async def test_a_run_outlives_an_outage_of_rabbitmq(tmp_path: Path, confirm: boo
     report(result, outage, confirm)
     assert outage.pids[0] == outage.pids[1], "no instance died"
     assert outage.left == [0, 0] and not any(user.reconnects for user in result.users), "sockets stay"
+    seen = {(marker.kind, marker.target) for marker in result.markers}
+    assert {(kind, id) for kind in ("broker-lost", "broker-back") for id in ("i1", "i2")} <= seen
     assert found["refused"] > 0
     assert {found[name] for name in ("duplicate", "misrouted", "reordered", "unexpected", "pending")} == {0}
     assert found["lost"] == len(result.lost_pushes)
