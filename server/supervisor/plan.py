@@ -11,8 +11,7 @@ from core.environment import ClusterSpec
 from core.errors import UsageError
 
 from ..binding import bind_socket
-from ..brokers.addresses import parse_stomp_url
-from ..brokers.amqp_address import parse_amqp_url
+from ..brokers.addresses import parse_amqp_url, parse_stomp_url
 from ..roles.options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOptions
 
 HOST = "127.0.0.1"
