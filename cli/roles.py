@@ -41,7 +41,9 @@ def instance(
     ] = None,
     broker: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="memory: or stomp://u:p@host:61613"),
+        typer.Option(
+            metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="memory:, stomp://u:p@host:61613, amqp://…"
+        ),
     ] = None,
     discovery: Annotated[str | None, typer.Option(metavar="URL", help="Discovery to register with.")] = None,
     service: Annotated[

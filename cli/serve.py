@@ -36,7 +36,7 @@ def serve(
         typer.Option(
             metavar="URL",
             envvar="PUSHSCOPE_BROKER_URL",
-            help="embedded:, or a broker that runs already: stomp://user:password@host:61613",
+            help="embedded:, or one that runs already: stomp://user:password@host:61613, stomps://…, amqp://…",
         ),
     ] = "embedded:",
     strategy: Annotated[

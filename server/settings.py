@@ -26,7 +26,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         host: Address to listen on.
         port: Port to listen on; 0 for a free one.
         service: Name of the service at discovery; instances of one service are peers.
-        broker_url: ``memory:`` or ``stomp://user:pass@host:port/vhost``.
+        broker_url: ``memory:``, ``stomp://user:pass@host:port/vhost``, ``stomps://…`` or ``amqp://…``.
         strategy: ``relay`` resolves a push's user across instances; ``broadcast`` hands every push
             to every instance, which looks at its own sockets; ``none`` looks at local sockets only.
         discovery_url: Where to register and to learn about peers; None for no discovery.
