@@ -7,6 +7,7 @@ the engine reported, never what was asked for.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from itertools import count
@@ -197,7 +198,9 @@ class Session(QObject):
         return Scenario(name="demo", users=self.settings.users, rate=float(self.settings.rate), duration=0.0)
 
     def _spec(self) -> ClusterSpec:
-        return ClusterSpec(instances=self.settings.instances, strategy=self.strategy)
+        # From the environment, because its password must be in no file and on no screen.
+        broker = os.environ.get("PUSHSCOPE_BROKER_URL") or "embedded:"
+        return ClusterSpec(instances=self.settings.instances, strategy=self.strategy, broker=broker)
 
     # ---- events --------------------------------------------------------------------------
 
