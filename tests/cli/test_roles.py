@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
 
 import pytest
 
@@ -83,3 +86,20 @@ def test_routes_from_a_file_that_is_not_there() -> None:
     )
     assert done.returncode == 2
     assert "nowhere.yml" in done.stderr
+
+
+def test_an_instance_takes_springs_file_and_options_win_over_it(tmp_path: Path) -> None:
+    file = tmp_path / "application.yml"
+    file.write_text("spring.application.name: chat\nserver.port: 1\nother: 1\n", encoding="utf-8")
+    words = ("instance", "--config", str(file), "--port", "0", "--id", "i1")
+    with subprocess.Popen(
+        self_command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        url = process.stdout.readline().split()[3]
+        with urllib.request.urlopen(f"{url}/info", timeout=20) as answer:
+            info = json.load(answer)
+        assert (info["service"], info["broker"]["url"], info["relay"]) == ("chat", "memory:", "multiplexed")
+        assert f"{file}:3: other has no meaning" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
