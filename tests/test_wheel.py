@@ -16,6 +16,24 @@ from development.without_qt import ensure_base_environment
 
 pytestmark = pytest.mark.timeout(400)
 
+#: The chat of assets/examples as a module: two instances of it, and a message through the broker.
+CHAT = """
+import asyncio
+import chat
+from pushscope.server import InstanceSettings
+from pushscope.server.brokers.embedded import EmbeddedBroker
+
+async def main():
+    async with EmbeddedBroker() as broker:
+        def settings(id):
+            return InstanceSettings(id=id, service="chat", broker_url=broker.url, default_user="")
+        async with chat.service(settings("c1"), "c.db") as one, chat.service(settings("c2"), "c.db") as two:
+            assert one.url != two.url
+            await one.template.send("/topic/chat.tea", chat.Said("lijian", "hello"), confirm=True)
+
+asyncio.run(main())
+"""
+
 #: A cluster in one process, and a push from one instance to a user on the other.
 CLUSTER = """
 import asyncio
@@ -128,6 +146,12 @@ def test_window_without_toolkit_says_so(installed: Installed) -> None:
 
 def test_cluster_and_run_in_one_process(installed: Installed) -> None:
     installed.run("-W", "error", "-c", CLUSTER)
+
+
+def test_the_chat_of_the_examples_runs(installed: Installed) -> None:
+    text = (ROOT / "assets" / "examples" / "chat.py").read_text("utf-8")
+    (installed.folder / "chat.py").write_text(text, "utf-8")
+    installed.run("-W", "error", "-c", CHAT)
 
 
 @pytest.mark.parametrize("where", ["wheel", "checkout"])
