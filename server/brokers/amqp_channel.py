@@ -21,12 +21,12 @@ from .amqp_frames import (
     CONSUME_OK,
     DECLARE_OK,
     DELIVER,
-    FRAME,
     HEADER,
     METHOD,
     NACK,
     QOS_OK,
     RETURN,
+    SELECT_OK,
     UNBIND_OK,
     command,
 )
@@ -36,7 +36,7 @@ logger = logging.getLogger("pushscope.server.broker")
 #: The largest message that is taken from a broker (design.md §4.4); larger ones are dropped.
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 
-_ANSWERS: Final = frozenset({BIND_OK, UNBIND_OK, DECLARE_OK, CONSUME_OK, CANCEL_OK, QOS_OK})
+_ANSWERS: Final = frozenset({BIND_OK, UNBIND_OK, DECLARE_OK, CONSUME_OK, CANCEL_OK, QOS_OK, SELECT_OK})
 _TAG: Final = struct.Struct(">Q?")
 
 #: Consumer tag, delivery tag, redelivered, exchange, routing key.
@@ -171,6 +171,3 @@ class AmqpChannel:
         if not self.closed:
             self.closed = why or "closed"
             self.ended(self.closed)
-
-
-__all__ = ["FRAME", "LARGEST_MESSAGE", "AmqpChannel", "Envelope", "Wire"]

@@ -108,14 +108,15 @@ class AmqpConnection:
         tune = getattr(transport.connection, "connection_tune", None) if transport is not None else None
         return getattr(tune, "channel_max", 0)
 
-    async def channel(self, make: Callable[[AmqpLink, int], _C], *, confirms: bool = False) -> _C:
+    async def channel(self, make: Callable[[AmqpLink, int], _C]) -> _C:
         """Open a channel and take its hot path.
 
         Raises:
             BrokerUnavailable: The connection has ended.
         """
         try:
-            opened = self._connection.channel(publisher_confirms=confirms)
+            # Confirms are ours: aio-pika would wait for each by itself.
+            opened = self._connection.channel(publisher_confirms=False)
             await opened.initialize()
         except Exception as error:
             raise BrokerUnavailable(f"no channel could be opened: {error or type(error).__name__}") from None

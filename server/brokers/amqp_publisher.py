@@ -36,19 +36,29 @@ _LARGEST_HEAD: Final = 128 * 1024 - 8
 
 
 class Outlet(AmqpChannel):
-    """A channel that publishes, in confirm mode: publications are numbered from 1."""
+    """A channel that publishes.
+
+    It goes into confirm mode before the first publication whose outcome somebody wants to know, and
+    stays there; publications are numbered from 1 from then on. Without it RabbitMQ sends nothing back,
+    which saves a wake-up for each message when there are few.
+    """
 
     def __init__(self, link: AmqpLink, number: int, on_end: Callable[[Outlet, str], None]) -> None:
         super().__init__(link, number)
         self._on_end = on_end
+        self._confirming = False
         self._published = 0
         self._waiting: dict[int, Settled] = {}
 
     def send(self, method: bytes, content: bytes, body: bytes, done: Settled | None) -> None:
         """Publish; ``done`` when the broker has it."""
-        self._published += 1
-        if done is not None:
-            self._waiting[self._published] = done
+        if done is not None and not self._confirming:
+            self._confirming = True
+            self.ask(commands.Confirm.Select(), _nothing)
+        if self._confirming:
+            self._published += 1
+            if done is not None:
+                self._waiting[self._published] = done
         self.wire.write(publication(self.number, method, content, body))
 
     def confirmed(self, tag: int, *, multiple: bool, accepted: bool) -> None:
@@ -212,9 +222,7 @@ class Publisher:
     # channels -------------------------------------------------------------------------------
 
     async def _outlet(self) -> Outlet:
-        return await self._connection.channel(
-            lambda link, number: Outlet(link, number, self._closed), confirms=True
-        )
+        return await self._connection.channel(lambda link, number: Outlet(link, number, self._closed))
 
     def _closed(self, outlet: Outlet, why: str) -> None:
         self._why = why
@@ -246,3 +254,7 @@ class Publisher:
 
     def _waiting(self) -> Iterator[_Target]:
         return (message.target for message in self._held)
+
+
+def _nothing() -> None:
+    """Nobody waits for the answer."""
