@@ -234,7 +234,7 @@ def _apply(
     given: Surroundings, connections: Connections, users: Users, template: MessagingTemplate
 ) -> Application:
     settings = given.settings
-    replies = Replies(settings, template, users.local, connections.hub, connections.guard)
+    replies = Replies(settings, template, users.strategy, users.local, connections.hub, connections.guard)
     return Application(settings, given.handlers, template, replies, given.counters, given.spawn)
 
 

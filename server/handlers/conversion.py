@@ -136,10 +136,11 @@ def encode_payload(value: object, content_type: str | None = None) -> tuple[byte
     Raises:
         MessageConversionError: The value cannot be sent, or not as that.
     """
+    if isinstance(value, str) and content_type is None:
+        return _text(value, "utf-8", TEXT), TEXT
     if isinstance(value, bytes | bytearray):
         return bytes(value), content_type or BINARY
-    if content_type is None:
-        content_type = TEXT if isinstance(value, str) else JSON
+    content_type = content_type or JSON
     media = MediaType(content_type)
     if media.kind == "json":
         return _json(value), content_type
@@ -150,10 +151,7 @@ def encode_payload(value: object, content_type: str | None = None) -> tuple[byte
         )
     if media.charset not in _CHARSETS:
         raise MessageConversionError(f"text cannot be sent in the unknown charset {media.charset!r}")
-    try:
-        return value.encode(media.charset), content_type
-    except UnicodeEncodeError as error:
-        raise MessageConversionError(f"the text cannot be sent as {content_type!r}: {error}") from None
+    return _text(value, media.charset, content_type), content_type
 
 
 def without_none(hint: Any) -> tuple[Any, bool]:
@@ -175,6 +173,13 @@ def _kind(essence: str) -> MediaKind:
     if essence == JSON or (essence.startswith("application/") and essence.endswith("+json")):
         return "json"
     return "binary" if essence == BINARY else "other"
+
+
+def _text(value: str, charset: str, content_type: str) -> bytes:
+    try:
+        return value.encode(charset)
+    except UnicodeEncodeError as error:
+        raise MessageConversionError(f"the text cannot be sent as {content_type!r}: {error}") from None
 
 
 def _json(value: object) -> bytes:

@@ -11,6 +11,7 @@ from ..sessions.hub import Hub
 from ..sessions.session import Session
 from ..settings import InstanceSettings
 from ..users.local_delivery import LocalDelivery, UserMessage
+from ..users.strategies import Strategy
 from ..users.undeliverable import Origin
 from .conversion import encode_payload
 from .handler import Handler, expand
@@ -32,6 +33,7 @@ class Replies:
         self,
         settings: InstanceSettings,
         template: MessagingTemplate,
+        strategy: Strategy,
         local: LocalDelivery,
         hub: Hub,
         guard: Guard,
@@ -39,6 +41,7 @@ class Replies:
         self._instance = settings.id
         self._user_prefix = settings.prefixes.user
         self._template = template
+        self._strategy = strategy
         self._local = local
         self._hub = hub
         self._guard = guard
@@ -87,14 +90,14 @@ class Replies:
     ) -> None:
         session = invocation.session
         destination = expand(reply.destination, invocation.variables) or _under("/queue", invocation.path)
-        if session.user and reply.broadcast:
-            self._template.publish_to_user(session.user, destination, headers, body)
-            return
-        # An anonymous session is addressed by itself (spec 4.4).
-        if not destination.startswith("/"):
-            destination = f"/{destination}"
-        message = UserMessage(session.user or session.id, destination, headers, body, origin=Origin.HANDLER)
-        self._local.to_only(session, message)
+        destination = self._template.for_user(destination)
+        user = session.user
+        message = UserMessage(user or session.id, destination, headers, body, None, Origin.HANDLER)
+        if user and reply.broadcast:
+            # Whether this instance has stood still is not asked: nobody could send the reply again.
+            self._strategy.send(message)
+        else:  # an anonymous session is addressed by itself (spec 4.4)
+            self._local.to_only(session, message)
 
     def _publish(self, invocation: Invocation, pattern: str, headers: dict[str, str], body: bytes) -> None:
         destination = expand(pattern, invocation.variables) or _under("/topic", invocation.path)

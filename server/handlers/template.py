@@ -188,6 +188,22 @@ class MessagingTemplate:
         if id is not None:
             self._stages.set(id, Stage.TO_BROKER)
 
+    def for_user(self, destination: str) -> str:
+        """A destination that a user can be subscribed to, with its leading slash.
+
+        Raises:
+            UsageError: It is none.
+        """
+        prefixes = self._prefixes.broker
+        if destination.startswith(prefixes):
+            return destination
+        if f"/{destination}".startswith(prefixes):
+            return f"/{destination}"
+        raise UsageError(
+            f"a user cannot be subscribed to {destination!r}",
+            hint=f"it must begin with {' or '.join(prefixes)}",
+        )
+
     def publish_to_user(
         self,
         user: str,
@@ -199,13 +215,7 @@ class MessagingTemplate:
         session: str | None = None,
     ) -> None:
         """Send what is encoded already; otherwise as :meth:`send_to_user`."""
-        if not destination.startswith("/") and self._prefixes.broker[:1] != ("",):
-            destination = f"/{destination}"
-        if not is_broker_destination(destination, self._prefixes):
-            raise UsageError(
-                f"a user cannot be subscribed to {destination!r}",
-                hint=f"it must begin with {' or '.join(self._prefixes.broker)}",
-            )
+        destination = self.for_user(destination)
         if not self._in_step():
             raise BrokerUnavailable(
                 "this instance stood still and is learning from its peers which users have come and gone",
