@@ -34,7 +34,7 @@ class MediaType:
     """What a content type means for conversion.
 
     Attributes:
-        kind: ``none`` if there is no content type.
+        kind: ``none`` if there is no content type, or an empty one.
         charset: Of a text; lower case.
     """
 
@@ -43,7 +43,7 @@ class MediaType:
     def __init__(self, text: str | None) -> None:
         self.text = text
         self.charset = "utf-8"
-        if text is None:
+        if not text:
             self.kind: MediaKind = "none"
             return
         essence, _, parameters = text.partition(";")
@@ -136,7 +136,7 @@ def encode_payload(value: object, content_type: str | None = None) -> tuple[byte
     Raises:
         MessageConversionError: The value cannot be sent, or not as that.
     """
-    if isinstance(value, str) and content_type is None:
+    if isinstance(value, str) and not content_type:
         return _text(value, "utf-8", TEXT), TEXT
     if isinstance(value, bytes | bytearray):
         return bytes(value), content_type or BINARY

@@ -61,6 +61,8 @@ ERROR = object()
         ("application/octet-stream", Point, b'{"x":1}', ERROR),
         ("application/xml", str, b"<a/>", ERROR),
         ("", bytes, b"a", b"a"),
+        ("", str, b"a", "a"),
+        ("", Point, b'{"x":1}', Point(1)),
     ],
 )
 def test_incoming(content_type: str | None, hint: Any, body: bytes, value: object) -> None:
