@@ -77,7 +77,7 @@ def test_what_clients_should_not_send(text: str, sentence: str) -> None:
 
 def test_a_single_string_is_no_array() -> None:
     assert sockjs.decode_messages('["a"]', array=True) == ["a"]
-    with pytest.raises(RemoteProtocolError, match="Payload expected."):
+    with pytest.raises(RemoteProtocolError, match=r"Payload expected\."):
         sockjs.decode_messages('"a"', array=True)
 
 
