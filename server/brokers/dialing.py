@@ -76,7 +76,7 @@ def trouble_of(error: OSError, node: StompAddress) -> str:
         return f"TLS with {node.host}:{node.port} failed: {why}"
     if isinstance(error, ConnectionAbortedError | ConnectionResetError) and node.tls is not None:
         return f"{node.host}:{node.port} ended the TLS handshake"
-    return error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
 
 
 def _readable(what: str, file: str | None) -> str | None:

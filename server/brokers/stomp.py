@@ -258,7 +258,8 @@ class StompBroker:
         except TimeoutError:
             self._trouble(f"no answer within {self._times.connect_s:g} s")
         except OSError as error:
-            self._trouble(trouble_of(error, node))
+            where = f"{node.host}:{node.port}: " if len(self._nodes) > 1 else ""
+            self._trouble(f"{where}{trouble_of(error, node)}")
         if self._link is not None:
             self._link.abort(self.reason)
         return False

@@ -53,7 +53,7 @@ async def test_the_node_runs_with_those_files_and_plugins(rabbitmq_node: RabbitN
         each.laddr for process in below for each in process.net_connections("tcp") if each.status == "LISTEN"
     ]
     assert rabbitmq_node.stomp_port in {port for _, port in listening}
-    assert {address for address, _ in listening} <= {"127.0.0.1", "::1"}
+    assert {address for address, _ in listening} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 
 
 async def test_the_article_s_user_logs_in_over_stomp_and_amqp(rabbitmq: VirtualHost) -> None:
