@@ -194,15 +194,23 @@ async def silent_broker(
     *, heartbeat: tuple[int, int] = (0, 0), refuse: bytes = b""
 ) -> AsyncGenerator[tuple[str, list[SilentPeer]]]:
     peers: list[SilentPeer] = []
+    tasks: list[asyncio.Task[None]] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peers.append(SilentPeer(reader, writer))
+    async def serve(peer: SilentPeer) -> None:
         with suppress(ConnectionError):
-            await peers[-1].run(heartbeat, refuse)
+            await peer.run(heartbeat, refuse)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        yield f"stomp://127.0.0.1:{port}", peers
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.append(SilentPeer(reader, writer))
+        tasks.append(asyncio.get_running_loop().create_task(serve(peers[-1])))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield f"stomp://127.0.0.1:{server.sockets[0].getsockname()[1]}", peers
+    finally:
+        server.close()
+        await asyncio.sleep(0.01)  # who came at the last moment is among the peers then
         for peer in peers:
-            peer.writer.close()
+            peer.writer.transport.abort()
+        await asyncio.gather(*tasks)
+        await asyncio.sleep(0)  # the end of the transports

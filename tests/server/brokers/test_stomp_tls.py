@@ -41,7 +41,11 @@ async def tls_broker(context: ssl.SSLContext) -> AsyncGenerator[int]:
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def splice() -> None:
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", broker.port)
-            await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+            try:
+                await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
+            finally:
+                inner_writer.transport.abort()
+                writer.transport.abort()
 
         task = asyncio.get_running_loop().create_task(splice())
         tasks.add(task)
@@ -49,11 +53,15 @@ async def tls_broker(context: ssl.SSLContext) -> AsyncGenerator[int]:
 
     async with EmbeddedBroker() as broker:
         server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
-        async with server:
+        try:
             yield server.sockets[0].getsockname()[1]
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            server.close()
+            await asyncio.sleep(0.01)  # who came at the last moment
+            for task in tuple(tasks):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # the end of the transports
 
 
 async def trouble(url: str) -> str:
