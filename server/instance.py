@@ -177,6 +177,7 @@ class Instance:
             "users": self.registry.local_users,
             "users_everywhere": len(self.registry),
             "topics": len(self.hub.topics),
+            "tasks": len(asyncio.all_tasks()),
             "uptime_s": round(time.monotonic() - self._started_at, 3),
             "slow": self._slow(),
             "counters": self.counters.as_dict(),

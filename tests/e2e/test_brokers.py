@@ -25,7 +25,7 @@ import pytest
 from core import Result, Scenario, run
 from core.errors import ExitCode
 from server import LocalCluster
-from tests.support.rabbitmq import RabbitNode, VirtualHost, running_node
+from tests.support.rabbitmq import VirtualHost, running_node
 from tests.support.requirements import requires
 
 logger = logging.getLogger("pushscope.tests")
@@ -125,14 +125,39 @@ class Outage(NamedTuple):
     left: list[int]
 
 
-async def play_outage(node: RabbitNode, url: str, out: Path, *, confirm: bool) -> Outage:
-    """Push all the time while the broker crashes, stays away and comes back."""
+class Held(NamedTuple):
+    """What a cluster without users holds: connections and queues at the broker, tasks of its instances."""
+
+    connections: int
+    queues: int
+    tasks: list[int]
+
+
+async def held_by(cluster: LocalCluster, host: VirtualHost) -> Held:
+    infos = [await info_of(each.push_url) for each in cluster.describe().instances]
+    return Held(
+        len(await host.connections()), len(await host.queues()), [int(info["tasks"]) for info in infos]
+    )
+
+
+async def play_outage(host: VirtualHost, url: str, out: Path, *, confirm: bool) -> Outage:
+    """Push all the time while the broker crashes, stays away and comes back; nothing of it is left over."""
+    node = host.node
     scenario = Scenario(
         users=USERS, rate=RATE, duration=OUTAGE_AT + AWAY_S + AFTER_OUTAGE, confirm=confirm, drain=5.0
     )
     moments: list[float] = []
     async with LocalCluster(2, broker=url) as cluster:
         before = [each.pid for each in cluster.describe().instances]
+
+        async def listed() -> bool:  # a new connection is listed within about a second
+            return len(await host.connections()) == 2
+
+        await eventually(listed, "one connection for each instance")
+        held = await held_by(cluster, host)
+
+        async def as_before() -> bool:
+            return await held_by(cluster, host) == held
 
         async def break_it() -> None:
             await asyncio.sleep(OUTAGE_AT)
@@ -148,6 +173,12 @@ async def play_outage(node: RabbitNode, url: str, out: Path, *, confirm: bool) -
         instances = cluster.describe().instances
         left = [ended_by_us(await info_of(each.push_url)) for each in instances]
         after = [each.pid for each in instances]
+        await eventually(as_before, f"connections, queues and tasks as before: {held}")
+
+    async def nothing() -> bool:
+        return not await host.connections() and not await host.queues()
+
+    await eventually(nothing, "no connection and no queue is left")
     with (out / "deliveries.csv").open(encoding="utf-8") as file:
         rows = [
             Row(row["verdict"], row["stage"], float(row["intended"]))
@@ -177,9 +208,9 @@ async def test_a_run_outlives_an_outage_of_rabbitmq(tmp_path: Path, confirm: boo
     """Instances and sockets stay; pushes are refused meanwhile; what is lost died going to the broker."""
     async with running_node() as node, node.virtual_host() as host:
         url = host.amqp_url if kind == "amqp" else host.stomp_url
-        outage = await play_outage(node, url, tmp_path, confirm=confirm)
+        outage = await play_outage(host, url, tmp_path, confirm=confirm)
         if outage.back + BACK_WITHIN_S > outage.rows[-1].intended - 1.0:  # a slow start of RabbitMQ
-            outage = await play_outage(node, url, tmp_path, confirm=confirm)
+            outage = await play_outage(host, url, tmp_path, confirm=confirm)
     result, rows = outage.result, outage.rows
     found = flaws(result)
     report(result, outage, confirm)
