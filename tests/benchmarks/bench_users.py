@@ -53,8 +53,8 @@ class Client:
 
 
 @asynccontextmanager
-async def client(kind: str, loop: str, url: str, count: int) -> AsyncGenerator[Client]:
-    """A client process with ``count`` connections; its goodbye is waited for."""
+async def client(kind: str, loop: str, url: str, count: int, first: int = 0) -> AsyncGenerator[Client]:
+    """A client process with ``count`` connections, numbered from ``first``; its goodbye is waited for."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -63,6 +63,7 @@ async def client(kind: str, loop: str, url: str, count: int) -> AsyncGenerator[C
         loop,
         url,
         str(count),
+        str(first),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -1,9 +1,9 @@
 """The client side of the user measurement, in a process of its own so that its memory is its own.
 
-``users_client KIND LOOP URL COUNT`` connects COUNT clients and prints a line of JSON with the time,
-CPU and memory it took. Then it reads commands from standard input, a line each: ``expect N`` prints the
-CPU seconds spent until N more messages have come; ``push N RATE`` prints those of N pushes to URL;
-``quit`` disconnects everybody and prints the seconds that took.
+``users_client KIND LOOP URL COUNT FIRST`` connects COUNT clients, users numbered from FIRST, and prints
+a line of JSON with the time, CPU and memory it took. Then it reads commands from standard input, a line
+each: ``expect N`` prints the CPU seconds spent until N more messages have come; ``push N RATE`` prints
+those of N pushes to URL; ``quit`` disconnects everybody and prints the seconds that took.
 """
 
 from __future__ import annotations
@@ -38,10 +38,16 @@ HANDSHAKE_BYTES = 129
 
 
 class Clients:
-    """Counts messages of all clients of a kind."""
+    """Counts messages of all clients of a kind.
+
+    Attributes:
+        got: How many came.
+        first: Number of the first user.
+    """
 
     def __init__(self) -> None:
         self.got = 0
+        self.first = 0
 
     async def open(self, stack: AsyncExitStack, url: str, count: int) -> None:
         """Connect so many; they leave with the stack."""
@@ -62,7 +68,7 @@ class Users(Clients):
 
     async def open(self, stack: AsyncExitStack, url: str, count: int) -> None:
         crowd = await stack.enter_async_context(Crowd(url, "/topic/greetings", self, dialers=DIALERS))
-        crowd.add(f"user-{number}" for number in range(count))
+        crowd.add(f"user-{self.first + number}" for number in range(count))
         await crowd.settled()
         if crowd.counts["connected"] != count:
             raise RuntimeError(f"not all users got in: {crowd.counts}")
@@ -160,10 +166,11 @@ async def push(url: str, count: int, rate: float) -> None:
         raise RuntimeError(f"{len(bad)} pushes were not accepted, such as {bad[0]}")
 
 
-async def main(kind: str, url: str, count: int) -> None:
+async def main(kind: str, url: str, count: int, first: int) -> None:
     """Connect, then carry out commands."""
     raise_files_limit()
     clients = KINDS[kind]()
+    clients.first = first
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, time.monotonic)  # the thread that will read commands exists
     process = psutil.Process()
@@ -194,4 +201,4 @@ if __name__ == "__main__":
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main(sys.argv[1], sys.argv[3], int(sys.argv[4])))
+        runner.run(main(sys.argv[1], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])))

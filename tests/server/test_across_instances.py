@@ -253,7 +253,7 @@ async def test_an_instance_that_says_goodbye_takes_its_users_along(pair: Cluster
         assert one.info()["peers"] == []
 
 
-async def test_case_41_pushes_after_the_receipt_arrive_though_a_peer_has_just_died() -> None:
+async def test_pushes_after_the_receipt_arrive_though_a_peer_has_just_died() -> None:
     """The kill case: the peer vanishes without goodbye and its sessions are still in the registry."""
     async with cluster(3) as found:
         one, two, three = found.instances

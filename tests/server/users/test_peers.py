@@ -80,6 +80,7 @@ class Bus:
         self.messages: deque[tuple[str, bytes]] = deque()
         self.timers: list[tuple[float, Callable[[], None]]] = []
         self.log: list[str] = []
+        self.drop: Callable[[bytes], bool] = lambda body: False
 
     def later(self, delay: float, call: Callable[[], None]) -> None:
         self.timers.append((self.now + delay, call))
@@ -115,6 +116,8 @@ class Bus:
             while self.messages:
                 busy = True
                 destination, body = self.messages.popleft()
+                if self.drop(body):
+                    continue
                 self.log.append(body.decode())
                 for node in self.nodes:
                     if node.hears(destination):
@@ -359,3 +362,73 @@ def test_after_a_loss_of_the_broker_all_peers_are_asked_also_those_only_discover
     bus.add("i4")
     bus.run()
     assert one.sync.in_step(bus.now)
+
+
+def test_a_large_state_comes_in_parts_and_what_changes_meanwhile_is_not_lost() -> None:
+    bus, one, _, _ = three()
+    sessions = [one.joins(f"u{number}", f"s{number}") for number in range(1_000)]
+    bus.run(0.1)
+    four = Node(bus, "i4")
+    bus.nodes.append(four)
+    parts_before = bus.count("state")
+    four.sync.announce()
+    # Between Hello and the last part somebody leaves, somebody comes.
+    one.leaves(sessions[999])
+    one.joins("late", "s-late")
+    bus.run(0.5)
+    assert bus.count("state") - parts_before >= 5
+    assert four.sees("late") == {"s-late"}
+    assert four.sees("u999") == set()
+    assert len(four.registry) == 1_000
+    assert four.sync.in_step(bus.now)
+
+
+def test_a_lost_part_of_a_state_is_asked_for_again() -> None:
+    bus, one, _, _ = three()
+    for number in range(1_000):
+        one.joins(f"u{number}", f"s{number}")
+    bus.run(0.1)
+    bus.drop = lambda body: b'"part":2' in body
+    four = Node(bus, "i4")
+    bus.nodes.append(four)
+    four.sync.announce()
+    bus.run(0.05)
+    assert len(four.registry) < 1_000
+    bus.drop = lambda body: False
+    bus.run(3.0)
+    assert len(four.registry) == 1_000
+
+
+def test_who_left_is_not_in_a_new_state() -> None:
+    bus, one, two, _ = three()
+    gone = one.joins("gone", "s1")
+    one.joins("stays", "s2")
+    bus.run(0.1)
+    two.deaf = True
+    one.leaves(gone)
+    bus.run(0.1)
+    two.deaf = False
+    bus.run(ALIVE_EVERY_S * 2)
+    assert (two.sees("gone"), two.sees("stays")) == (set(), {"s2"})
+
+
+def test_anonymous_sessions_are_known_by_their_ids_only() -> None:
+    bus, one, two, _ = three()
+    session = one.joins("", "s1")
+    bus.run(0.1)
+    assert two.sees("s1") == set()
+    assert len(two.registry) == 0
+    assert two.registry.session("s1") is not None
+    one.leaves(session)
+    bus.run(0.1)
+    assert two.registry.session("s1") is None
+
+
+def test_nobody_takes_over_a_session_that_is_here() -> None:
+    _, one, two, _ = three()
+    session = one.joins("joe", "s1")
+    (peer,) = (each for each in one.sync.peers.values() if each.id == two.settings.id)
+    one.registry.add_remote(peer, "s1", "joe")
+    assert one.registry.places("joe")["s1"] is session
+    one.registry.clear_remote(peer)
+    assert one.registry.places("joe")["s1"] is session
