@@ -48,7 +48,8 @@ class Broker(Protocol):
     """Carries messages between instances. Used from one event loop.
 
     Order: messages published through one broker object arrive, at any one other broker object,
-    in the order in which they were published, whatever their destinations. A publisher that
+    in the order in which they were published, whatever their destinations. (RabbitMQ keeps that
+    within a queue: over AMQP all topics share one, each ``/queue`` is for itself.) A publisher that
     subscribes hears itself. Every subscription gets its own copy of a ``/topic`` message; a
     ``/queue`` message goes to one of its consumers, in turn.
 
