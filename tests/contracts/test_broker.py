@@ -131,7 +131,10 @@ async def _activemq(request: pytest.FixtureRequest, stack: AsyncExitStack) -> tu
 KINDS = {
     "memory": Kind(_memory),
     "embedded": Kind(_embedded),
-    "rabbitmq-stomp": Kind(_rabbitmq_stomp),
+    "rabbitmq-stomp": Kind(
+        _rabbitmq_stomp,
+        {"order": "RabbitMQ keeps the order of each queue, and every subscription has its own"},
+    ),
     "rabbitmq-amqp": Kind(
         _rabbitmq_amqp, {"order": "RabbitMQ keeps the order of each queue, and topics share one; not across"}
     ),
