@@ -133,7 +133,7 @@ KINDS = {
     "embedded": Kind(_embedded),
     "rabbitmq-stomp": Kind(
         _rabbitmq_stomp,
-        {"order": "RabbitMQ keeps the order of each queue, and every subscription has its own"},
+        {"order": "RabbitMQ keeps the order of each queue; every subscription has one"},
     ),
     "rabbitmq-amqp": Kind(
         _rabbitmq_amqp, {"order": "RabbitMQ keeps the order of each queue, and topics share one; not across"}
