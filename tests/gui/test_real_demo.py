@@ -41,7 +41,9 @@ def drive(app: QApplication, settings: Settings, loop: asyncio.AbstractEventLoop
         desktop = Desktop(app, settings)
         desktop.window.resize(1440, 900)
         desktop.show()
-        children: list[psutil.Process] = []
+        # Brokers that other tests share run on.
+        before = set(psutil.Process().children(recursive=True))
+        children: set[psutil.Process] = set()
         problems: list[Problem] = []
         desktop.session.problem.connect(problems.append)
         try:
@@ -53,7 +55,7 @@ def drive(app: QApplication, settings: Settings, loop: asyncio.AbstractEventLoop
             log.error("log %s", "\n".join(desktop.session.cluster.logs.get("*", ())))
             raise
         else:
-            children = psutil.Process().children(recursive=True)
+            children = set(psutil.Process().children(recursive=True)) - before
             assert children, "the engine runs until the window is closed"
         finally:
             desktop.window.close()
