@@ -36,6 +36,8 @@ _STRANGERS_S: Final = 60.0
 DEBOUNCE_S: Final = 0.1
 #: The same as a multiple of what the last snapshot cost: all of them cost 2 % of a core at most.
 _TIMES_COST: Final = 50
+#: What a byte of a snapshot costs on its way: our socket, the broker, every instance that reads it.
+_COST_OF_BYTE_S: Final = 30e-9
 _SHORTEST_SLEEP_S: Final = 0.01
 #: Larger than that and the broker's links would break: nearly as much as one message may have.
 _LARGEST_SNAPSHOT: Final = 15 * 1024 * 1024
@@ -70,7 +72,7 @@ class SpringRegistry:
     ) -> None:
         self.id = f"{settings.id}-{epoch}"
         self.strangers = Strangers(registry, slicer, clock, self._complain)
-        #: Snapshots published, bytes of the last one, and seconds that it cost.
+        #: Snapshots published, bytes of the last one, and seconds that it cost all concerned.
         self.published = 0
         self.size = 0
         self.cost_s = 0.0
@@ -186,7 +188,7 @@ class SpringRegistry:
         sent = self._send(local.body())
         now = self._clock()
         self._told_at = now
-        self.cost_s = cost + clock() - begun
+        self.cost_s = cost + clock() - begun + self.size * _COST_OF_BYTE_S
         if not sent:
             self._away = True  # the broker's return makes it due again
             self._due = float("inf")

@@ -16,6 +16,7 @@ from typing import Any
 
 from core.files_limit import raise_files_limit
 from server.brokers.stomp import StompBroker
+from server.users.spring_registry import PUBLISH_EVERY_S
 
 from ..support.spring_peer import REGISTRY, snapshot_7
 from .bench_users import LOOPS, client
@@ -86,11 +87,13 @@ async def spring(url: str, count: int) -> AsyncGenerator[None]:
     users = {f"spring-{number}": {f"s-{number}": ("/user/topic/greetings",)} for number in range(count)}
     body = json.dumps(snapshot_7("10.0.0.5-6f0c2f2e", users)).encode()
     broker.subscribe(REGISTRY, lambda delivery: None)
+    told: list[int] = []
 
     async def publish() -> None:
-        while True:
+        while True:  # as often as Spring does, the second one in the midst of the ramp
             broker.publish(REGISTRY, {"content-type": "application/json"}, body)
-            await asyncio.sleep(2)  # five times as often as Spring, to have some during the ramp
+            await asyncio.sleep(1 if not told else PUBLISH_EVERY_S)
+            told.append(1)
 
     task = asyncio.create_task(publish())
     try:
@@ -111,7 +114,7 @@ async def _ramp(way: str, users: int) -> Figures:
             instances.append(await stack.enter_async_context(role("instance", words)))
         if with_spring:
             await stack.enter_async_context(spring(broker.url, users))
-        for each in instances:
+        for each in (*instances, broker):
             each.tell("reset")
         half = users // 2
         urls = [f"{each.url.replace('http', 'ws', 1)}/ws?user={{user}}" for each in instances]
@@ -122,10 +125,12 @@ async def _ramp(way: str, users: int) -> Figures:
         for each in instances:
             each.tell("report")
             reports.append(await each.hear())
+        broker.tell("report")
+        broker_cpu = (await broker.hear())["cpu"]
     worst = {name: max(report[name] for report in reports) for name in ("pause", "busy", "gc", "slice")}
-    sums = {name: sum(report[name] for report in reports) for name in ("snapshots", "work")}
+    sums = {name: sum(report[name] for report in reports) for name in ("snapshots", "work", "heard", "cpu")}
     size = max(report["bytes"] for report in reports)
-    return {"seconds": seconds, "bytes": size, **worst, **sums}
+    return {"seconds": seconds, "bytes": size, "broker": broker_cpu, **worst, **sums}
 
 
 async def _measure(rounds: int, quick: bool) -> list[Row]:
@@ -139,7 +144,9 @@ async def _measure(rounds: int, quick: bool) -> list[Row]:
     rows: list[Row] = []
     floor = found["without a registry"]["seconds"]
     for way, figures in found.items():
-        note = f"{figures['snapshots']:.0f} snapshots, the last of {figures['bytes'] / 1024:.0f} KiB"
+        note = f"CPU per user: instances {figures['cpu'] / users * 1e6:.0f} µs, "
+        note += f"broker {figures['broker'] / users * 1e6:.0f} µs; {figures['heard']:.0f} messages of peers; "
+        note += f"{figures['snapshots']:.0f} snapshots of {figures['bytes'] / 1024:.0f} KiB"
         section = f"Ramp to {users:,} users on two instances"
         rows.append(at_most_times(section, way, figures["seconds"], "s", floor, 1.2, note))
     for way, figures in found.items():

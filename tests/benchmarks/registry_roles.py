@@ -45,6 +45,7 @@ class Probe:
     def reset(self) -> None:
         """Begin anew."""
         self.pause_s = self.busy_s = self.gc_s = 0.0
+        self.spent_before_s = time.process_time()
         self._seen, self._worked = time.perf_counter(), time.thread_time()
 
     def _look(self) -> None:
@@ -75,9 +76,11 @@ async def serve(probe: Probe, instance: Instance | None) -> None:
             probe.reset()
             continue
         figures: dict[str, Any] = {"pause": probe.pause_s, "busy": probe.busy_s, "gc": probe.gc_s}
+        figures["cpu"] = time.process_time() - probe.spent_before_s
         if instance is not None:
             registry = instance.info()["registry"]
             figures["slice"] = registry["longest_slice_ms"] / 1000
+            figures["heard"] = instance.counters.registry_messages
             figures["work"] = registry["work_ms"] / 1000
             figures["snapshots"] = registry["snapshots"]["published"]
             figures["bytes"] = registry["snapshots"]["bytes"]
