@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,15 @@ def node_modules() -> Path:
     """
     named = os.environ.get("PUSHSCOPE_NODE_MODULES")
     return Path(named) if named else Path(__file__).resolve().parents[2] / ".cache" / "npm" / "node_modules"
+
+
+def _is_alias() -> bool:
+    """Whether ``pushscope`` is this checkout, as in an editable installation; a wheel brings its own copy."""
+    spec = find_spec("pushscope")
+    return spec is not None and spec.origin is not None and not (Path(spec.origin).parent / "core").is_dir()
+
+
+#: Marks tests of what imports ``pushscope``, as the examples do.
+needs_alias = pytest.mark.skipif(
+    not _is_alias(), reason="this checkout is not installed as pushscope: pip install -e ."
+)

@@ -16,6 +16,9 @@ from server.brokers.embedded import EmbeddedBroker
 
 from ...support.processes import PATIENCE
 from ...support.raw_stomp import RawStomp, raw_stomp
+from ...support.requirements import needs_alias
+
+pytestmark = needs_alias
 
 CHAT = Path(__file__).resolve().parents[3] / "assets" / "examples" / "chat.py"
 

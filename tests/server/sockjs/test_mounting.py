@@ -16,9 +16,10 @@ from websockets.exceptions import InvalidStatus
 
 from server.listener import Listener
 from server.sockjs import Echo, SockJsService, SockJsSettings
-from tests.support.hypercorn_host import hypercorn
+from tests.support.hypercorn_host import HYPERCORN, hypercorn
 from tests.support.processes import until
 from tests.support.raw_http import connected, request
+from tests.support.requirements import needs_alias
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "assets" / "examples" / "echo.py"
 
@@ -38,9 +39,11 @@ async def uvicorn(app: Any) -> AsyncGenerator[str]:
         yield listener.url
 
 
-@pytest.fixture(params=[uvicorn, hypercorn])
+@pytest.fixture(params=["uvicorn", HYPERCORN])
 async def host(request: pytest.FixtureRequest) -> AsyncIterator[Host]:
-    serve: Callable[[Any], AbstractAsyncContextManager[str]] = request.param
+    serve: Callable[[Any], AbstractAsyncContextManager[str]] = (
+        hypercorn if request.param == "hypercorn" else uvicorn
+    )
     service = SockJsService(Echo, SockJsSettings(response_limit=1000, disconnect_s=0.2))
     inner = Starlette(routes=[Mount("/echo", service)])
     app = Starlette(routes=[Mount("/deep", inner)])
@@ -120,6 +123,7 @@ async def test_a_service_may_be_the_whole_application() -> None:
     assert service.sessions == 0
 
 
+@needs_alias
 async def test_the_example() -> None:
     app = runpy.run_path(str(EXAMPLE))["app"]
     page = {"Origin": "http://localhost:3000"}
