@@ -143,10 +143,12 @@ async def test_a_steady_stream_without_heart_beats_is_no_silence(rabbitmq: Virtu
 )
 async def test_a_peer_that_is_no_rabbitmq_is_a_reason(greeting: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(greeting)
-        with suppress(ConnectionError):
-            await reader.read()
-        writer.close()
+        try:
+            writer.write(greeting)
+            with suppress(ConnectionError):
+                await reader.read()
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
