@@ -14,7 +14,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.support.processes import descendants, is_gone, until
+from tests.support.processes import is_gone, until
 from tests.support.rabbitmq import CONFIGURATION, PASSWORD, USER, RabbitNode, VirtualHost
 from tests.support.requirements import requires
 from tests.support.stomp_py import StompPy
@@ -48,7 +48,7 @@ async def test_the_node_runs_with_those_files_and_plugins(rabbitmq_node: RabbitN
     overview = await rabbitmq_node.ask("GET", "overview")
     assert str(CONFIGURATION / "rabbitmq.conf") in rabbitmq_node.log
     assert {each["protocol"] for each in overview["listeners"]} >= {"amqp", "stomp", "http"}
-    below = [psutil.Process(pid) for pid in descendants()]
+    below = psutil.Process().children(recursive=True)
     listening = [
         each.laddr for process in below for each in process.net_connections("tcp") if each.status == "LISTEN"
     ]

@@ -6,6 +6,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
@@ -15,8 +16,16 @@ PATIENCE = 30.0
 
 
 def descendants() -> set[int]:
-    """Pids of all processes below this one that have not ended."""
-    return {each.pid for each in psutil.Process().children(recursive=True) if not is_gone(each.pid)}
+    """Pids of all Python processes below this one that have not ended: everything of ours is one,
+    and a foreign broker that tests share starts and ends helpers of its own at any time."""
+    return {each.pid for each in psutil.Process().children(recursive=True) if _runs_python(each)}
+
+
+def _runs_python(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "python" in Path(process.exe()).name.lower()
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
 
 
 def is_gone(pid: int) -> bool:
