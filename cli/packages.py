@@ -98,6 +98,7 @@ SYSTEM_NEEDS = {
             ("chromium|chromium-browser|google-chrome",),
         ),
         SystemNeed("nginx", "the gateway's measurement beside nginx", ("nginx",), ("nginx",)),
+        SystemNeed("haproxy", "the gateway's measurement beside HAProxy", ("haproxy",), ("haproxy",)),
         SystemNeed("openssl", "tests of TLS to a broker", ("openssl",), ("openssl",)),
         SystemNeed(
             "rabbitmq",

@@ -35,8 +35,8 @@ def requires(*names: str) -> pytest.MarkDecorator:
 
     Args:
         names: Keys of :data:`cli.packages.SYSTEM_NEEDS` (``qt``, ``xcb``, ``xvfb``, ``node``,
-            ``chromium``, ``nginx``, ``openssl``, ``rabbitmq``, ``activemq``), or ``stompjs`` and ``ws`` for
-            npm packages.
+            ``chromium``, ``nginx``, ``haproxy``, ``openssl``, ``rabbitmq``, ``activemq``), or ``stompjs``
+            and ``ws`` for npm packages.
     """
     reasons = [reason for name in names if (reason := missing(name))]
     return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
