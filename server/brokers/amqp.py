@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
-from collections import deque
 from collections.abc import Mapping
 
 import aiormq
@@ -33,8 +31,7 @@ from .amqp_topics import TopicChannel, Topics
 from .amqp_topology import Topology
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .dialing import tls_context, trouble_of
-from .stomp import RelayTimes
-from .stomp_link import DEFAULT_BACKLOG_LIMIT
+from .reconnecting import DEFAULT_BACKLOG_LIMIT, Reconnecting, RelayTimes
 
 logger = logging.getLogger("pushscope.server.broker")
 
@@ -59,15 +56,8 @@ class AmqpBroker:
     ) -> None:
         address = parse_amqp_url(url)
         self._context = tls_context(address.tls)
-        self._nodes = deque(address.nodes)
-        #: Without its password; of several nodes the one in use, or tried last.
-        self.url = self._nodes[0].public_url
-        self.available = False
-        self.reason = "not connected yet"
         self._times = times or RelayTimes()
-        self._backlog_limit = backlog_limit
-        self._on_availability: Availability | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._state = Reconnecting(address.nodes, self._times, backlog_limit)
         self._ended = asyncio.Event()
         self._served = False
         self._connection: AmqpConnection | None = None
@@ -77,21 +67,32 @@ class AmqpBroker:
         self._consuming: asyncio.Future[None] | None = None
         self._count = 0
 
+    @property
+    def available(self) -> bool:
+        """Whether it can be used now."""
+        return self._state.available
+
+    @property
+    def reason(self) -> str:
+        """Why not, or ""."""
+        return self._state.reason
+
+    @property
+    def url(self) -> str:
+        """Without its password; of several nodes the one in use, or tried last."""
+        return self._state.url
+
     async def start(self, on_availability: Availability) -> None:
         """Begin to connect."""
-        self._on_availability = on_availability
-        self._task = asyncio.create_task(self._run(), name=f"broker:{self.url}")
+        self._state.start(self._connect, on_availability)
 
     async def stop(self) -> None:
         """Close the connection; with it goes the queue."""
-        task, self._task = self._task, None
-        if task is None:
-            return
         if self._connection is not None:
             self._connection.link.expect_end("stopped")
             self._connection.link.flush()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        if not await self._state.stop():
+            return
         self._lost("stopped")
         gone = BrokerUnavailable("the broker connection was stopped")
         self._topics.settle(gone)
@@ -103,14 +104,8 @@ class AmqpBroker:
         """Publish; ``done`` comes with the broker's confirm."""
         publisher, connection = self._publisher, self._connection
         if publisher is None or connection is None or not self.available:
-            raise BrokerUnavailable(
-                f"the broker at {self.url} is not available: {self.reason}", tried=f"SEND to {destination}"
-            )
-        if connection.link.backlog > self._backlog_limit:
-            raise BrokerUnavailable(
-                f"the broker at {self.url} does not read: {connection.link.backlog} bytes wait for it",
-                tried=f"SEND to {destination}",
-            )
+            raise self._state.away(destination)
+        self._state.require_reading(connection.link.backlog, destination)
         publisher.publish(destination, headers, body, done)
 
     def subscribe(
@@ -146,19 +141,9 @@ class AmqpBroker:
 
     # connection -----------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        pause = self._times.first_pause_s
-        while True:
-            if await self._connect():
-                pause = self._times.first_pause_s
-            # Jitter, so that the instances of a cluster do not all come at once.
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, self._times.longest_pause_s)
-
     async def _connect(self) -> bool:
         """Connect and stay until the end; whether the broker could be used."""
-        node = self._nodes[0]
-        self.url = node.public_url
+        node = self._state.node
         self._ended.clear()
         self._served = False
         try:
@@ -166,17 +151,16 @@ class AmqpBroker:
                 await self._open(node)
             await self._ended.wait()
         except TimeoutError:
-            self._trouble(f"no answer within {self._times.connect_s:g} s")
+            self._state.lost(f"no answer within {self._times.connect_s:g} s")
         except OSError as error:
-            self._trouble(trouble_of(error, node))
+            where = f"{node.host}:{node.port}: " if self._state.several else ""
+            self._state.lost(f"{where}{trouble_of(error, node)}")
         except (aiormq.AMQPError, BrokerUnavailable) as error:
-            self._trouble(str(error))
+            self._state.lost(str(error))
         finally:
             connection, self._connection = self._connection, None
             if connection is not None:
                 await connection.close()
-        if not self._served:
-            self._nodes.rotate(-1)
         return self._served
 
     async def _open(self, node: StompAddress) -> None:
@@ -199,18 +183,14 @@ class AmqpBroker:
 
     def _complete(self) -> None:
         """Everything is bound: what is published anywhere from now on will be delivered."""
-        self.available, self.reason, self._served = True, "", True
-        logger.info(
-            "broker %s connected: %d topics, %d queues", self.url, len(self._topics), len(self._queues)
-        )
-        if self._on_availability is not None:
-            self._on_availability(True, "")
+        self._served = True
+        self._state.came(f"{len(self._topics)} topics, {len(self._queues)} queues")
 
     def _lost(self, why: str) -> None:
         self._ended.set()
         if self._consuming is not None and not self._consuming.done():
             self._consuming.set_exception(BrokerUnavailable(why))
-        self._trouble(why)
+        self._state.lost(why)
         publisher, self._publisher = self._publisher, None
         self._topics.detach()
         self._queues.detach()
@@ -218,14 +198,6 @@ class AmqpBroker:
             publisher.end(
                 BrokerUnavailable(f"the broker connection ended before the broker confirmed: {why}")
             )
-
-    def _trouble(self, why: str) -> None:
-        was = self.available
-        if why != self.reason or was:
-            logger.warning("broker %s is not available: %s", self.url, why)
-        self.available, self.reason = False, why
-        if was and self._on_availability is not None:
-            self._on_availability(False, why)
 
 
 def _set(future: asyncio.Future[None]) -> None:

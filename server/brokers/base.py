@@ -63,16 +63,22 @@ class Broker(Protocol):
     ``redelivered:true``.
 
     Callbacks come from the event loop, never from inside the call that was given them.
-
-    Attributes:
-        url: The broker's URL without its password.
-        available: Whether it can be used now.
-        reason: Why not.
     """
 
-    url: str
-    available: bool
-    reason: str
+    @property
+    def url(self) -> str:
+        """The broker's URL without its password."""
+        ...
+
+    @property
+    def available(self) -> bool:
+        """Whether it can be used now."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why not, or "" while it can."""
+        ...
 
     async def start(self, on_availability: Availability) -> None:
         """Begin to connect, and keep trying for ever; does not wait for the connection."""

@@ -10,12 +10,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import random
-from collections import deque
 from collections.abc import Mapping
 from typing import Final
-
-import msgspec
 
 from core.errors import BrokerRefused, BrokerUnavailable
 from core.protocol import (
@@ -34,9 +30,10 @@ from .delivery import ParsedDelivery
 from .dialing import dial, tls_context, trouble_of
 from .message import NOT_FORWARDED
 from .own_connections import OwnConnections
+from .reconnecting import DEFAULT_BACKLOG_LIMIT, Reconnecting, RelayTimes
 from .refusals import names_of, refusal_of, subject_of
 from .stomp_answers import Answers
-from .stomp_link import DEFAULT_BACKLOG_LIMIT, StompLink
+from .stomp_link import StompLink
 from .stomp_subscriptions import Subscription, Subscriptions
 
 logger = logging.getLogger("pushscope.server.broker")
@@ -44,24 +41,6 @@ logger = logging.getLogger("pushscope.server.broker")
 #: How long nobody may send to what made the broker close everybody's connection.
 _BANNED_S: Final = 30.0
 _MOST_KNOWN: Final = 4096
-
-
-class RelayTimes(msgspec.Struct, frozen=True):
-    """How patient the relay is.
-
-    Attributes:
-        heartbeat_ms: (we can send, we want), as STOMP's ``heart-beat``.
-        connect_s: For TCP, TLS and CONNECTED together.
-        answer_s: A broker that answers nothing for so long, although it owes answers, is given up.
-        first_pause_s: Before the first reconnection; doubles from then on.
-        longest_pause_s: At most that long.
-    """
-
-    heartbeat_ms: tuple[int, int] = (10_000, 10_000)
-    connect_s: float = 5.0
-    answer_s: float = 30.0
-    first_pause_s: float = 0.05
-    longest_pause_s: float = 1.0
 
 
 class StompBroker:
@@ -81,39 +60,43 @@ class StompBroker:
         self._own = OwnConnections(make) if own_connections else None
         address = parse_stomp_url(url)
         self._context = tls_context(address.tls)
-        self._nodes = deque(address.nodes)
-        #: Without its password; of several nodes the one in use, or tried last.
-        self.url = self._nodes[0].public_url
-        self.available = False
-        self.reason = "not connected yet"
         #: What the broker calls itself.
         self.server = ""
         self._times = times or RelayTimes()
-        self._backlog_limit = backlog_limit
-        self._on_availability: Availability | None = None
+        self._state = Reconnecting(address.nodes, self._times, backlog_limit)
         self._link: StompLink | None = None
         self._answers: Answers | None = None
-        self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         self._subscriptions = Subscriptions()
         self._known: set[str] = set()
         self._banned: dict[str, BrokerRefused] = {}
         self._count = 0
 
+    @property
+    def available(self) -> bool:
+        """Whether it can be used now."""
+        return self._state.available
+
+    @property
+    def reason(self) -> str:
+        """Why not, or ""."""
+        return self._state.reason
+
+    @property
+    def url(self) -> str:
+        """Without its password; of several nodes the one in use, or tried last."""
+        return self._state.url
+
     async def start(self, on_availability: Availability) -> None:
         """Begin to connect."""
-        self._on_availability = on_availability
-        self._task = asyncio.create_task(self._run(), name=f"broker:{self.url}")
+        self._state.start(self._connect, on_availability)
 
     async def stop(self) -> None:
         """Say goodbye and close."""
         if self._own is not None:
             await self._own.stop()
-        task, self._task = self._task, None
-        if task is None:
+        if not await self._state.stop():
             return
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
         if self._link is not None:
             if self.available:
                 self._link.write(self._link.session.disconnect())
@@ -132,14 +115,8 @@ class StompBroker:
         """SEND; ``done`` comes with the broker's RECEIPT."""
         link = self._link
         if link is None or not self.available or self._answers is None:
-            raise BrokerUnavailable(
-                f"the broker at {self.url} is not available: {self.reason}", tried=f"SEND to {destination}"
-            )
-        if link.backlog > self._backlog_limit:
-            raise BrokerUnavailable(
-                f"the broker at {self.url} does not read: {link.backlog} bytes wait for it",
-                tried=f"SEND to {destination}",
-            )
+            raise self._state.away(destination)
+        self._state.require_reading(link.backlog, destination)
         if destination not in self._known:
             self._check(destination)
         if not NOT_FORWARDED.isdisjoint(headers):
@@ -214,28 +191,9 @@ class StompBroker:
 
     # connection -----------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        loop, first = asyncio.get_running_loop(), self._times.first_pause_s
-        pause, tried = first, 0
-        while True:
-            begun = loop.time()
-            if await self._connect():
-                tried = 0
-                await self._ended.wait()
-                if loop.time() - begun > self._times.longest_pause_s:  # else it comes and goes
-                    pause = first
-            tried += 1
-            self._nodes.rotate(-1)
-            self.url = self._nodes[0].public_url
-            if tried % len(self._nodes):
-                continue  # the next node at once
-            # Jitter, so that the instances of a cluster do not all come at once.
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-            pause = min(pause * 2, self._times.longest_pause_s)
-
     async def _connect(self) -> bool:
         self._ended.clear()
-        node = self._nodes[0]
+        node = self._state.node
         connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._times.connect_s):
@@ -254,12 +212,14 @@ class StompBroker:
                     await asyncio.wait((connected, ended), return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     ended.cancel()
-                return connected.done()
+            if connected.done():
+                await self._ended.wait()
+                return True
         except TimeoutError:
-            self._trouble(f"no answer within {self._times.connect_s:g} s")
+            self._state.lost(f"no answer within {self._times.connect_s:g} s")
         except OSError as error:
-            where = f"{node.host}:{node.port}: " if len(self._nodes) > 1 else ""
-            self._trouble(f"{where}{trouble_of(error, node)}")
+            where = f"{node.host}:{node.port}: " if self._state.several else ""
+            self._state.lost(f"{where}{trouble_of(error, node)}")
         if self._link is not None:
             self._link.abort(self.reason)
         return False
@@ -277,7 +237,7 @@ class StompBroker:
         answers, self._answers = self._answers, None
         if answers is not None and answers.trouble is not None:
             why = str(answers.trouble)
-        self._trouble(why)
+        self._state.lost(why)
         if answers is not None:
             gone = f"the broker connection ended before the broker confirmed: {why}"
             ended = answers.end(BrokerUnavailable(gone))
@@ -286,7 +246,7 @@ class StompBroker:
             self._subscriptions.lost(ended, why)
 
     def _advice(self) -> str:
-        tls = self._nodes[0].tls
+        tls = self._state.node.tls
         if tls is None or tls.certfile is not None:
             return ""
         return "; if it wants a certificate of ours, name it with ?certfile=…&keyfile=…"
@@ -299,14 +259,6 @@ class StompBroker:
         self._known.clear()
         self._banned[subject] = error
         asyncio.get_running_loop().call_later(_BANNED_S, self._banned.pop, subject, None)
-
-    def _trouble(self, why: str) -> None:
-        was = self.available
-        if why != self.reason or was:
-            logger.warning("broker %s is not available: %s", self.url, why)
-        self.available, self.reason = False, why
-        if was and self._on_availability is not None:
-            self._on_availability(False, why)
 
     # what the broker says -------------------------------------------------------------------
 
@@ -345,13 +297,9 @@ class StompBroker:
             self._subscriptions.confirmed, self._subscriptions.refused, functools.partial(_fence, link)
         )
         link.watch(self._answers, self._times.answer_s)
-        self.available, self.reason = True, ""
+        # First our subscriptions: who hears that the broker is there publishes at once.
         self._subscriptions.connected(link, self._answers, self.server)
-        logger.info(
-            "broker %s connected: %s, %d subscriptions", self.url, self.server, len(self._subscriptions)
-        )
-        if self._on_availability is not None:
-            self._on_availability(True, "")
+        self._state.came(f"{self.server}, {len(self._subscriptions)} subscriptions")
 
     def _refused(self, event: ErrorReceived) -> None:
         if self._answers is None:  # instead of CONNECTED; RabbitMQ waits for another CONNECT then

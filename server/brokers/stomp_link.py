@@ -11,9 +11,6 @@ from core.protocol import BROKER_LIMITS, ClientEvent, ClientSession
 
 from .delivery import Delivery, pass_messages
 
-#: Bytes that may wait for a broker that does not read; over it publishing is refused.
-DEFAULT_BACKLOG_LIMIT = 16 * 1024 * 1024
-
 
 class Owed(Protocol):
     """What the broker has to answer: whether it does, and how many answers came."""

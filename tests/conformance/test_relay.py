@@ -12,7 +12,8 @@ import pytest
 
 from core.errors import BrokerUnavailable
 from core.protocol import Frame
-from server.brokers.stomp import RelayTimes, StompBroker
+from server.brokers.reconnecting import RelayTimes
+from server.brokers.stomp import StompBroker
 
 from ..support.instances import one_instance, push
 from ..support.processes import until

@@ -17,7 +17,8 @@ from core.protocol import Frame
 from server.brokers.amqp import AmqpBroker
 from server.brokers.base import AUTO, Broker, Consume
 from server.brokers.delivery import Delivery
-from server.brokers.stomp import RelayTimes, StompBroker
+from server.brokers.reconnecting import RelayTimes
+from server.brokers.stomp import StompBroker
 from server.brokers.urls import broker_for
 
 from ...support.processes import until, unused_port

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BrokerUnavailable
 from server.brokers.amqp import AmqpBroker
-from server.brokers.stomp import RelayTimes
+from server.brokers.reconnecting import RelayTimes
 from tests.support.certificates import Authority
 from tests.support.processes import until
 from tests.support.rabbitmq import VirtualHost

@@ -7,7 +7,7 @@ import asyncio
 from core.errors import BrokerUnavailable
 from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
-from server.brokers.stomp import RelayTimes
+from server.brokers.reconnecting import RelayTimes
 from tests.support.processes import until, unused_port
 
 from .test_stomp import PATIENCE, QUICK, silent_broker, watched

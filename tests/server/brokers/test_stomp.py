@@ -14,7 +14,8 @@ from server.brokers.addresses import parse_stomp_url
 from server.brokers.delivery import Delivery
 from server.brokers.embedded import EmbeddedBroker
 from server.brokers.memory import MemoryBroker
-from server.brokers.stomp import RelayTimes, StompBroker
+from server.brokers.reconnecting import RelayTimes
+from server.brokers.stomp import StompBroker
 from server.brokers.urls import broker_for
 
 from ...support.processes import until
