@@ -14,6 +14,7 @@ from cli.display import display_problem, qt_problem
 from cli.packages import find_program, install_line
 
 from .environment import ROOT, ChoreError, ensure_environment, run, say
+from .page import build_page
 from .system import ensure_node_modules, install_missing, missing_needs, packages_of
 from .without_qt import test_without_qt
 
@@ -52,6 +53,7 @@ def run_tests(words: Sequence[str]) -> int:
     modules = ensure_node_modules()
     if modules is not None:
         environment["PUSHSCOPE_NODE_MODULES"] = str(modules)
+    build_page()
     if options.system:
         environment["PUSHSCOPE_NO_SKIP"] = "1"
     missing = missing_needs()
@@ -93,6 +95,15 @@ def build(words: Sequence[str]) -> int:
     return run([ensure_environment(), "-m", "hatchling", "build", "-t", "wheel", "-d", "dist", *words])
 
 
+def page(words: Sequence[str]) -> int:
+    """Fetch the libraries that the demo page offers (sockjs-client, stompjs) from npm."""
+    if build_page() is not None:
+        return 0
+    if find_program("npm") is None or find_program("node") is None:
+        raise ChoreError(f"the page's libraries come from npm: {install_line(('nodejs', 'npm'))}")
+    return 1
+
+
 def bench(words: Sequence[str]) -> int:
     """Run the measurements of tests/benchmarks: [--quick] [--rounds N] [--json FILE] [names]."""
     return run([ensure_environment(), "-m", "tests.benchmarks", *words])
@@ -132,6 +143,7 @@ CHORES: dict[str, Callable[[Sequence[str]], int]] = {
     "test": run_tests,
     "check": check,
     "build": build,
+    "page": page,
     "bench": bench,
     "shots": shots,
     "clean": clean,

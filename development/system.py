@@ -58,20 +58,34 @@ def ensure_node_modules() -> Path | None:
     Returns:
         The ``node_modules`` folder, or None without Node or when npm failed (which is said).
     """
+    return install_node_modules(ROOT / "tests" / "e2e", "npm")
+
+
+def install_node_modules(source: Path, name: str) -> Path | None:
+    """Install exactly what the lock file of a folder names, into the cache, unless that was done.
+
+    Args:
+        source: Holds package.json and package-lock.json.
+        name: The folder's name in the cache.
+
+    Returns:
+        The ``node_modules`` folder, or None without Node or when npm failed (which is said).
+    """
     npm = find_program("npm")
     if npm is None or find_program("node") is None:
         return None
-    sources = [ROOT / "tests" / "e2e" / name for name in ("package.json", "package-lock.json")]
-    folder = CACHE / "npm"
+    sources = [source / file for file in ("package.json", "package-lock.json")]
+    folder = CACHE / name
     modules = folder / "node_modules"
     stamp_file = folder / "stamp"
     stamp = stamp_of(sources)
     if modules.is_dir() and stamp_file.exists() and stamp_file.read_text("utf-8") == stamp:
         return modules
-    say("installing the npm packages of tests/e2e/package.json into .cache/npm")
+    manifest = sources[0].relative_to(ROOT).as_posix()
+    say(f"installing the npm packages of {manifest} into .cache/{name}")
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sources:
-        shutil.copy(source, folder)
+    for file in sources:
+        shutil.copy(file, folder)
     done = subprocess.run(
         [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
         cwd=folder,
@@ -80,7 +94,7 @@ def ensure_node_modules() -> Path | None:
         errors="replace",
     )
     if done.returncode != 0:
-        say(f"npm ci failed in {folder}, tests that need its packages will not run:\n{done.stderr.strip()}")
+        say(f"npm ci failed in {folder}, what needs its packages will not run:\n{done.stderr.strip()}")
         return None
     stamp_file.write_text(stamp, "utf-8")
     return modules

@@ -5,51 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.errors import UsageError
-
 from ..access import AccessRule
+from .demo import PREFIX, DemoPage
 from .edge import Edge
 from .routes import Route
-
-#: Path to file of the demo page. The name is the article's.
-DEMO_FILES = {
-    "/110000.html": ("110000.html", "text/html"),
-    "/110000.css": ("110000.css", "text/css"),
-    "/110000.js": ("110000.js", "text/javascript"),
-    "/110000.stomp.js": ("110000.stomp.js", "text/javascript"),
-}
-
-_PAGE_HEADERS = {
-    "cache-control": "no-cache",
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "referrer-policy": "no-referrer",  # the address may carry an access token
-    "x-content-type-options": "nosniff",
-}
-
-
-def demo_folder() -> Path:
-    """The folder of the demo page, in a checkout and in the wheel (``assets`` beside ``server``).
-
-    Raises:
-        UsageError: it is not there.
-    """
-    folder = Path(__file__).resolve().parents[2] / "assets" / "demo"
-    if not folder.is_dir():
-        raise UsageError(
-            f"the demo page is missing: {folder}", tried=f"read {folder}", hint="install Pushscope again"
-        )
-    return folder
 
 
 class Pages:
@@ -65,40 +31,30 @@ class Pages:
         self._rule = rule
         self._report = report
         self._proxy = proxy
-        self._folder = demo_folder()
+        self._page = DemoPage()
         self._own = {"/health": self._health, "/routes": self._routes}
         self._started = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         path: str = scope["path"]
-        page = DEMO_FILES.get(path)
         own = self._own.get(path)
-        if page is None and own is None:
+        if own is None and not path.startswith(PREFIX):
             await self._proxy(scope, receive, send)
             return
         request = Request(scope)
         started = time.perf_counter()
-        response = self._answer(request, page, own)
+        response = self._answer(request, own)
         client = request.client.host if request.client else ""
         self._edge.log(client, request.method, path, response.status_code, started, "gateway")
         await response(scope, receive, send)
 
-    def _answer(
-        self,
-        request: Request,
-        page: tuple[str, str] | None,
-        own: Callable[[Request], Response] | None,
-    ) -> Response:
+    def _answer(self, request: Request, own: Callable[[Request], Response] | None) -> Response:
         if request.method not in ("GET", "HEAD"):
             return PlainTextResponse("only GET is possible here\n", 405, {"allow": "GET, HEAD"})
         if reason := self._edge.refuse_host([request.headers.get("host", "").encode("latin-1")]):
             return PlainTextResponse(reason, 403)
-        if page is not None:
-            name, kind = page
-            return FileResponse(self._folder / name, headers=_PAGE_HEADERS, media_type=kind)
-        assert own is not None
-        return own(request)
+        return own(request) if own is not None else self._page.answer(request.scope["path"])
 
     def _health(self, request: Request) -> Response:
         counters = self._edge.counters
