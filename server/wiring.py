@@ -198,7 +198,7 @@ def _find_users(given: Surroundings, connections: Connections) -> Users:
             settings, registry, sync.epoch, broker.publish, loop.call_later, loop.time, slicer
         )
         registry.on_local_change = spring.changed
-        registry.on_subscriptions = sync.resubscribed
+        registry.on_subscriptions = sync.changes.resubscribed
     strategy = _choose_strategy(given, local)
     internal = InternalTopics(
         settings, broker, strategy, local, sync, spring, given.counters, given.on_subscribed

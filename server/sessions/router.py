@@ -150,7 +150,7 @@ class Router:
         if session.connected:
             self._counters.disconnects += 1
         if self._registry.remove_local(session) and self._sync is not None:
-            self._sync.left(session)
+            self._sync.changes.left(session)
         if session.held_ids or session.pending_ids:
             unwritten = (*session.held_ids, *session.pending_ids)
             self._stages.set_many(unwritten, Stage.CUT)
@@ -323,7 +323,7 @@ class Router:
         self._strategy.joined(session)
         self._registry.add_local(session)
         if self._sync is not None:
-            self._sync.joined(session)
+            self._sync.changes.joined(session)
         self.wheel.remove(session)
         deadline = session.protocol.next_deadline()
         if deadline is not None:

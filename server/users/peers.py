@@ -5,9 +5,7 @@ No network and no clock of its own: messages go out through ``publish``, come in
 
 What it promises: once :meth:`when_known` calls back, every live peer has applied the version it
 was asked for (or the wait was over), so that a push accepted by any of them finds the session.
-Changes are numbered; who sees a gap asks for the full state. A version is published as soon as
-the last one is acknowledged by all, so that a ramp of thousands of users costs few messages and
-a single user waits for nobody.
+Changes are numbered; who sees a gap asks for the full state.
 """
 
 from __future__ import annotations
@@ -22,8 +20,8 @@ import msgspec
 from core.errors import BrokerUnavailable
 
 from ..counters import Counters
-from ..sessions.session import Session
 from ..settings import InstanceSettings
+from .own_changes import OwnChanges
 from .peer_messages import (
     Ack,
     Alive,
@@ -38,9 +36,8 @@ from .peer_messages import (
 )
 from .peer_states import Incoming, StateSender
 from .peer_waits import StateWaits, VersionWaits
-from .registry import RemotePeer, Subscriptions, UserRegistry
+from .registry import RemotePeer, UserRegistry
 from .slices import Slicer
-from .told import told_subscriptions
 
 logger = logging.getLogger("pushscope.server.peers")
 
@@ -50,12 +47,6 @@ ALIVE_EVERY_S: Final = 0.5
 SUSPECT_AFTER_S: Final = 1.5
 #: After how much silence a peer is forgotten, whatever discovery says.
 FORGET_AFTER_S: Final = 5.0
-#: A delta waits for the acknowledgement of the one before at most so long.
-_BATCH_S: Final = 0.005
-#: Subscriptions of known sessions matter to lookups only and may wait a little.
-_SUBSCRIPTIONS_S: Final = 0.1
-#: Sessions whose subscriptions one delta carries.
-_MOST_RESUBSCRIBED: Final = 500
 #: Deltas that wait for the rest of a state.
 _MOST_WAITING: Final = 1_000
 #: How long the next part of a state is waited for.
@@ -104,11 +95,8 @@ class PeerSync:
         self._later = later
         self._clock = clock
         self._counters = counters
-        self._seq = 0
-        self._join: dict[str, str] = {}
-        self._leave: list[str] = []
-        self._resubscribed: dict[str, Session] = {}
-        self._scheduled = self._scheduled_later = False
+        #: What our own users did.
+        self.changes = OwnChanges(settings, self.epoch, self, later)
         self._sender = StateSender(settings, self.epoch, registry, slicer, self._begin_state, self._send)
         self._incoming: dict[str, Incoming] = {}
         self._versions = VersionWaits()
@@ -118,31 +106,9 @@ class PeerSync:
         self._alive_at = 0.0
         self._ticked_at = clock()
 
-    # our own users --------------------------------------------------------------------------
-
-    def joined(self, session: Session) -> None:
-        """A session of ours is CONNECTED; notes which version will contain it."""
-        session.joined_seq = self._seq + 1
-        self._join[session.id] = session.user
-        self._schedule()
-
-    def resubscribed(self, session: Session) -> None:
-        """A connected session of ours has subscribed or unsubscribed."""
-        self._resubscribed[session.id] = session
-        if not self._scheduled_later:
-            self._scheduled_later = True
-            self._later(_SUBSCRIPTIONS_S, self._flush_later)
-
-    def left(self, session: Session) -> None:
-        """A session of ours has ended."""
-        self._resubscribed.pop(session.id, None)
-        if self._join.pop(session.id, None) is None:
-            self._leave.append(session.id)
-            self._schedule()
-
     def when_known(self, seq: int, call: Callable[[], None]) -> None:
         """Call back once all live peers have our version ``seq``, or the wait is over."""
-        if seq <= self._acked():
+        if self.up_to_date(seq):
             call()
         else:
             deadline = self._clock() + self._settings.receipt_wait_s
@@ -152,14 +118,11 @@ class PeerSync:
 
     def announce(self) -> None:
         """The broker is (again) there: tell everybody who we are, and ask for their users."""
-        self._join.clear()
-        self._leave.clear()
-        self._resubscribed.clear()
         self._incoming.clear()
-        self._seq += 1
+        seq = self.changes.begin_anew()
         now = self._clock()
         self._alive_at = now
-        self._send(self._settings.peers_destination, Hello(self._settings.id, self.epoch, self._seq))
+        self._send(self._settings.peers_destination, Hello(self._settings.id, self.epoch, seq))
         # Peers that know us take our users from State; new ones ask for it.
         for peer in self.peers.values():
             self._sender.send(peer.epoch)
@@ -228,7 +191,9 @@ class PeerSync:
                 self._drop(peer, f"silent for {silent:.1f} s", lapsed=True)
         if now - self._alive_at >= ALIVE_EVERY_S:
             self._alive_at = now
-            self._send(self._settings.peers_destination, Alive(self._settings.id, self.epoch, self._seq))
+            self._send(
+                self._settings.peers_destination, Alive(self._settings.id, self.epoch, self.changes.seq)
+            )
         self._states.expire(now)
         self._release(now)
 
@@ -253,8 +218,8 @@ class PeerSync:
             case Ack():
                 peer.acked = max(peer.acked, message.seq)
                 self._release(self._clock())
-                if self._acked() >= self._seq:
-                    self._flush()
+                if self.up_to_date(self.changes.seq):
+                    self.changes.flush()
             case State():
                 self._apply_state(peer, message)
             case Alive():
@@ -370,35 +335,11 @@ class PeerSync:
 
     def _begin_state(self) -> int:
         # What waits to be told is in the state already: it becomes the version that says so.
-        self._flush()
-        return self._seq
+        self.changes.flush()
+        return self.changes.seq
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            self._later(0 if self._acked() >= self._seq else _BATCH_S, self._flush_scheduled)
-
-    def _flush_scheduled(self) -> None:
-        self._scheduled = False
-        self._flush()
-
-    def _flush_later(self) -> None:
-        self._scheduled_later = False
-        self._flush()
-
-    def _flush(self) -> None:
-        changed = self._resubscribed
-        if not self._join and not self._leave and not changed:
-            return
-        subs: dict[str, Subscriptions] = {}
-        while changed and len(subs) < _MOST_RESUBSCRIBED:
-            session_id, session = changed.popitem()
-            subs[session_id] = told_subscriptions(session)
-        if changed:
-            self._schedule()
-        self._seq += 1
-        delta = Delta(self._settings.id, self.epoch, self._seq, list(self._join.items()), self._leave, subs)
-        self._join, self._leave = {}, []
+    def tell(self, delta: Delta) -> None:
+        """Publish a version of our own users."""
         self._send(self._settings.peers_destination, delta)
         self._release(self._clock())
 
@@ -406,7 +347,11 @@ class PeerSync:
 
     def _acked(self) -> int:
         """The version that all live peers have; without any, whatever was published."""
-        return min((peer.acked for peer in self.peers.values() if not peer.suspect), default=self._seq)
+        return min((peer.acked for peer in self.peers.values() if not peer.suspect), default=self.changes.seq)
+
+    def up_to_date(self, seq: int) -> bool:
+        """Whether all live peers have our version ``seq``."""
+        return seq <= self._acked()
 
     def _release(self, now: float) -> None:
         self._versions.release(self._acked(), now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +36,8 @@ _RESERVED: Final = frozenset(
     }
 )
 _LONGEST_ID: Final = 256
+#: Which instance took a push and when, in milliseconds of Unix time; on pushes that bring no id.
+SENT_HEADER: Final = "ps-sent"
 _FIELD: Final = re.compile(r"`\$\.([^`.\[]+)|field `([^`]+)`")
 
 
@@ -46,8 +49,8 @@ class PushRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         payload: A string is sent as text, anything else as JSON.
         user: Whom to; left out: everybody on the destination.
         session: One session instead of a user, by its id, wherever it is.
-        headers: Further headers for the receiver; ``ps-id`` is the push's id, ``content-type``
-            replaces the default.
+        headers: Further headers for the receiver; ``ps-id`` is the push's id (without one the
+            instance makes one, and adds ``ps-sent``), ``content-type`` replaces the default.
         confirm: Answer only when the broker has it.
     """
 
@@ -210,6 +213,8 @@ class Pushes:
         if id is None:
             self._count += 1
             headers["ps-id"] = f"{self._settings.id}-{self._count}"
+            # Whoever measures brings ids, and stamps of its own clock; for eyes this is enough.
+            headers.setdefault(SENT_HEADER, f"{self._settings.id} {time.time_ns() / 1e6:.3f}")
         elif not id or len(id) > _LONGEST_ID:
             raise BadPush(f"ps-id must have 1 to {_LONGEST_ID} characters", "headers")
         raw = bytes(request.payload)

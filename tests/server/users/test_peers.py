@@ -48,13 +48,13 @@ class Node:
         session = Session(session_id, Wire(), protocol, now=0.0)
         session.user = user
         self.registry.add_local(session)
-        self.sync.joined(session)
+        self.sync.changes.joined(session)
         return session
 
     def leaves(self, session: Session) -> None:
         """A user goes."""
         self.registry.remove_local(session)
-        self.sync.left(session)
+        self.sync.changes.left(session)
 
     def sees(self, user: str) -> set[str]:
         """The sessions of a user that are known here."""
