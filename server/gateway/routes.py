@@ -82,6 +82,26 @@ DEFAULT_ROUTES: tuple[RouteSpec, ...] = (
 )
 
 
+class RouteRequest(msgspec.Struct, frozen=True):
+    """What a route and a balancer may look at of a request.
+
+    Attributes:
+        method: In upper case.
+        path: As the client sent it, still encoded.
+        query: As the client sent it, without the question mark.
+        headers: Names in lower case.
+        client: The peer's address.
+        secure: Whether the client came over TLS.
+    """
+
+    method: str
+    path: str
+    query: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    client: str = ""
+    secure: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """Where a route leads: a service of the registry, or a fixed address.
