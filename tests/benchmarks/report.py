@@ -59,6 +59,23 @@ def at_most(section: str, name: str, value: float, unit: str, limit: float, note
     return Row(section, name, value, unit, bar=f"≤ {limit:g} {unit}", ok=value <= limit, note=note)
 
 
+def at_most_more(
+    section: str, name: str, value: float, unit: str, floor: float, limit: float | None = None, note: str = ""
+) -> Row:
+    """A figure beside another; with ``limit`` it should be at most so much more, in its own unit."""
+    bar = "" if limit is None else f"≤ {limit:g} {unit} more"
+    return Row(
+        section,
+        name,
+        value,
+        unit,
+        floor,
+        bar=bar,
+        ok=None if limit is None else value - floor <= limit,
+        note=note,
+    )
+
+
 def as_data(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The rows for JSON."""
     return [asdict(row) for row in rows]

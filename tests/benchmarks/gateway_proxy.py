@@ -1,6 +1,6 @@
-"""What the splice measurement measures: a proxy process; run as a program.
+"""What the gateway's measurement measures of ours: a proxy process; run as a program.
 
-``splice_proxy.py bare|gateway asyncio|uvloop UPSTREAM_PORT`` prints its port when it listens and
+``gateway_proxy.py bare|gateway asyncio|uvloop UPSTREAM_PORT`` prints its port when it listens and
 lives until standard input ends. ``bare`` is the floor: two asyncio protocols that write what the
 other reads, and nothing else.
 """
@@ -74,7 +74,7 @@ async def serve_bare(upstream: int) -> None:
 
 
 async def serve_gateway(upstream: int) -> None:
-    """The gateway as it is, without an access log as nginx and the floor have none either."""
+    """The gateway as it is, without an access log as the others have none either."""
     services = {"web-socket": (f"127.0.0.1:{upstream}",)}
     async with Gateway(GatewaySettings(services=services, access_log=False)) as gateway:
         await live(gateway.port)
