@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from .balancer import Target
 from .edge import Edge
-from .heads import Header, accept_key, end_to_end, request_head, tokens, values
+from .heads import accept_key, end_to_end, request_head, tokens, values
+from .request import MAX_PATH, RouteRequest
 from .routes import Route
 
 _DROPPED = frozenset((b"host", b"content-length"))
@@ -27,22 +28,6 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class UpgradeRequest:
-    """A client's upgrade; header names in lower case, ``path`` still encoded."""
-
-    method: bytes
-    path: str
-    query: bytes
-    headers: list[Header]
-    client: str
-
-    @property
-    def target(self) -> str:
-        """Path and query, for the log."""
-        return f"{self.path}?{self.query.decode('latin-1')}" if self.query else self.path
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Where an upgrade goes."""
 
@@ -52,26 +37,27 @@ class Plan:
     accept: bytes
 
 
-def plan_upgrade(edge: Edge, request: UpgradeRequest) -> Plan | Refusal:
+def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
     """Check an upgrade and decide where it goes; sends nothing."""
     refusal = _check(edge, request)
     if refusal is not None:
         return refusal
-    route = edge.routes.find(request.path)
+    route = edge.routes.find(request)
     if route is None:
         return Refusal(404, f"no route takes {request.path}")
     targets = edge.balancer.candidates(route.upstream)
     if not targets:
         service = route.upstream.service
         return Refusal(503, f"no instance of service {service!r} is registered", route.id, service)
-    path = route.rewrite(request.path).encode("latin-1")
+    path = route.path_for(request).encode("latin-1")
     target = path + b"?" + request.query if request.query else path
 
     def head(instance: Target) -> bytes:
         kept = end_to_end(request.headers, drop=_DROPPED)
-        hosts = values(request.headers, b"host")
-        kept = edge.forwarded.apply(kept, request.client, hosts[0], secure=False)
-        host = (b"host", instance.authority.encode())
+        theirs = values(request.headers, b"host")[0]
+        kept = edge.forwarded.apply(kept, request.client, theirs, secure=request.secure)
+        kept = route.request_headers(request, kept)
+        host = (b"host", theirs if route.preserve_host else instance.authority.encode())
         return request_head(
             b"GET", target, [host, (b"connection", b"Upgrade"), (b"upgrade", b"websocket"), *kept]
         )
@@ -79,9 +65,11 @@ def plan_upgrade(edge: Edge, request: UpgradeRequest) -> Plan | Refusal:
     return Plan(route, targets, head, accept_key(values(request.headers, b"sec-websocket-key")[0]))
 
 
-def _check(edge: Edge, request: UpgradeRequest) -> Refusal | None:
+def _check(edge: Edge, request: RouteRequest) -> Refusal | None:
     headers = request.headers
-    if request.method != b"GET":
+    if len(request.path) > MAX_PATH:
+        return Refusal(414, f"a path has {MAX_PATH} bytes at most")
+    if request.method != "GET":
         return Refusal(405, "a WebSocket is opened with GET")
     if tokens(headers, b"upgrade") != {b"websocket"}:
         return Refusal(400, "only an upgrade to websocket is possible here")

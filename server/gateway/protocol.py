@@ -14,7 +14,8 @@ from uvicorn.server import ServerState
 
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
 from .heads import Header, error_response, request_head, tokens, values
-from .plan import Refusal, UpgradeRequest, plan_upgrade
+from .plan import Refusal, plan_upgrade
+from .request import RouteRequest
 from .splice import close_soon
 from .upgrade import Upgrade
 
@@ -174,19 +175,20 @@ class GatewayProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(400, "the request target is not a path")
             return
-        request = UpgradeRequest(
-            str(self.scope["method"]).encode(),
+        request = RouteRequest(
+            str(self.scope["method"]),
             (url.path or b"/").decode("latin-1"),
             url.query or b"",
             self.headers,
             self.client[0] if self.client else "",
+            self.scheme == "https",
         )
         plan = plan_upgrade(self._edge, request)
         if isinstance(plan, Refusal):
             details = {"route": plan.route, "service": plan.service} if plan.route else {"path": request.path}
             self._edge.log(
                 request.client,
-                request.method.decode("latin-1"),
+                request.method,
                 request.target,
                 plan.status,
                 time.perf_counter(),

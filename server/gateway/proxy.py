@@ -21,6 +21,7 @@ from yarl import URL
 from .balancer import Target
 from .edge import Edge
 from .heads import Header, end_to_end, error_body, values
+from .request import MAX_PATH, RouteRequest
 from .routes import Route
 
 logger = logging.getLogger("pushscope.gateway")
@@ -99,8 +100,14 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._headers: list[Header] = list(scope["headers"])
-        self._path = bytes(scope["raw_path"]).decode("latin-1")
-        self._client = str(scope["client"][0]) if scope.get("client") else ""
+        self._request = RouteRequest(
+            str(scope["method"]),
+            bytes(scope["raw_path"]).decode("latin-1"),
+            bytes(scope["query_string"]),
+            self._headers,
+            str(scope["client"][0]) if scope.get("client") else "",
+            scope.get("scheme") == "https",
+        )
         self._started = time.perf_counter()
         self._upstream = ""
         self._head_sent = False
@@ -115,9 +122,12 @@ class _Exchange:
         edge = self._edge
         if reason := edge.refuse_host(values(self._headers, b"host")):
             raise _Failure(403, reason)
-        route = edge.routes.find(self._path)
+        path = self._request.path
+        if len(path) > MAX_PATH:
+            raise _Failure(414, f"a path has {MAX_PATH} bytes at most")
+        route = edge.routes.find(self._request)
         if route is None:
-            raise _Failure(404, f"no route takes {self._path}", path=self._path)
+            raise _Failure(404, f"no route takes {path}", path=path)
         details = {"route": route.id, "service": route.upstream.service or route.uri}
         if route.upstream.websocket_only:
             raise _Failure(400, f"{route.uri} takes WebSockets only", **details)
@@ -153,9 +163,8 @@ class _Exchange:
 
     def log(self, status: int) -> None:
         """Write the access line."""
-        query = bytes(self._scope["query_string"]).decode("latin-1")
-        target = f"{self._path}?{query}" if query else self._path
-        self._edge.log(self._client, self._scope["method"], target, status, self._started, self._upstream)
+        request = self._request
+        self._edge.log(request.client, request.method, request.target, status, self._started, self._upstream)
 
     async def _try_targets(self, route: Route, targets: tuple[Target, ...]) -> None:
         tried: list[str] = []
@@ -167,7 +176,7 @@ class _Exchange:
             except (aiohttp.ClientError, TimeoutError) as error:
                 tried.append(self._why_not(target, error, details))
             else:
-                await self._relay(response)
+                await self._relay(route, response)
                 return
         raise _Failure(502, f"no instance could be reached: {'; '.join(tried)}", **details)
 
@@ -191,30 +200,33 @@ class _Exchange:
                 raise _Failure(502, f"{name}: {_words(error)}", **details) from error
 
     async def _ask(self, route: Route, target: Target) -> aiohttp.ClientResponse:
-        path = route.rewrite(self._path)
-        query = bytes(self._scope["query_string"]).decode("latin-1")
+        request = self._request
+        path, query = route.path_for(request), request.query.decode("latin-1")
         scheme = "https" if target.secure else "http"
         url = URL(f"{scheme}://{target.authority}{path}{'?' + query if query else ''}", encoded=True)
         kept = end_to_end(self._headers, drop=_NOT_PASSED)
         hosts = values(self._headers, b"host")
-        secure = self._scope.get("scheme") == "https"
-        kept = self._edge.forwarded.apply(kept, self._client, hosts[0] if hosts else b"", secure)
+        kept = self._edge.forwarded.apply(kept, request.client, hosts[0] if hosts else b"", request.secure)
+        kept = route.request_headers(request, kept)
+        if route.preserve_host and hosts:
+            kept.append((b"host", hosts[0]))
         if not self._has_body():
             self._body_taken = True
         async with asyncio.timeout(None) as self._deadline:
             if self._body_taken:
                 self._start_waiting()
             return await self._session.request(
-                self._scope["method"],
+                request.method,
                 url,
                 headers=CIMultiDict((n.decode("latin-1"), v.decode("latin-1")) for n, v in kept),
                 data=self._body() if self._has_body() else None,
                 allow_redirects=False,
             )
 
-    async def _relay(self, response: aiohttp.ClientResponse) -> None:
+    async def _relay(self, route: Route, response: aiohttp.ClientResponse) -> None:
         try:
             headers = end_to_end([(name.lower(), value) for name, value in response.raw_headers])
+            headers = route.response_headers(self._request, headers)
             if response.status in _NO_BODY:
                 headers = [item for item in headers if item[0] != b"content-length"]
             self._head_sent = True

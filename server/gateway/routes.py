@@ -16,7 +16,10 @@ import msgspec
 
 from core.errors import UsageError
 
+from .heads import Header
 from .paths import PathFilter, PathPattern, rewrite_path, strip_prefix
+from .request import RouteRequest
+from .retry import Retry
 
 _SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _SCHEMES = ("http", "https", "ws", "wss")
@@ -82,26 +85,6 @@ DEFAULT_ROUTES: tuple[RouteSpec, ...] = (
 )
 
 
-class RouteRequest(msgspec.Struct, frozen=True):
-    """What a route and a balancer may look at of a request.
-
-    Attributes:
-        method: In upper case.
-        path: As the client sent it, still encoded.
-        query: As the client sent it, without the question mark.
-        headers: Names in lower case.
-        client: The peer's address.
-        secure: Whether the client came over TLS.
-    """
-
-    method: str
-    path: str
-    query: bytes = b""
-    headers: Sequence[tuple[bytes, bytes]] = ()
-    client: str = ""
-    secure: bool = False
-
-
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """Where a route leads: a service of the registry, or a fixed address.
@@ -117,8 +100,19 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """A route's own limits in seconds; None: those of the gateway, 0: none."""
+
+    connect_s: float | None = None
+    response_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """A route, ready for use."""
+    """A route, ready for use.
+
+    ``idle_timeout`` is in seconds; 0 is off.
+    """
 
     id: str
     uri: str
@@ -126,16 +120,29 @@ class Route:
     patterns: tuple[tuple[PathPattern, ...], ...]
     filters: tuple[PathFilter, ...]
     spec: RouteSpec = field(repr=False)
+    preserve_host: bool = False
+    retry: Retry | None = None
+    timeouts: Timeouts = Timeouts()
+    idle_timeout: float = 0.0
 
-    def matches(self, path: str) -> bool:
+    def matches(self, request: RouteRequest) -> bool:
         """Whether all predicates hold; within one Path predicate any pattern will do."""
-        return all(any(x.match(path) is not None for x in anyof) for anyof in self.patterns)
+        return all(any(x.match(request.path) is not None for x in anyof) for anyof in self.patterns)
 
-    def rewrite(self, path: str) -> str:
-        """The path that upstream is asked for."""
+    def path_for(self, request: RouteRequest) -> str:
+        """The raw path that upstream is asked for."""
+        path = request.path
         for apply in self.filters:
             path = apply(path)
         return path
+
+    def request_headers(self, request: RouteRequest, headers: list[Header]) -> list[Header]:
+        """What the filters make of the headers for upstream, which are already end to end."""
+        return headers
+
+    def response_headers(self, request: RouteRequest, headers: list[Header]) -> list[Header]:
+        """What the filters make of the headers of upstream's answer, which are already end to end."""
+        return headers
 
 
 class RouteTable:
@@ -154,10 +161,10 @@ class RouteTable:
         self.routes = tuple(_build(spec) for spec in sorted(specs, key=lambda spec: spec.order))
         self.warnings = tuple(_shadowed(self.routes))
 
-    def find(self, path: str) -> Route | None:
-        """The first route that takes ``path``."""
+    def find(self, request: RouteRequest) -> Route | None:
+        """The first route that takes ``request``."""
         for route in self.routes:
-            if route.matches(path):
+            if route.matches(request):
                 return route
         return None
 

@@ -17,7 +17,8 @@ from .answer import UpstreamEnd
 from .balancer import Target
 from .edge import Edge
 from .heads import UpgradeAnswer, end_to_end, error_response, response_head
-from .plan import Plan, UpgradeRequest
+from .plan import Plan
+from .request import RouteRequest
 from .splice import close_soon, join
 
 
@@ -33,7 +34,7 @@ class Upgrade(asyncio.Protocol):
         edge: Edge,
         client: asyncio.Transport,
         connections: MutableSet[Any],
-        request: UpgradeRequest,
+        request: RouteRequest,
         plan: Plan,
         early: bytes,
     ) -> None:
@@ -165,7 +166,8 @@ class Upgrade(asyncio.Protocol):
 
     def relay_head(self, answer: UpgradeAnswer) -> None:
         """The answer is something else: pass it on, once."""
-        headers = [*end_to_end(answer.headers), (b"connection", b"close")]
+        kept = self._plan.route.response_headers(self._request, end_to_end(answer.headers))
+        headers = [*kept, (b"connection", b"close")]
         self._client.write(response_head(answer.status, b"", headers))
         self._log(answer.status)
 

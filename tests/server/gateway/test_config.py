@@ -8,6 +8,7 @@ import pytest
 
 from server.gateway import RouteError, RouteTable, load_gateway_file, parse_spring_yaml, parse_toml
 from server.gateway.config import GatewayFile
+from tests.support.requests import get
 
 #: As the article prints it, comments and all.
 ARTICLE = r"""spring.application.name: gateway
@@ -47,9 +48,9 @@ def test_the_articles_configuration_is_read_unchanged() -> None:
     assert (read.name, read.port) == ("gateway", 7000)
     assert [route.id for route in read.routes] == ["web-socket", "websocket_sockjs_route", "websocket_route"]
     table = RouteTable(read.routes)
-    route = table.find("/web-socket/ws")
+    route = table.find(get("/web-socket/ws"))
     assert route is not None
-    assert (route.id, route.rewrite("/web-socket/ws")) == ("web-socket", "/ws")
+    assert (route.id, route.path_for(get("/web-socket/ws"))) == ("web-socket", "/ws")
     assert [warning.partition(" ")[0] for warning in (*read.warnings, *table.warnings)] == [
         "application.yml:6:",  # server.compression.enabled
         "application.yml:7:",
@@ -101,8 +102,8 @@ spring.cloud.gateway.routes:
     )
     route = RouteTable(read.routes).routes[0]
     assert (route.id, route.spec.order) == ("route-0", -3)
-    assert route.matches("/b/x")
-    assert route.rewrite("/a/1/2/3/4") == "/3/4"
+    assert route.matches(get("/b/x"))
+    assert route.path_for(get("/a/1/2/3/4")) == "/3/4"
     assert [route.id for route in read.routes] == ["route-0", "noted"]
     assert [line for line in read.warnings if "disabled" in line or "metadata" in line] == [
         "application.yml:15: route 'off' is disabled",
@@ -159,7 +160,7 @@ def test_toml() -> None:
     read = parse_toml(TOML)
     assert read.port == 7000
     assert [route.id for route in read.routes] == ["a", "route-1"]
-    assert RouteTable(read.routes).routes[0].rewrite("/a/x") == "/x"
+    assert RouteTable(read.routes).routes[0].path_for(get("/a/x")) == "/x"
     warning = RouteTable(read.routes).warnings[0]
     assert warning.startswith("gateway.toml:10: route 'route-1' is never reached")
 
