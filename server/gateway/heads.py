@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from core.redaction import without_tokens
+
 Header = tuple[bytes, bytes]
 
 #: RFC 9110 §7.6.1 and spec A4: meant for one connection only.
@@ -41,7 +43,6 @@ FORWARDED = frozenset(
 )
 
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_SECRETS = re.compile(r"(?i)([?&;](?:access_token|token|passcode|password|api_key)=)[^&;#\s]*")
 
 
 def tokens(headers: Iterable[Header], name: bytes) -> set[bytes]:
@@ -176,4 +177,4 @@ def parse_answer(head: bytes) -> UpgradeAnswer:
 
 def redact(target: str) -> str:
     """A request target fit for a log: no tokens, no control characters."""
-    return _SECRETS.sub(r"\1***", target).encode("unicode_escape").decode()
+    return without_tokens(target).encode("unicode_escape").decode()
