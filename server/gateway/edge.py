@@ -28,6 +28,29 @@ MAX_HEADERS = 100
 _MOST_KNOWN_HOSTS = 64
 
 
+class Compression(msgspec.Struct, frozen=True):
+    """Which answers the gateway compresses for clients that take it: Spring's ``server.compression``.
+
+    Attributes:
+        enabled: Off unless asked for.
+        mime_types: Media types, without parameters.
+        min_size: Bytes; answers that say that they are smaller are left alone.
+    """
+
+    enabled: bool = False
+    mime_types: tuple[str, ...] = (
+        "text/html",
+        "text/xml",
+        "text/plain",
+        "text/css",
+        "text/javascript",
+        "application/javascript",
+        "application/json",
+        "application/xml",
+    )
+    min_size: int = 2048
+
+
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """A gateway's settings.
 
@@ -46,6 +69,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             (web pages must not reach local services through a name of their own); ``*`` is any.
         trusted_proxies: Regular expression of the addresses whose X-Forwarded-* headers are kept
             and appended to; empty: all incoming ones are stripped.
+        compression: Which answers are compressed.
         access_log: Whether requests are logged, tokens redacted.
     """
 
@@ -61,6 +85,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = 16 * 1024 * 1024
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: str = ""
+    compression: Compression = Compression()
     access_log: bool = True
 
 
