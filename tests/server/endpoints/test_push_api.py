@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -63,9 +64,14 @@ async def test_a_push_is_accepted_with_id_instance_and_sessions(place: Place) ->
         message = await joe.expect("MESSAGE")
         assert message.headers["ps-id"] == "run.i1.joe.1"
         assert message.headers["mine"] == "ü"
+        assert "ps-sent" not in message.headers
         status, answer = await place.post(GOOD)
         assert answer["id"] == "i1-1"
-        assert (await joe.expect("MESSAGE")).headers["ps-id"] == "i1-1"
+        message = await joe.expect("MESSAGE")
+        assert message.headers["ps-id"] == "i1-1"
+        sent_by, _, sent_ms = message.headers["ps-sent"].partition(" ")
+        assert sent_by == "i1"
+        assert 0 <= time.time() * 1000 - float(sent_ms) < 60_000
 
 
 @pytest.mark.parametrize(
