@@ -66,6 +66,11 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     broker_trouble: str = ""
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it answers, but cannot use its broker."""
+        return self.state == "ready" and bool(self.broker_trouble)
+
 
 class Part(msgspec.Struct, frozen=True):
     """A process of the cluster that is not an instance: gateway, discovery or broker."""

@@ -17,6 +17,7 @@ KEYS = (
     "run",
     "users",
     "pushes",
+    "refused",
     "reach",
     "p50",
     "p99",
@@ -31,6 +32,7 @@ TARGETS = {
     "run": "latency",
     "users": "users",
     "pushes": "push",
+    "refused": "push",
     "reach": "matrix",
     "p50": "latency",
     "p99": "latency",
@@ -45,6 +47,7 @@ def _names() -> dict[str, str]:
     return {
         "users": translate("Headline", "Users"),
         "pushes": translate("Headline", "Pushes"),
+        "refused": translate("Headline", "Refused"),
         "reach": translate("Headline", "Reach"),
         "p50": "p50",
         "p99": "p99",
@@ -75,6 +78,7 @@ def fill_strip(strip: KpiStrip, session: Session) -> None:
         "run": Figure(clock(run.run_seconds) if run.run != "idle" else NONE),
         "users": _users(session),
         "pushes": Figure(rate(latest.push_rate) if latest is not None else NONE, "/s" if latest else ""),
+        "refused": Figure(integer(totals.refused), tone="danger"),
         "reach": Figure(reach, "%" if settled else "", reach_tone),
         "p50": _latency(run.latency.p50),
         "p99": _latency(run.latency.p99),
@@ -85,6 +89,7 @@ def fill_strip(strip: KpiStrip, session: Session) -> None:
     }
     for key, figure in figures.items():
         strip.tile(key).set_figure(figure)
+    strip.tile("refused").setVisible(totals.refused > 0)  # rare, and then it matters
 
 
 def fill_rail(rail: Rail, session: Session) -> None:

@@ -180,6 +180,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <source>strategy {strategy} · users connect to {url}</source>
         <translation>策略 {strategy} · 用户连接到 {url}</translation>
     </message>
+    <message>
+        <source>Out of reach for {n} of {all} instances</source>
+        <translation>{all} 个实例中有 {n} 个连不上</translation>
+    </message>
 </context>
 <context>
     <name>Coach</name>
@@ -230,6 +234,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>Pushes</source>
         <translation>推送</translation>
+    </message>
+    <message>
+        <source>Refused</source>
+        <translation>被拒绝</translation>
     </message>
     <message>
         <source>Reach</source>
@@ -1092,6 +1100,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>no broker</source>
         <translation>没有消息代理</translation>
+    </message>
+    <message>
+        <source>broker {kind}: {n} of {all} cut off</source>
+        <translation>消息代理 {kind}：{all} 个实例中 {n} 个断开</translation>
     </message>
     <message>
         <source>broker {kind}</source>

@@ -75,6 +75,11 @@ class ClusterModel(QObject):
         """How many instances answer."""
         return sum(item.state == "ready" for item in self.instances)
 
+    @property
+    def cut_off(self) -> tuple[InstanceInfo, ...]:
+        """The instances that answer, but have no connection to the broker."""
+        return tuple(item for item in self.instances if item.cut_off)
+
     def sources(self) -> list[str]:
         """Everything that has or may have a log, in the order of the topology."""
         names = [part.name for part in self.parts] + [item.id for item in self.instances]

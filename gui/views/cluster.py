@@ -11,6 +11,7 @@ from core.environment import Action, InstanceInfo
 
 from .. import words
 from ..context import Context
+from ..format import integer
 from ..widgets.blocks import Card, Elided, button, column, label, row, wrapping
 from ..widgets.topology import Topology
 from .instance_card import CrowdCard, InstanceCard, PartCard
@@ -24,18 +25,18 @@ class ClusterView(View):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.cards: dict[str, InstanceCard] = {}
-        self._parts = {name: PartCard(context, name) for name in ("gateway", "discovery", "broker")}
-        for part in self._parts.values():
+        self.parts = {name: PartCard(context, name) for name in ("gateway", "discovery", "broker")}
+        for part in self.parts.values():
             part.picked.connect(self._pick)
         self.selected = ""
         self._build_header()
         above = QWidget()
         self._crowd = CrowdCard(context)
-        top = row(self._crowd, self._parts["gateway"], self._parts["discovery"], spacing=24)
+        top = row(self._crowd, self.parts["gateway"], self.parts["discovery"], spacing=24)
         for place in range(3):
             top.setStretch(place, 1)
         above.setLayout(top)
-        self._topology = Topology(self.theme, above, self._parts["gateway"], self._parts["broker"])
+        self._topology = Topology(self.theme, above, self.parts["gateway"], self.parts["broker"])
         frame = QWidget()
         inner = column(self._topology, 1, spacing=0)
         frame.setLayout(inner)
@@ -105,7 +106,7 @@ class ClusterView(View):
     def _pick(self, name: str) -> None:
         self.selected = name
         self.log.choose(name)
-        for card in (*self.cards.values(), *self._parts.values()):
+        for card in (*self.cards.values(), *self.parts.values()):
             card.set_selected(card.name == name)
 
     # ---- texts and states ----------------------------------------------------------------
@@ -142,13 +143,22 @@ class ClusterView(View):
                 self.cards[info.id].show_info(info)
         self._crowd.refresh()
         broker = addresses.broker if addresses is not None else ""
-        for name, card in self._parts.items():
+        for name, card in self.parts.items():
             part = next((item for item in cluster.parts if item.name == name), None)
             card.setVisible(part is not None)
             if part is not None:
                 note = words.broker(broker) if name == "broker" and broker else ""
-                card.show_part(part, note)
+                card.show_part(part, note, self._broker_trouble() if name == "broker" else "")
         self._fit()
+
+    def _broker_trouble(self) -> str:
+        """What the instances say of the broker: it may be somebody else's process, that nobody watches."""
+        cluster = self.session.cluster
+        if not cluster.cut_off:
+            return ""
+        return self.tr("Out of reach for {n} of {all} instances").format(
+            n=integer(len(cluster.cut_off)), all=integer(len(cluster.instances))
+        )
 
     def _on_splitter(self) -> None:
         self._moved_by_hand = True

@@ -99,13 +99,17 @@ class InstanceCard(Card):
         if self._info is not None:
             self.show_info(self._info)
 
+    @property
+    def state_text(self) -> str:
+        """How the instance is, in words."""
+        return self._state.text()
+
     def show_info(self, info: InstanceInfo) -> None:
         """Show the instance as it is now."""
         self._info = info
-        cut_off = info.state == "ready" and bool(info.broker_trouble)
-        tone = "danger" if cut_off else state_tone(info.state)
+        tone = "danger" if info.cut_off else state_tone(info.state)
         self._dot.set_colour(getattr(self._context.theme.tokens, tone))
-        self._state.setText(self.tr("No broker") if cut_off else words.state(info.state))
+        self._state.setText(self.tr("No broker") if info.cut_off else words.state(info.state))
         self._state.setToolTip(info.broker_trouble)
         pid = self.tr("pid {pid}").format(pid=info.pid) if info.pid is not None else ""
         self._address.setText(
@@ -193,12 +197,18 @@ class PartCard(Card):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.body.addLayout(row(self._title, self._address, 1, self._dot, self._state, spacing=10))
 
-    def show_part(self, part: Part, note: str = "") -> None:
-        """Show the process as it is now."""
+    @property
+    def state_text(self) -> str:
+        """How the process is, in words."""
+        return self._state.text()
+
+    def show_part(self, part: Part, note: str = "", trouble: str = "") -> None:
+        """Show the process as it is now; ``trouble`` is what is wrong with it seen from others."""
         self._part = part
         self._title.setText(words.part(part.name))
-        self._dot.set_colour(getattr(self._context.theme.tokens, state_tone(part.state)))
-        self._state.setText(words.state(part.state))
+        tone = "danger" if trouble else state_tone(part.state)
+        self._dot.set_colour(getattr(self._context.theme.tokens, tone))
+        self._state.setText(trouble or words.state(part.state))
         pid = self.tr("pid {pid}").format(pid=part.pid) if part.pid is not None else ""
         self._address.setText(" · ".join(item for item in (part.url, pid, note) if item))
         self.setAccessibleName(f"{self._title.text()}, {self._state.text()}")

@@ -102,6 +102,13 @@ class StatusBar(QWidget):
         if part is None and not kind:
             self._show(2, "muted", self.tr("no broker"))
             return
+        cut_off = len(self._cluster.cut_off)
+        if cut_off:
+            text = self.tr("broker {kind}: {n} of {all} cut off").format(
+                kind=kind, n=integer(cut_off), all=integer(len(self._cluster.instances))
+            )
+            self._show(2, "danger", text)
+            return
         good = part is None or part.state == "ready"
         self._show(2, "ok" if good else "danger", self.tr("broker {kind}").format(kind=kind))
 

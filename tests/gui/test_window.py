@@ -63,6 +63,26 @@ def test_the_start_page_shows_the_checklist_while_the_cluster_comes_up(
     assert window.start.cancel.isVisible()
 
 
+def test_a_lost_broker_is_seen_everywhere(window: MainWindow, link: DoubleLink) -> None:
+    run_demo(window, link, 2.0)
+    assert not window.strip.tile("refused").isVisible()
+    link.engine.broker_trouble = "Connection refused"
+    link.advance(2.0)
+    window.go_to("cluster")
+    beat(window)
+    assert window.strip.tile("refused").isVisible()
+    assert int(window.strip.tile("refused").figure.text) > 0
+    assert "broker embedded: 3 of 3 cut off" in window.status.texts()
+    assert window.cluster.cards["i1"].state_text == "No broker"
+    assert window.cluster.parts["broker"].state_text == "Out of reach for 3 of 3 instances"
+    link.engine.broker_trouble = ""
+    link.advance(0.5)
+    beat(window)
+    assert "broker embedded" in window.status.texts()
+    assert window.cluster.cards["i1"].state_text == "Ready"
+    assert window.cluster.parts["broker"].state_text == "Ready"
+
+
 def test_a_kill_is_seen_everywhere(window: MainWindow, link: DoubleLink) -> None:
     run_demo(window, link, 5.0)
     window.session.control("kill", "i2")

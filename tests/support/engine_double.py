@@ -63,6 +63,9 @@ class EngineDouble:
         self.cluster: EngineState = "idle"
         self.rate = 0.0
         self.ended = False
+        #: Why the instances cannot use their broker; while they cannot, pushes are refused.
+        self.broker_trouble = ""
+        self._refused = 0
         self._strategy = "relay"
         self._states: dict[str, InstanceState] = {}
         self._users: dict[str, str] = {}
@@ -189,6 +192,9 @@ class EngineDouble:
     def _bucket(self, t: float) -> list[Point]:
         ready = self._ready()
         points: list[Point] = []
+        if self.broker_trouble:
+            self._refused += max(1, round(self.rate * BUCKET))
+            return points
         for via in ready:
             for on in ready:
                 count = max(1, round(self.rate * BUCKET / len(ready) ** 2))
@@ -218,7 +224,8 @@ class EngineDouble:
             users_total=len(self._users),
             push_rate=self.rate,
             totals=Totals(
-                attempted=delivered + lost,
+                attempted=delivered + lost + self._refused,
+                refused=self._refused,
                 pushed=delivered + lost,
                 expected=delivered + lost,
                 delivered=delivered,
@@ -254,6 +261,7 @@ class EngineDouble:
                 sessions=sum(on == name for on in self._users.values()),
                 cpu_percent=7.5 if state == "ready" else 0.0,
                 rss_bytes=48 << 20,
+                broker_trouble=self.broker_trouble if state == "ready" else "",
             )
             for number, (name, state) in enumerate(self._states.items())
         )
