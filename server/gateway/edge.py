@@ -15,9 +15,11 @@ import msgspec
 from core.errors import UsageError
 
 from ..access import host_of, is_loopback
-from .balancer import RoundRobin
+from .balance import Balancing
+from .balancer import Balancer
 from .heads import ForwardedPolicy, redact
 from .routes import DEFAULT_ROUTES, RouteSpec, RouteTable
+from .targets import Target
 
 access_log = logging.getLogger("pushscope.gateway.access")
 
@@ -60,6 +62,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         routes: In the order in which they are tried; see :mod:`.config` for files.
         discovery_url: Where the instances are registered; None: only ``services``.
         services: Services at fixed ``host:port`` addresses, used without discovery.
+        balancing: How instances are chosen and checked.
         connect_timeout_s: For one instance; then the next is tried.
         handshake_timeout_s: From a request's head to upstream's answer to an upgrade.
         response_timeout_s: From a request's end to the head of upstream's answer; 0 is no limit.
@@ -78,6 +81,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[RouteSpec, ...] = DEFAULT_ROUTES
     discovery_url: str | None = None
     services: dict[str, tuple[str, ...]] = {}
+    balancing: Balancing = Balancing()
     connect_timeout_s: float = 2.0
     handshake_timeout_s: float = 10.0
     response_timeout_s: float = 60.0
@@ -120,7 +124,7 @@ class Edge:
         UsageError: ``trusted_proxies`` is not a regular expression.
     """
 
-    def __init__(self, settings: GatewaySettings, balancer: RoundRobin) -> None:
+    def __init__(self, settings: GatewaySettings, balancer: Balancer) -> None:
         self.settings = settings
         self.routes = RouteTable(settings.routes)
         self.balancer = balancer
@@ -152,9 +156,15 @@ class Edge:
         return ""
 
     def registry_changed(self) -> None:
-        """Let those who wait for an instance see whether it is still there."""
+        """Let the balancer see, and those who wait for an instance, whether it is still there."""
+        self.balancer.registry_changed()
         for upgrade in tuple(self.waiting):
             upgrade.registry_changed(self)
+
+    def dial_failed(self, target: Target) -> None:
+        """Count an instance that could not be reached, and try others before it for a while."""
+        self.counters.failed_dials += 1
+        self.balancer.unreachable(target)
 
     def tunnel_opened(self) -> None:
         """Count an upgrade that succeeded."""

@@ -11,11 +11,13 @@ from typing import Any, Self
 from ..access import AccessRule
 from ..discovery import DiscoveryClient, Registration, Snapshot
 from ..listener import Listener, bind_socket
-from .balancer import RoundRobin, StaticDirectory
+from .balancer import Balancer
 from .edge import Edge, GatewaySettings
 from .pages import Pages
 from .protocol import GatewayProtocol
 from .proxy import HttpProxy
+from .routes import Upstream
+from .targets import StaticDirectory
 
 logger = logging.getLogger("pushscope.gateway")
 
@@ -40,7 +42,7 @@ class Gateway:
         self.settings = settings if settings is not None else GatewaySettings()
         self._static = StaticDirectory(self.settings.services)
         self._discovery: DiscoveryClient | None = None
-        self._balancer = RoundRobin(self)
+        self._balancer = Balancer(self, self.settings.balancing)
         self.edge = Edge(self.settings, self._balancer)
         self._listener: Listener | None = None
         self._stack = AsyncExitStack()
@@ -57,11 +59,11 @@ class Gateway:
         assert self._listener is not None, "enter first"
         return self._listener.port
 
-    def instances(self, service: str) -> tuple[Registration, ...]:
-        """Who takes new connections of ``service`` now (the balancer asks this)."""
-        if self._discovery is not None and (found := self._discovery.instances(service)):
+    def everybody(self, service: str) -> tuple[Registration, ...]:
+        """The instances of ``service``, whatever their status (the balancer asks this)."""
+        if self._discovery is not None and (found := self._discovery.snapshot.of(service, status=None)):
             return found
-        return self._static.instances(service)
+        return self._static.everybody(service)
 
     async def __aenter__(self) -> Self:
         for warning in self.edge.routes.warnings:
@@ -106,5 +108,9 @@ class Gateway:
                 "url": self.settings.discovery_url,
                 "connected": self._discovery is not None and self._discovery.connected,
             },
-            "services": {name: [item.id for item in self.instances(name)] for name in services},
+            "services": {name: self._serving(name) for name in services},
         }
+
+    def _serving(self, service: str) -> list[str]:
+        states = self._balancer.states(Upstream(service=service))
+        return [target.id for target, state in states if state in ("up", "doubted")]

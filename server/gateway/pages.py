@@ -92,8 +92,8 @@ class Pages:
             "filters": [_shown(part) for part in msgspec.to_builtins(route.spec.filters)],
             "order": route.spec.order,
             "instances": [
-                {"id": item.id, "address": item.authority}
-                for item in self._edge.balancer.everybody(route.upstream)
+                {"id": item.id, "address": item.authority, "state": state}
+                for item, state in self._edge.balancer.states(route.upstream)
             ],
         }
 

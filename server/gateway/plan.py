@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .balancer import Target
 from .edge import Edge
 from .heads import accept_key, end_to_end, request_head, tokens, values
 from .request import MAX_PATH, RouteRequest
 from .routes import Route
+from .targets import Target
 
 _DROPPED = frozenset((b"host", b"content-length"))
 
@@ -45,7 +45,7 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
     route = edge.routes.find(request)
     if route is None:
         return Refusal(404, f"no route takes {request.path}")
-    targets = edge.balancer.candidates(route.upstream)
+    targets = edge.balancer.candidates(route.upstream, request)
     if not targets:
         service = route.upstream.service
         return Refusal(503, f"no instance of service {service!r} is registered", route.id, service)
@@ -57,6 +57,7 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
         theirs = values(request.headers, b"host")[0]
         kept = edge.forwarded.apply(kept, request.client, theirs, secure=request.secure)
         kept = route.request_headers(request, kept)
+        kept = edge.balancer.request_headers(route.upstream, instance, kept)
         host = (b"host", theirs if route.preserve_host else instance.authority.encode())
         return request_head(
             b"GET", target, [host, (b"connection", b"Upgrade"), (b"upgrade", b"websocket"), *kept]

@@ -18,11 +18,11 @@ from multidict import CIMultiDict
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
-from .balancer import Target
 from .edge import Edge
 from .heads import Header, end_to_end, error_body, values
 from .request import MAX_PATH, RouteRequest
 from .routes import Route
+from .targets import Target
 
 logger = logging.getLogger("pushscope.gateway")
 
@@ -110,6 +110,7 @@ class _Exchange:
         )
         self._started = time.perf_counter()
         self._upstream = ""
+        self._added: tuple[Header, ...] = ()
         self._head_sent = False
         self._task = asyncio.current_task()
         self._left: asyncio.Task[None] | None = None
@@ -132,7 +133,7 @@ class _Exchange:
         if route.upstream.websocket_only:
             raise _Failure(400, f"{route.uri} takes WebSockets only", **details)
         self._check_length()
-        targets = edge.balancer.candidates(route.upstream)
+        targets = edge.balancer.candidates(route.upstream, self._request)
         if not targets:
             raise _Failure(503, f"no instance of service {route.upstream.service!r} is registered", **details)
         try:
@@ -176,6 +177,7 @@ class _Exchange:
             except (aiohttp.ClientError, TimeoutError) as error:
                 tried.append(self._why_not(target, error, details))
             else:
+                self._added = self._edge.balancer.reached(route.upstream, self._request, target)
                 await self._relay(route, response)
                 return
         raise _Failure(502, f"no instance could be reached: {'; '.join(tried)}", **details)
@@ -184,14 +186,13 @@ class _Exchange:
         """Words for a dial that failed (the next one may do it); raises for anything worse."""
         if self._body_failure is not None:  # aiohttp wraps what the body's iterator raises
             raise self._body_failure from error
-        counters = self._edge.counters
         name = f"{target.id or 'upstream'} at {target.authority}"
         match error:
             case aiohttp.ClientConnectorError():
-                counters.failed_dials += 1
+                self._edge.dial_failed(target)
                 return f"{name}: {error.os_error.strerror or error.os_error}"
             case aiohttp.ConnectionTimeoutError():
-                counters.failed_dials += 1
+                self._edge.dial_failed(target)
                 return f"{name}: no answer"
             case TimeoutError():
                 seconds = self._edge.settings.response_timeout_s
@@ -208,6 +209,7 @@ class _Exchange:
         hosts = values(self._headers, b"host")
         kept = self._edge.forwarded.apply(kept, request.client, hosts[0] if hosts else b"", request.secure)
         kept = route.request_headers(request, kept)
+        kept = self._edge.balancer.request_headers(route.upstream, target, kept)
         if route.preserve_host and hosts:
             kept.append((b"host", hosts[0]))
         if not self._has_body():
@@ -226,7 +228,7 @@ class _Exchange:
     async def _relay(self, route: Route, response: aiohttp.ClientResponse) -> None:
         try:
             headers = end_to_end([(name.lower(), value) for name, value in response.raw_headers])
-            headers = route.response_headers(self._request, headers)
+            headers = route.response_headers(self._request, [*headers, *self._added])
             if response.status in _NO_BODY:
                 headers = [item for item in headers if item[0] != b"content-length"]
             self._head_sent = True

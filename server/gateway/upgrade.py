@@ -14,12 +14,12 @@ from collections.abc import MutableSet
 from typing import Any
 
 from .answer import UpstreamEnd
-from .balancer import Target
 from .edge import Edge
-from .heads import UpgradeAnswer, end_to_end, error_response, response_head
+from .heads import Header, UpgradeAnswer, end_to_end, error_response, response_head, with_headers
 from .plan import Plan
 from .request import RouteRequest
 from .splice import close_soon, join
+from .targets import Target
 
 
 class Upgrade(asyncio.Protocol):
@@ -97,7 +97,7 @@ class Upgrade(asyncio.Protocol):
         target, answer = self._target, self._answer
         if target is None or answer is None or answer.begun:
             return
-        if target in edge.balancer.everybody(self._plan.route.upstream):
+        if edge.balancer.knows(self._plan.route.upstream, target):
             return
         answer.abandon()
         self._target = self._answer = self._upstream = None
@@ -126,7 +126,7 @@ class Upgrade(asyncio.Protocol):
                     )
             except OSError as error:  # TimeoutError is one
                 answer.abandon()
-                self._edge.counters.failed_dials += 1
+                self._edge.dial_failed(target)
                 words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
                 self._tried.append(f"{target.id or 'upstream'} at {target.authority}: {words}")
                 continue
@@ -156,6 +156,8 @@ class Upgrade(asyncio.Protocol):
             return
         self._release()
         self._upstream = None
+        if added := self._reached():
+            data = with_headers(data, added)
         self._edge.tunnel_opened()
         join(client, upstream, self._connections, self._edge.tunnel_over, self._edge.scratch)
         client.write(data)
@@ -166,10 +168,18 @@ class Upgrade(asyncio.Protocol):
 
     def relay_head(self, answer: UpgradeAnswer) -> None:
         """The answer is something else: pass it on, once."""
-        kept = self._plan.route.response_headers(self._request, end_to_end(answer.headers))
+        kept = self._plan.route.response_headers(
+            self._request, [*end_to_end(answer.headers), *self._reached()]
+        )
         headers = [*kept, (b"connection", b"close")]
         self._client.write(response_head(answer.status, b"", headers))
         self._log(answer.status)
+
+    def _reached(self) -> tuple[Header, ...]:
+        """What the answer must have besides, for the client to come back to the same instance."""
+        target = self._target
+        assert target is not None, "nobody has been asked"
+        return self._edge.balancer.reached(self._plan.route.upstream, self._request, target)
 
     def relay_body(self, data: bytes) -> None:
         """A piece of that answer's body."""

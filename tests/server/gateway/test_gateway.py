@@ -102,7 +102,7 @@ async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) 
                     "predicates": ["Path=/web-socket/**"],
                     "filters": [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
                     "order": 0,
-                    "instances": [{"id": "i1", "address": "127.0.0.1:8080"}],
+                    "instances": [{"id": "i1", "address": "127.0.0.1:8080", "state": "up"}],
                 }
             ]
 

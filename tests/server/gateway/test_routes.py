@@ -1,12 +1,10 @@
-"""Routes: which one takes a path, what is an error, what is never reached; and the balancer's turns."""
+"""Routes: which one takes a path, what is an error, what is never reached."""
 
 from __future__ import annotations
 
 import pytest
 
-from server.discovery import Registered
 from server.gateway import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spec
-from server.gateway.balancer import RoundRobin, StaticDirectory
 from server.gateway.routes import Part, Upstream
 from tests.support.requests import get
 
@@ -95,33 +93,3 @@ def test_errors_name_the_route(uri: str, predicates: list[str], filters: list[st
 def test_ids_are_unique() -> None:
     with pytest.raises(RouteError, match="another route with the id 'r'"):
         RouteTable([route_spec("r", "lb://a", ["Path=/a"]), route_spec("r", "lb://b", ["Path=/b"])])
-
-
-def test_instances_take_turns_and_the_others_are_the_reserve() -> None:
-    balancer = RoundRobin(StaticDirectory({"s": ("h:1", "h:2", "h:3")}))
-    upstream = Upstream(service="S")
-    turns = [[target.port for target in balancer.candidates(upstream)] for _ in range(4)]
-    assert turns == [[1, 2, 3], [2, 3, 1], [3, 1, 2], [1, 2, 3]]
-    assert balancer.candidates(Upstream(service="nobody")) == ()
-    assert [x.authority for x in balancer.candidates(Upstream(host="::1", port=443, secure=True))] == [
-        "[::1]"
-    ]
-
-
-class Listed:
-    def __init__(self) -> None:
-        self.listed: tuple[Registered, ...] = ()
-
-    def instances(self, service: str) -> tuple[Registered, ...]:
-        return self.listed
-
-
-def test_turns_go_on_when_the_list_changes() -> None:
-    directory = Listed()
-    balancer = RoundRobin(directory)
-    two = tuple(Registered(f"i{n}", "s", "h", n) for n in (1, 2))
-    picked: list[int] = []
-    for listed in (two, two, two[:1], two, two):
-        directory.listed = listed
-        picked.append(balancer.candidates(Upstream(service="s"))[0].port)
-    assert picked == [1, 2, 1, 1, 2]
