@@ -1,5 +1,10 @@
 // STOMP 1.2 over a plain WebSocket: what the page needs of it, and no more.
 
+const BEAT_MS = 10000;
+const GOODBYE_MS = 2000;
+/** Bytes of one frame. The server's own links take no more either. */
+const LARGEST_FRAME = 16 * 1024 * 1024;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const ESCAPES = { "\\": "\\\\", "\r": "\\r", "\n": "\\n", ":": "\\c" };
@@ -29,6 +34,7 @@ export class Parser {
     this.#bytes = joined;
     const frames = [];
     for (let frame = this.#next(); frame; frame = this.#next()) frames.push(frame);
+    if (this.#bytes.length > LARGEST_FRAME) throw new RangeError("a frame of more than 16 MiB");
     return frames;
   }
 
@@ -63,28 +69,29 @@ export class Parser {
 }
 
 /**
- * One connection. `on` has: connected(headers), message(frame), receipt(id), and
- * closed({ code, reason, error }) exactly once, whatever happened.
+ * One connection. `on` has: connected(headers, transport), message(frame), receipt(id), and
+ * closed({ code, reason, error, silent }) exactly once, whatever happened: `error` is what the server
+ * said, `silent` for how many seconds it said nothing.
  */
 export class StompConnection {
-  #socket; #on; #parser = new Parser(); #error = ""; #beat; #watch; #heard = Date.now();
+  #socket; #on; #parser = new Parser(); #error = null; #beat; #watch; #heard = performance.now(); #over = false;
 
   constructor(url, on) {
     this.#on = on;
     this.#socket = new WebSocket(url, ["v12.stomp", "v11.stomp", "v10.stomp"]);
     this.#socket.binaryType = "arraybuffer";
     this.#socket.onopen = () => this.#send("CONNECT", {
-      "accept-version": "1.2,1.1,1.0", host: location.hostname, "heart-beat": "10000,10000",
+      "accept-version": "1.2,1.1,1.0", host: location.hostname, "heart-beat": `${BEAT_MS},${BEAT_MS}`,
     });
     this.#socket.onmessage = (event) => {
-      this.#heard = Date.now();
-      for (const frame of this.#parser.feed(event.data)) this.#take(frame);
+      this.#heard = performance.now();
+      try {
+        for (const frame of this.#parser.feed(event.data)) this.#take(frame);
+      } catch (error) {
+        this.end({ code: 4000, reason: String(error.message ?? error) });
+      }
     };
-    this.#socket.onclose = (event) => {
-      clearInterval(this.#beat);
-      clearInterval(this.#watch);
-      on.closed({ code: event.code, reason: event.reason, error: this.#error });
-    };
+    this.#socket.onclose = ({ code, reason }) => this.end({ code, reason });
   }
 
   subscribe(id, destination, receipt) { this.#send("SUBSCRIBE", { id, destination, receipt }); }
@@ -97,6 +104,18 @@ export class StompConnection {
   disconnect() {
     if (this.#socket.readyState === WebSocket.OPEN) this.#send("DISCONNECT", { receipt: "bye" });
     this.#socket.close(1000);
+    setTimeout(() => this.end({ code: 1000, reason: "" }), GOODBYE_MS);
+  }
+
+  /** Over, whether or not the other side knows it; said once. */
+  end(how) {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#beat);
+    clearInterval(this.#watch);
+    this.#socket.onmessage = null;
+    this.#socket.close();
+    this.#on.closed({ error: this.#error, ...how });
   }
 
   #send(command, headers, body) { this.#socket.send(encode(command, headers, body)); }
@@ -104,7 +123,7 @@ export class StompConnection {
   #take(frame) {
     if (frame.command === "CONNECTED") {
       this.#startHeartbeats(frame.headers["heart-beat"] ?? "0,0");
-      this.#on.connected(frame.headers);
+      this.#on.connected(frame.headers, "websocket");
     } else if (frame.command === "MESSAGE") this.#on.message(frame);
     else if (frame.command === "RECEIPT") this.#on.receipt(frame.headers["receipt-id"]);
     else if (frame.command === "ERROR") this.#error = [frame.headers.message, frame.body].filter(Boolean).join(": ");
@@ -112,13 +131,11 @@ export class StompConnection {
 
   #startHeartbeats(header) {
     const [theirs, wanted] = header.split(",").map(Number);
-    if (wanted) this.#beat = setInterval(() => this.#socket.send("\n"), Math.max(wanted, 10000));
+    if (wanted) this.#beat = setInterval(() => this.#socket.send("\n"), Math.max(wanted, BEAT_MS));
     if (theirs) {
-      const limit = 2 * Math.max(theirs, 10000);
+      const limit = 2 * Math.max(theirs, BEAT_MS);
       this.#watch = setInterval(() => {
-        if (Date.now() - this.#heard <= limit) return;
-        this.#error = `no heart-beat for ${limit / 1000} s`;
-        this.#socket.close(4000);
+        if (performance.now() - this.#heard > limit) this.end({ code: 4000, reason: "", silent: limit / 1000 });
       }, 1000);
     }
   }

@@ -1,0 +1,86 @@
+// What the page says, in English and in Chinese.
+
+export const TEXTS = {
+  en: {
+    connection: "Connection", instance: "Instance", transport: "Transport", session: "Session",
+    address: "Address", user: "User", token: "Access token (optional)", client: "Client",
+    plain: "Plain WebSocket (no library)", choice: "SockJS transport", automatic: "automatic",
+    connect: "Connect", connectNow: "Connect now", disconnect: "Disconnect", stop: "Stop trying",
+    sendTitle: "Send to the server", message: "Message", send: "Send",
+    greetings: "Greetings", clear: "Clear", time: "Time", via: "Via", latency: "Latency, ms",
+    auto: "auto", light: "light", dark: "dark", colours: (name) => `Colours: ${name}`,
+    off: "Not connected", connecting: "Connecting …", waiting: "Connection lost", trying: "Could not connect",
+    refused: "Could not connect",
+    on: (user) => `Connected as ${user}`,
+    countdown: (seconds) => `Next attempt in ${seconds} s`,
+    onPlain: "WebSocket, no library", onSockJs: (transport) => `${transport}, SockJS`,
+    sent: (text, time) => `Sent at ${time}: ${text || "(empty)"}`,
+    taken: (text, time, instance, ms) => `Sent at ${time}, taken by ${instance} after ${ms} ms: ${text || "(empty)"}`,
+    emptyOff: "Connect to receive what is pushed to you.",
+    emptyOn: ["Nothing has come yet. Push something, through any instance, for example with ", "."],
+    unbuilt: ["SockJS + stompjs has not been fetched here. In a checkout, ", " gets it from npm; then load this page again."],
+    shown: (count, kept) => `${count} · newest ${kept} shown`,
+    showAll: (size) => `Show all (${size})`, showLess: "Show less",
+    measured: "Latency is counted from the moment an instance took the push to its arrival here, on this machine’s clock. "
+      + "– means that a message does not say when it was sent.",
+    unmeasured: "No latencies: the cluster is on another machine, and two clocks cannot be compared.",
+    reconnected: (time, seconds, from, to) =>
+      `Back at ${time} after ${seconds} s, ${from === to ? `on ${to} again` : `now on ${to} instead of ${from}`}.`,
+    closed: (code, reason) => `The connection ended with code ${code}${reason ? `: ${reason}` : ""}.`,
+    broken: "The connection broke off (code 1006): the instance, the gateway or the network is gone.",
+    serverSays: (text) => `The server says: ${text}.`,
+    silent: (seconds) => `Nothing, not even a heart-beat, came for ${seconds} s.`,
+    late: (seconds) => `No connection within ${seconds} s.`,
+    answered: (status, text) => `The gateway answers ${status}${text ? `: ${text}` : ""}.`,
+    unauthorized: (text) => `Not allowed to connect (401)${text ? `: ${text}` : ""}. Check the access token.`,
+    unreachable: "The gateway does not answer. Is it running?",
+    offline: "This device is offline.",
+    unloaded: (file) => `${file} could not be loaded from the gateway.`,
+    latest: (text) => `Greeting: ${text}`,
+    several: (count, text) => `${count} greetings, the newest: ${text}`,
+  },
+  zh: {
+    connection: "连接", instance: "实例", transport: "传输方式", session: "会话",
+    address: "地址", user: "用户", token: "访问令牌（可选）", client: "客户端",
+    plain: "原生 WebSocket（不用库）", choice: "SockJS 传输方式", automatic: "自动",
+    connect: "连接", connectNow: "立即连接", disconnect: "断开", stop: "停止重连",
+    sendTitle: "发送到服务端", message: "消息", send: "发送",
+    greetings: "问候消息", clear: "清空", time: "时间", via: "经由", latency: "延迟 (ms)",
+    auto: "自动", light: "浅色", dark: "深色", colours: (name) => `配色：${name}`,
+    off: "未连接", connecting: "正在连接…", waiting: "连接已断开", trying: "无法连接",
+    refused: "无法连接",
+    on: (user) => `已连接，用户 ${user}`,
+    countdown: (seconds) => `${seconds} 秒后重试`,
+    onPlain: "WebSocket，不用库", onSockJs: (transport) => `${transport}，SockJS`,
+    sent: (text, time) => `${time} 已发送：${text || "（空）"}`,
+    taken: (text, time, instance, ms) => `${time} 已发送，${ms} 毫秒后由 ${instance} 接收：${text || "（空）"}`,
+    emptyOff: "连接后可接收推送给您的消息。",
+    emptyOn: ["尚未收到消息。可通过任一实例推送，例如访问 ", "。"],
+    unbuilt: ["此处尚未下载 SockJS + stompjs。在源码目录中运行 ", " 可从 npm 获取，然后刷新页面。"],
+    shown: (count, kept) => `${count} 条 · 显示最新 ${kept} 条`,
+    showAll: (size) => `显示全部（${size}）`, showLess: "收起",
+    measured: "延迟为实例接收推送到消息抵达本页的时间，以本机时钟计。“–”表示消息未注明发送时间。",
+    unmeasured: "无法测量延迟：集群在另一台机器上，两台机器的时钟不可比较。",
+    reconnected: (time, seconds, from, to) =>
+      `${time} 已恢复，中断 ${seconds} 秒，${from === to ? `仍在实例 ${to}` : `已从 ${from} 换到 ${to}`}。`,
+    closed: (code, reason) => `连接已关闭，代码 ${code}${reason ? `：${reason}` : ""}。`,
+    broken: "连接中断（代码 1006）：实例、网关或网络已不可用。",
+    serverSays: (text) => `服务端返回：${text}。`,
+    silent: (seconds) => `${seconds} 秒内没有收到任何数据，包括心跳。`,
+    late: (seconds) => `${seconds} 秒内未能连接。`,
+    answered: (status, text) => `网关返回 ${status}${text ? `：${text}` : ""}。`,
+    unauthorized: (text) => `无权连接（401）${text ? `：${text}` : ""}。请检查访问令牌。`,
+    unreachable: "网关没有响应，它在运行吗？",
+    offline: "本设备处于离线状态。",
+    unloaded: (file) => `无法从网关加载 ${file}。`,
+    latest: (text) => `问候消息：${text}`,
+    several: (count, text) => `${count} 条问候消息，最新一条：${text}`,
+  },
+};
+
+/** A text that speaks of bytes: 200 KB, 1.5 MB. */
+export function size(count) {
+  if (count < 1000) return `${count} B`;
+  const [value, unit] = count < 1e6 ? [count / 1e3, "KB"] : [count / 1e6, "MB"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
