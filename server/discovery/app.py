@@ -12,6 +12,7 @@ from typing import Self
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -21,17 +22,25 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from ..access import AccessRule
 from ..listener import Listener
 from . import wire
+from .preservation import Preservation
 from .rest import EurekaRest
 from .service import DiscoveryService, Watcher
 
 logger = logging.getLogger("pushscope.discovery")
 
+#: Bytes of an answer from which gzip is used for those who take it.
+_WORTH_PACKING = 1024
+
 
 class DiscoverySettings(msgspec.Struct, frozen=True):
-    """Where discovery listens; port 0 picks a free one."""
+    """Where discovery listens; port 0 picks a free one.
+
+    ``self_preservation`` is Eureka's: see :mod:`.preservation`.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
+    self_preservation: bool = False
 
 
 class Discovery:
@@ -44,7 +53,7 @@ class Discovery:
 
     def __init__(self, settings: DiscoverySettings | None = None) -> None:
         self.settings = settings if settings is not None else DiscoverySettings()
-        self.service = DiscoveryService()
+        self.service = DiscoveryService(Preservation() if self.settings.self_preservation else None)
         self._listener: Listener | None = None
         self._stack = AsyncExitStack()
 
@@ -116,7 +125,7 @@ def create_app(service: DiscoveryService, rule: AccessRule) -> ASGIApp:
             *EurekaRest(service, rule).routes(),
         ]
     )
-    return _WithoutTrailingSlash(app)
+    return _WithoutTrailingSlash(GZipMiddleware(app, minimum_size=_WORTH_PACKING, compresslevel=4))
 
 
 class _WithoutTrailingSlash:

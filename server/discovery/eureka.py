@@ -1,39 +1,67 @@
-"""Eureka's JSON: registration documents in, registry documents out (pure).
+"""Eureka's documents: registrations in, instances and registries out (pure).
 
 Lenient on what comes in, exact in what goes out: numbers for ports, countryId and leaseInfo,
-strings for timestamps and flags, lists always.
+strings for timestamps and flags, lists always. :mod:`.eureka_xml` has the same values as XML.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
 
+from .changes import Action
+from .eureka_xml import XmlError, parse_xml
 from .registry import STATUSES, Lease, Registered
 
-_DEFAULT_LEASE_S = 90.0
-_EMPTY_METADATA = {"@class": "java.util.Collections$EmptyMap"}
-_DATA_CENTER = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
+#: Of a client that does not say how long its lease is, and how often it renews.
+LEASE_S = 90
+RENEWAL_S = 30
+
+DATA_CENTER = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
+EMPTY_METADATA = {"@class": "java.util.Collections$EmptyMap"}
+
 _PASSED_ON = (
     "ipAddr",
+    "port",
     "securePort",
     "countryId",
     "dataCenterInfo",
+    "appGroupName",
     "homePageUrl",
     "statusPageUrl",
     "healthCheckUrl",
     "secureHealthCheckUrl",
     "vipAddress",
     "secureVipAddress",
-    "appGroupName",
+    "asgName",
+    "sid",
+    "isCoordinatingDiscoveryServer",
+)
+#: What ``X-Eureka-Accept: compact`` leaves out, as Netflix's server does.
+_NOT_COMPACT = frozenset(
+    (
+        "appGroupName",
+        "overriddenStatus",
+        "sid",
+        "countryId",
+        "homePageUrl",
+        "statusPageUrl",
+        "healthCheckUrl",
+        "secureHealthCheckUrl",
+        "isCoordinatingDiscoveryServer",
+        "lastDirtyTimestamp",
+        "leaseInfo",
+        "metadata",
+    )
 )
 
 
 class EurekaError(ValueError):
-    """A registration that Eureka answers with 400; the text is Eureka's."""
+    """A document that Eureka answers with 400; the text is Eureka's where it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,48 +72,73 @@ class Registration:
     lease_s: float
     dirty_ms: int
     document: Mapping[str, object]
+    override: str | None = None
 
 
-def parse_registration(app: str, body: bytes) -> Registration:
+def parse_registration(app: str, body: bytes, *, xml: bool = False) -> Registration:
     """Read the body of ``POST /apps/{app}``.
+
+    Args:
+        app: The application of the path.
+        body: JSON, or XML if it begins like it.
+        xml: Whether the content type says XML.
 
     Raises:
         EurekaError: with the text for the 400.
     """
-    try:
-        outer: object = msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise EurekaError(f"the body is not JSON: {error}") from error
-    info = _mapping(_mapping(outer).get("instance"))
+    info = mapping(_decoded(body, xml=xml).get("instance"))
     if not info:
-        raise EurekaError('Missing instance: the body is {"instance": {…}}')
-    host = _text(info.get("hostName"))
-    instance_id = _text(info.get("instanceId")) or host
-    _check(app, info, host, instance_id)
-    lease = _mapping(info.get("leaseInfo"))
+        raise EurekaError('Missing instance: the body is {"instance": {…}} or <instance>…</instance>')
+    _check(app, info)
+    lease = mapping(info.get("leaseInfo"))
+    override = text(info.get("overriddenstatus") or info.get("overriddenStatus")).upper()
     return Registration(
-        Registered(
-            id=instance_id,
-            service=app.upper(),
-            host=host,
-            port=_port(info.get("port")),
-            status=_status(info),
-            metadata={
-                key: _text(value) for key, value in _mapping(info.get("metadata")).items() if key != "@class"
-            },
-        ),
-        lease_s=_number(lease.get("durationInSecs"), _DEFAULT_LEASE_S),
+        read_instance(info),
+        lease_s=_number(lease.get("durationInSecs"), 0) or LEASE_S,
         dirty_ms=int(_number(info.get("lastDirtyTimestamp"), 0)),
-        document={key: info[key] for key in _PASSED_ON if key in info} | {"leaseInfo": dict(lease)},
+        document={key: info[key] for key in _PASSED_ON if key in info} | {"leaseInfo": lease},
+        override=override if override in STATUSES and override != "UNKNOWN" else None,
     )
 
 
-def render_instance(lease: Lease, wall_ms: Mapping[str, int]) -> dict[str, Any]:
-    """One instance as Eureka shows it; ``wall_ms`` has ``registered``, ``renewed``, ``updated``."""
+def read_instance(info: Mapping[str, Any]) -> Registered:
+    """An instance as Eureka's documents have it.
+
+    Whoever has its secure port enabled is reached there, as Spring's load balancer does it; a
+    status that nobody knows is UNKNOWN.
+
+    Raises:
+        EurekaError: it has no host, or no port that one could connect to.
+    """
+    host = text(info.get("hostName"))
+    if not host:
+        raise EurekaError("Missing hostname")
+    secure = _enabled(info.get("securePort"), default=False)
+    status = (text(info.get("status")) or "UP").upper()
+    metadata = mapping(info.get("metadata"))
+    return Registered(
+        id=text(info.get("instanceId")) or host,
+        service=text(info.get("app")).upper(),
+        host=host,
+        port=_port(info.get("securePort"), 443) if secure else _port(info.get("port"), 80),
+        status=status if status in STATUSES else "UNKNOWN",
+        metadata={key: text(value) for key, value in metadata.items() if key[0:1] not in ("@", "$")},
+        secure=secure,
+    )
+
+
+def render_instance(lease: Lease, wall_ms: Mapping[str, int], action: Action) -> dict[str, Any]:
+    """One instance as Eureka shows it.
+
+    Args:
+        lease: The instance.
+        wall_ms: Milliseconds since 1970: ``registered``, ``renewed``, ``updated`` and ``up``.
+        action: What happened to it last.
+    """
     item, document = lease.instance, lease.document
-    secure = _mapping(document.get("securePort"))
-    lease_info = _mapping(document.get("leaseInfo"))
-    base = f"http://{item.host}:{item.port}"
+    lease_info = mapping(document.get("leaseInfo"))
+    base = f"{'https' if item.secure else 'http'}://{item.host}:{item.port}"
+    said = {key: value for key, value in document.items() if key not in ("leaseInfo", "port", "securePort")}
     return {
         "instanceId": item.id,
         "hostName": item.host,
@@ -93,48 +146,52 @@ def render_instance(lease: Lease, wall_ms: Mapping[str, int]) -> dict[str, Any]:
         "ipAddr": item.host,
         "status": item.status,
         "overriddenStatus": lease.override or "UNKNOWN",
-        "countryId": 1,
-        "dataCenterInfo": _DATA_CENTER,
+        "port": _shown_port(document.get("port"), item.port, default=not item.secure),
+        "securePort": _shown_port(document.get("securePort"), 443, default=False),
         "homePageUrl": f"{base}/",
         "statusPageUrl": f"{base}/info",
         "healthCheckUrl": f"{base}/health",
         "vipAddress": item.service.lower(),
         "secureVipAddress": item.service.lower(),
-        **{key: value for key, value in document.items() if key not in ("leaseInfo", "securePort")},
-        "port": {"$": item.port, "@enabled": "true"},
-        "securePort": {
-            "$": int(_number(secure.get("$"), 443)),
-            "@enabled": _text(secure.get("@enabled")).lower() or "false",
-        },
+        **said,
+        "countryId": int(_number(said.get("countryId"), 1)),
+        "dataCenterInfo": said.get("dataCenterInfo", DATA_CENTER),
         "leaseInfo": {
-            "renewalIntervalInSecs": int(_number(lease_info.get("renewalIntervalInSecs"), 30)),
+            "renewalIntervalInSecs": int(_number(lease_info.get("renewalIntervalInSecs"), RENEWAL_S)),
             "durationInSecs": int(lease.lease_s) or 1,
             "registrationTimestamp": wall_ms["registered"],
             "lastRenewalTimestamp": wall_ms["renewed"],
             "evictionTimestamp": 0,
-            "serviceUpTimestamp": wall_ms["registered"],
+            "serviceUpTimestamp": wall_ms["up"],
         },
-        "metadata": dict(item.metadata) or dict(_EMPTY_METADATA),
-        "isCoordinatingDiscoveryServer": "false",
+        "metadata": dict(item.metadata) or dict(EMPTY_METADATA),
+        "isCoordinatingDiscoveryServer": text(said.get("isCoordinatingDiscoveryServer")) or "false",
         "lastUpdatedTimestamp": str(wall_ms["updated"]),
         "lastDirtyTimestamp": str(lease.dirty_ms or wall_ms["registered"]),
-        "actionType": "ADDED" if lease.updated_at == lease.registered_at else "MODIFIED",
+        "actionType": action,
     }
 
 
-def render_applications(instances: Iterable[Mapping[str, Any]], version: int) -> dict[str, Any]:
-    """All instances, grouped by application, with the hash of their statuses."""
+def render_applications(
+    instances: Iterable[Mapping[str, Any]], version: int, statuses: Iterable[str]
+) -> dict[str, Any]:
+    """Instances grouped by application, with the hash of ``statuses``.
+
+    Those are the statuses of the whole registry also where ``instances`` are what has changed.
+    """
     apps: dict[str, list[Mapping[str, Any]]] = {}
     for instance in instances:
         apps.setdefault(instance["app"], []).append(instance)
-    statuses = [item["status"] for members in apps.values() for item in members]
     return {
-        "applications": {
-            "versions__delta": str(version),
-            "apps__hashcode": hash_code(statuses),
-            "application": [{"name": name, "instance": members} for name, members in apps.items()],
-        }
+        "versions__delta": str(version),
+        "apps__hashcode": hash_code(statuses),
+        "application": [{"name": name, "instance": members} for name, members in apps.items()],
     }
+
+
+def compact(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """An instance without what ``X-Eureka-Accept: compact`` leaves out."""
+    return {key: value for key, value in instance.items() if key not in _NOT_COMPACT}
 
 
 def hash_code(statuses: Iterable[str]) -> str:
@@ -145,43 +202,13 @@ def hash_code(statuses: Iterable[str]) -> str:
     return "".join(f"{status}_{counts[status]}_" for status in sorted(counts))
 
 
-def _check(app: str, info: Mapping[str, Any], host: str, instance_id: str) -> None:
-    if not instance_id:
-        raise EurekaError("Missing instanceId")
-    if not host:
-        raise EurekaError("Missing hostname")
-    name = _text(info.get("app"))
-    if not name:
-        raise EurekaError("Missing appName")
-    if name.upper() != app.upper():
-        raise EurekaError(f"Mismatched appName, expecting {app.upper()} but was {name.upper()}")
-    center = _mapping(info.get("dataCenterInfo"))
-    if not center:
-        raise EurekaError("Missing dataCenterInfo")
-    if not center.get("name"):
-        raise EurekaError("Missing dataCenterInfo Name")
-
-
-def _status(info: Mapping[str, Any]) -> str:
-    status = _text(info.get("status")) or "UP"
-    if status not in STATUSES:
-        raise EurekaError(f"unknown status {status!r}: one of {', '.join(STATUSES)}")
-    return status
-
-
-def _port(value: Any) -> int:
-    raw = _mapping(value).get("$") if isinstance(value, dict) else value
-    port = int(_number(raw, 80))
-    if not 0 < port < 65536:
-        raise EurekaError(f"port {port} is not between 1 and 65535")
-    return port
-
-
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
+    """``value`` if it is an object, else an empty one."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """``value`` as Eureka writes it; "" for nothing."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -189,10 +216,71 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def _decoded(body: bytes, *, xml: bool) -> dict[str, Any]:
+    if xml or body.lstrip()[:1] == b"<":
+        try:
+            return parse_xml(body)
+        except XmlError as error:
+            raise EurekaError(str(error)) from error
+    try:
+        return mapping(msgspec.json.decode(body))
+    except msgspec.DecodeError as error:
+        raise EurekaError(f"the body is not JSON: {error}") from error
+
+
+def _check(app: str, info: Mapping[str, Any]) -> None:
+    host = text(info.get("hostName"))
+    if not (text(info.get("instanceId")) or host):
+        raise EurekaError("Missing instanceId")
+    if not host:
+        raise EurekaError("Missing hostname")
+    # Eureka insists on it; a host name that is an address already says it.
+    if not (text(info.get("ipAddr")) or _is_address(host)):
+        raise EurekaError("Missing ip address")
+    name = text(info.get("app"))
+    if not name:
+        raise EurekaError("Missing appName")
+    if name.upper() != app.upper():
+        raise EurekaError(f"Mismatched appName, expecting {app.upper()} but was {name.upper()}")
+    center = mapping(info.get("dataCenterInfo"))
+    if not center:
+        raise EurekaError("Missing dataCenterInfo")
+    if not center.get("name"):
+        raise EurekaError("Missing dataCenterInfo Name")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host.lower() == "localhost"
+    return True
+
+
+def _port(value: Any, default: int) -> int:
+    raw = mapping(value).get("$") if isinstance(value, dict) else value
+    port = int(_number(raw, default))
+    if not 0 < port < 65536:
+        raise EurekaError(f"port {port} is not between 1 and 65535")
+    return port
+
+
+def _enabled(value: Any, *, default: bool) -> bool:
+    said = text(mapping(value).get("@enabled")).lower()
+    return said == "true" if said else default
+
+
+def _shown_port(said: Any, port: int, *, default: bool) -> dict[str, object]:
+    enabled = _enabled(said, default=default)
+    raw = mapping(said).get("$") if isinstance(said, dict) else said
+    return {"$": int(_number(raw, port)), "@enabled": "true" if enabled else "false"}
+
+
 def _number(value: object, default: float) -> float:
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
-            return float(value)
+            number = float(value)
         except ValueError:
             return default
+        return number if abs(number) < 1e18 else default  # no infinity, no nan
     return default

@@ -1,16 +1,18 @@
 """The registry: who is there, until when. Pure: time comes in as an argument.
 
 A lease lives ``lease_s`` seconds after its last renewal. (Netflix's server adds the duration
-twice, so that its leases live for double the time; we use the plain duration.) There is no
-self-preservation: in a cluster of two it would never let go of a dead instance.
+twice, so that its leases live for double the time; we use the plain duration.) Whether those
+that have run out are evicted is asked of the caller (:mod:`.preservation`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+
+from .changes import Action, Change, RecentChanges
 
 #: Statuses of Eureka; only ``UP`` gets new connections.
 STATUSES = ("UP", "DOWN", "STARTING", "OUT_OF_SERVICE", "UNKNOWN")
@@ -26,6 +28,7 @@ class Registered(msgspec.Struct, frozen=True):
         port: Where it listens.
         status: One of :data:`STATUSES`.
         metadata: Free pairs of strings.
+        secure: Whether it speaks TLS at ``port``.
     """
 
     id: str
@@ -34,6 +37,7 @@ class Registered(msgspec.Struct, frozen=True):
     port: int
     status: str = "UP"
     metadata: dict[str, str] = {}
+    secure: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -68,7 +72,7 @@ class Lease:
 
     ``owner`` is the connection that the lease is bound to, if any; ``override`` the status that
     an operator set; ``document`` what the client said beyond :class:`Registered` (Eureka's
-    fields); ``dirty_ms`` the client's ``lastDirtyTimestamp``.
+    fields); ``dirty_ms`` the client's ``lastDirtyTimestamp``; ``up_at`` when it was UP first.
     """
 
     instance: Registered
@@ -76,6 +80,7 @@ class Lease:
     registered_at: float
     renewed_at: float
     updated_at: float
+    up_at: float | None = None
     owner: object | None = None
     override: str | None = None
     reported: str = "UP"
@@ -93,6 +98,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._leases: dict[tuple[str, str], Lease] = {}
+        self._changes: RecentChanges[Lease] = RecentChanges()
         self._snapshot = Snapshot()
         self._version = 0
 
@@ -113,6 +119,15 @@ class Registry:
             self._snapshot = Snapshot(self._version, tuple(x.instance for x in self._leases.values()))
         return self._snapshot
 
+    @property
+    def delta_version(self) -> int:
+        """``versions__delta`` of the delta that was told last."""
+        return self._changes.version
+
+    def delta(self, now: float) -> tuple[Change[Lease], ...]:
+        """The changes of the last three minutes, each instance once."""
+        return self._changes.tell(now)
+
     def register(
         self,
         instance: Registered,
@@ -122,24 +137,30 @@ class Registry:
         owner: object | None = None,
         dirty_ms: int = 0,
         document: Mapping[str, object] | None = None,
+        override: str | None = None,
     ) -> bool:
         """Take ``instance`` in, or renew it with what it says now.
 
         A status that an operator set survives (spec B4); a stored record with a newer
-        ``lastDirtyTimestamp`` survives an older one, but its lease is renewed.
+        ``lastDirtyTimestamp`` survives an older one, but its lease is renewed. ``override`` is one
+        that the client brings along from another server; ours wins.
         """
         old = self._leases.get(instance.key)
         if old is not None and dirty_ms and old.dirty_ms > dirty_ms:
             old.renewed_at, old.owner = now, owner
             return False
         reported = instance.status
-        override = old.override if old is not None else None
+        if old is not None and old.override is not None:
+            override = old.override
+        # Who keeps a connection speaks for itself; Eureka's clients are held to what they were.
+        held = old.instance.status if old is not None and owner is None else None
         lease = Lease(
-            replace_status(instance, _effective(reported, override)),
+            replace_status(instance, _effective(reported, override, held)),
             lease_s,
-            old.registered_at if old is not None else now,
+            now if old is None else old.registered_at,
             renewed_at=now,
             updated_at=now,
+            up_at=None if old is None else old.up_at,
             owner=owner,
             override=override,
             reported=reported,
@@ -147,17 +168,18 @@ class Registry:
             document=document if document is not None else {},
         )
         self._leases[instance.key] = lease
-        if old is not None and old.instance == lease.instance:
+        if old is not None and _same(old, lease):
             lease.updated_at = old.updated_at
             return False
-        return self._changed()
+        return self._changed(lease, "ADDED", now)
 
     def renew(
         self, service: str, instance_id: str, *, now: float, status: str | None = None, dirty_ms: int = 0
     ) -> bool | None:
         """Renew a lease; None means unknown: the client must register again.
 
-        Unknown is also what a client hears whose record is newer than ours (spec B2).
+        Unknown is also what a client hears whose record is newer than ours (spec B2), and one whose
+        operator's status was taken back.
         """
         lease = self.find(service, instance_id)
         if lease is None or (dirty_ms and lease.dirty_ms and dirty_ms > lease.dirty_ms):
@@ -168,23 +190,29 @@ class Registry:
         if status is None or status == lease.reported:
             return False
         lease.reported = status
-        return self._set_status(lease, _effective(status, lease.override), now)
+        return self._set_status(lease, _effective(status, lease.override, lease.instance.status), now)
 
-    def cancel(self, service: str, instance_id: str) -> bool:
+    def cancel(self, service: str, instance_id: str, *, now: float) -> bool:
         """End a lease; False if there was none."""
-        if self._leases.pop((service.upper(), instance_id), None) is None:
-            return False
-        return self._changed()
+        lease = self.find(service, instance_id)
+        return bool(self._drop([] if lease is None else [lease], now))
 
-    def release(self, owner: object) -> tuple[Registered, ...]:
+    def release(self, owner: object, *, now: float) -> tuple[Registered, ...]:
         """End the leases that are bound to ``owner``; one taken over by somebody else stays."""
-        gone = [key for key, lease in self._leases.items() if lease.owner is owner]
-        return self._drop(gone)
+        return self._drop([lease for lease in self._leases.values() if lease.owner is owner], now)
 
-    def evict(self, now: float) -> tuple[Registered, ...]:
-        """End the leases that have run out at ``now`` and return their instances."""
-        gone = [key for key, lease in self._leases.items() if lease.expires_at <= now]
-        return self._drop(gone)
+    def evict(
+        self, now: float, allowed: Callable[[Sequence[Lease]], Sequence[Lease]] | None = None
+    ) -> tuple[Registered, ...]:
+        """End the leases that have run out at ``now`` and return their instances.
+
+        ``allowed`` picks among those that no connection stands for; without it all of them go.
+        """
+        expired = [lease for lease in self._leases.values() if lease.expires_at <= now]
+        if allowed is not None and expired:
+            picked = allowed([lease for lease in expired if lease.owner is None])
+            expired = [lease for lease in expired if lease.owner is not None] + list(picked)
+        return self._drop(expired, now)
 
     def extend(self, seconds: float) -> None:
         """Give every lease ``seconds`` more: we were late ourselves and could not hear renewals."""
@@ -195,24 +223,30 @@ class Registry:
         """When the next lease runs out, or None without leases."""
         return min((lease.expires_at for lease in self._leases.values()), default=None)
 
-    def override(self, service: str, instance_id: str, status: str, *, now: float) -> bool | None:
+    def override(
+        self, service: str, instance_id: str, status: str, *, now: float, dirty_ms: int = 0
+    ) -> bool | None:
         """Set a status that wins over what the instance reports; None: no such instance."""
         lease = self.find(service, instance_id)
         if lease is None:
             return None
+        changed = lease.override != status
         lease.override = status
         lease.renewed_at = now
-        return self._set_status(lease, status, now)
+        lease.dirty_ms = max(lease.dirty_ms, dirty_ms)
+        return self._set_status(lease, status, now) or (changed and self._changed(lease, "MODIFIED", now))
 
     def remove_override(
-        self, service: str, instance_id: str, *, now: float, status: str = "UNKNOWN"
+        self, service: str, instance_id: str, *, now: float, status: str = "UNKNOWN", dirty_ms: int = 0
     ) -> bool | None:
         """Take the operator's status back; ``status`` holds until the instance registers again."""
         lease = self.find(service, instance_id)
         if lease is None:
             return None
+        changed = lease.override is not None
         lease.override = None
-        return self._set_status(lease, status, now)
+        lease.dirty_ms = max(lease.dirty_ms, dirty_ms)
+        return self._set_status(lease, status, now) or (changed and self._changed(lease, "MODIFIED", now))
 
     def add_metadata(
         self, service: str, instance_id: str, pairs: Mapping[str, str], *, now: float
@@ -225,23 +259,25 @@ class Registry:
         if merged == lease.instance.metadata:
             return False
         lease.instance = msgspec.structs.replace(lease.instance, metadata=merged)
-        lease.updated_at = now
-        return self._changed()
+        return self._changed(lease, "MODIFIED", now)
 
     def _set_status(self, lease: Lease, status: str, now: float) -> bool:
         if lease.instance.status == status:
             return False
         lease.instance = replace_status(lease.instance, status)
+        return self._changed(lease, "MODIFIED", now)
+
+    def _drop(self, leases: Sequence[Lease], now: float) -> tuple[Registered, ...]:
+        for lease in leases:
+            del self._leases[lease.instance.key]
+            self._changed(lease, "DELETED", now)
+        return tuple(lease.instance for lease in leases)
+
+    def _changed(self, lease: Lease, action: Action, now: float) -> bool:
         lease.updated_at = now
-        return self._changed()
-
-    def _drop(self, keys: list[tuple[str, str]]) -> tuple[Registered, ...]:
-        gone = tuple(self._leases.pop(key).instance for key in keys)
-        if gone:
-            self._changed()
-        return gone
-
-    def _changed(self) -> bool:
+        if lease.instance.status == "UP" and lease.up_at is None:
+            lease.up_at = now
+        self._changes.note(lease.instance.key, lease, action, now)
         self._version += 1
         return True
 
@@ -253,8 +289,18 @@ def replace_status(instance: Registered, status: str) -> Registered:
     return msgspec.structs.replace(instance, status=status)
 
 
-def _effective(reported: str, override: str | None) -> str:
-    """Spec B4: anything but UP and OUT_OF_SERVICE is believed, else the operator's word wins."""
-    if reported not in ("UP", "OUT_OF_SERVICE") or override is None:
+def _same(old: Lease, new: Lease) -> bool:
+    """Whether a registration says nothing new, to us or to Eureka's clients."""
+    return (old.instance, old.override, old.document) == (new.instance, new.override, new.document)
+
+
+def _effective(reported: str, override: str | None, held: str | None) -> str:
+    """Spec B4: anything but UP and OUT_OF_SERVICE is believed, else the operator's word wins.
+
+    ``held`` is the status that the lease has: UP or OUT_OF_SERVICE is kept then.
+    """
+    if reported not in ("UP", "OUT_OF_SERVICE"):
         return reported
-    return override
+    if override is not None:
+        return override
+    return held if held in ("UP", "OUT_OF_SERVICE") else reported

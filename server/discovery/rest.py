@@ -1,7 +1,6 @@
-"""Eureka's REST paths over the registry, below ``/eureka`` and ``/eureka/v2``.
+"""Eureka's REST paths over the registry, below ``/eureka`` and ``/eureka/v2`` (spec B1, B2).
 
-JSON only; ``/apps/delta`` answers 403, which Eureka's clients understand as "deltas are
-disabled" and take the full registry instead.
+Answers are XML unless Accept says json, as Eureka's are; bodies are taken in either.
 """
 
 from __future__ import annotations
@@ -15,11 +14,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..access import AccessRule
-from .eureka import EurekaError, parse_registration, render_applications, render_instance
+from .changes import Action
+from .eureka import EurekaError, compact, parse_registration, render_applications, render_instance
+from .eureka_xml import render_xml
 from .registry import STATUSES, Lease
 from .service import DiscoveryService
 
 _BODY_LIMIT = 256 * 1024
+#: Answers to a peer, which then takes our record (spec B5).
+_REPLICATION = "x-netflix-discovery-replication"
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -35,17 +38,18 @@ class EurekaRest:
         """All routes, most specific first."""
         found: list[BaseRoute] = []
         for base in ("/eureka/v2", "/eureka"):
+            one = f"{base}/apps/{{app}}/{{id}}"
             found += [
                 Route(f"{base}/apps", self._read(self.all), methods=["GET"]),
                 Route(f"{base}/apps/delta", self._read(self.delta), methods=["GET"]),
                 Route(f"{base}/apps/{{app}}", self._write(self.register), methods=["POST"]),
                 Route(f"{base}/apps/{{app}}", self._read(self.app), methods=["GET"]),
-                Route(f"{base}/apps/{{app}}/{{id}}/status", self._write(self.status), methods=["PUT"]),
-                Route(f"{base}/apps/{{app}}/{{id}}/status", self._write(self.unstatus), methods=["DELETE"]),
-                Route(f"{base}/apps/{{app}}/{{id}}/metadata", self._write(self.metadata), methods=["PUT"]),
-                Route(f"{base}/apps/{{app}}/{{id}}", self._write(self.renew), methods=["PUT"]),
-                Route(f"{base}/apps/{{app}}/{{id}}", self._write(self.cancel), methods=["DELETE"]),
-                Route(f"{base}/apps/{{app}}/{{id}}", self._read(self.instance), methods=["GET"]),
+                Route(f"{one}/status", self._write(self.status), methods=["PUT"]),
+                Route(f"{one}/status", self._write(self.unstatus), methods=["DELETE"]),
+                Route(f"{one}/metadata", self._write(self.metadata), methods=["PUT"]),
+                Route(one, self._write(self.renew), methods=["PUT"]),
+                Route(one, self._write(self.cancel), methods=["DELETE"]),
+                Route(one, self._read(self.instance), methods=["GET"]),
                 Route(f"{base}/instances/{{id}}", self._read(self.by_id), methods=["GET"]),
                 Route(f"{base}/vips/{{vip}}", self._read(self.vip), methods=["GET"]),
                 Route(f"{base}/svips/{{vip}}", self._read(self.svip), methods=["GET"]),
@@ -54,121 +58,133 @@ class EurekaRest:
 
     async def register(self, request: Request) -> Response:
         """POST /apps/{APP}: 204, or 400 with Eureka's text."""
-        if int(request.headers.get("content-length", "0") or 0) > _BODY_LIMIT:
+        body = await _body(request)
+        if body is None:
             return PlainTextResponse(f"a registration has {_BODY_LIMIT} bytes at most", 413)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY_LIMIT:
-                return PlainTextResponse(f"a registration has {_BODY_LIMIT} bytes at most", 413)
+        xml = "xml" in request.headers.get("content-type", "").lower()
         try:
-            said = parse_registration(request.path_params["app"], bytes(body))
+            said = parse_registration(request.path_params["app"], body, xml=xml)
         except EurekaError as error:
             return PlainTextResponse(str(error), 400)
         self._service.register(
-            said.instance, lease_s=said.lease_s, dirty_ms=said.dirty_ms, document=said.document
+            said.instance,
+            lease_s=said.lease_s,
+            dirty_ms=said.dirty_ms,
+            document=said.document,
+            override=said.override,
         )
         return Response(status_code=204)
 
     async def renew(self, request: Request) -> Response:
-        """PUT /apps/{APP}/{id}: 200, or 404: register again."""
-        query = request.query_params
-        dirty = query.get("lastDirtyTimestamp", "")
-        status = query.get("status") or None
-        if status is not None and status not in STATUSES:
-            return PlainTextResponse(f"unknown status {status!r}: one of {', '.join(STATUSES)}", 400)
+        """PUT /apps/{APP}/{id}: 200, or 404: register again; 409 with our record for a peer's older one."""
+        app, name = _key(request)
+        dirty_ms = _dirty(request)
+        status = request.query_params.get("status")
         lease = self._service.renew(
-            request.path_params["app"],
-            request.path_params["id"],
-            status=status,
-            dirty_ms=int(dirty) if dirty.isdigit() else 0,
+            app, name, status=status if status in STATUSES else None, dirty_ms=dirty_ms
         )
-        return Response(status_code=200 if lease is not None else 404)
+        if lease is None:
+            return Response(status_code=404)
+        if dirty_ms and dirty_ms < lease.dirty_ms and request.headers.get(_REPLICATION) == "true":
+            return self._answer(request, "instance", self._document(lease), 409)
+        return Response()
 
     async def cancel(self, request: Request) -> Response:
         """DELETE /apps/{APP}/{id}."""
-        found = self._service.cancel(request.path_params["app"], request.path_params["id"])
-        return Response(status_code=200 if found else 404)
+        return _found(self._service.cancel(*_key(request)))
 
     async def status(self, request: Request) -> Response:
         """PUT …/status?value=: an operator's status."""
         value = request.query_params.get("value", "")
         if value not in STATUSES:
-            return PlainTextResponse(f"unknown status {value!r}: one of {', '.join(STATUSES)}", 500)
-        found = self._service.override(request.path_params["app"], request.path_params["id"], value)
-        return Response(status_code=200 if found else 404)
+            return _unknown_status(value)
+        return _found(self._service.override(*_key(request), value, dirty_ms=_dirty(request)))
 
     async def unstatus(self, request: Request) -> Response:
         """DELETE …/status: take the operator's status back."""
         value = request.query_params.get("value", "UNKNOWN")
         if value not in STATUSES:
-            return PlainTextResponse(f"unknown status {value!r}: one of {', '.join(STATUSES)}", 500)
-        found = self._service.remove_override(request.path_params["app"], request.path_params["id"], value)
-        return Response(status_code=200 if found else 404)
+            return _unknown_status(value)
+        return _found(self._service.remove_override(*_key(request), value, dirty_ms=_dirty(request)))
 
     async def metadata(self, request: Request) -> Response:
         """PUT …/metadata?k=v."""
-        found = self._service.add_metadata(
-            request.path_params["app"], request.path_params["id"], dict(request.query_params)
-        )
-        return Response(status_code=200 if found else 404)
+        return _found(self._service.add_metadata(*_key(request), dict(request.query_params)))
 
     async def all(self, request: Request) -> Response:
         """GET /apps."""
-        return self._applications(self._service.registry.leases())
+        registry = self._service.registry
+        return self._applications(request, registry.leases(), registry.delta_version)
 
     async def delta(self, request: Request) -> Response:
-        """GET /apps/delta: disabled."""
-        return PlainTextResponse("deltas are disabled; GET /apps", 403)
+        """GET /apps/delta: what has changed in the last three minutes, and the hash of everything."""
+        changes, version = self._service.delta()
+        shown = [self._shown(request, change.subject, change.action) for change in changes]
+        statuses = [lease.instance.status for lease in self._leases()]
+        return self._answer(request, "applications", render_applications(shown, version, statuses))
 
     async def app(self, request: Request) -> Response:
         """GET /apps/{APP}."""
         name = request.path_params["app"].upper()
-        members = [self._document(x) for x in self._leases() if x.instance.key[0] == name]
+        members = [self._shown(request, x) for x in self._leases() if x.instance.key[0] == name]
         if not members:
             return Response(status_code=404)
-        return _json({"application": {"name": name, "instance": members}})
+        return self._answer(request, "application", {"name": name, "instance": members})
 
     async def instance(self, request: Request) -> Response:
         """GET /apps/{APP}/{id}."""
-        lease = self._service.registry.find(request.path_params["app"], request.path_params["id"])
-        return _json({"instance": self._document(lease)}) if lease else Response(status_code=404)
+        return self._one(request, self._service.registry.find(*_key(request)))
 
     async def by_id(self, request: Request) -> Response:
         """GET /instances/{id}."""
         wanted = request.path_params["id"]
-        lease = next((x for x in self._leases() if x.instance.id == wanted), None)
-        return _json({"instance": self._document(lease)}) if lease else Response(status_code=404)
+        return self._one(request, next((x for x in self._leases() if x.instance.id == wanted), None))
 
     async def vip(self, request: Request) -> Response:
         """GET /vips/{vip}."""
-        return self._by_vip("vipAddress", request.path_params["vip"])
+        return self._by_vip(request, "vipAddress")
 
     async def svip(self, request: Request) -> Response:
         """GET /svips/{vip}."""
-        return self._by_vip("secureVipAddress", request.path_params["vip"])
+        return self._by_vip(request, "secureVipAddress")
 
-    def _by_vip(self, field: str, vip: str) -> Response:
+    def _by_vip(self, request: Request, field: str) -> Response:
+        vip = request.path_params["vip"]
         found = [x for x in self._leases() if vip in str(self._document(x)[field]).split(",")]
-        return self._applications(found)
+        return self._applications(request, found, -1)  # Eureka's version here
+
+    def _one(self, request: Request, lease: Lease | None) -> Response:
+        if lease is None:
+            return Response(status_code=404)
+        return self._answer(request, "instance", self._shown(request, lease))
 
     def _leases(self) -> Iterable[Lease]:
         return self._service.registry.leases()
 
-    def _applications(self, leases: Iterable[Lease]) -> Response:
-        documents = [self._document(lease) for lease in leases]
-        return _json(render_applications(documents, self._service.snapshot().version))
+    def _applications(self, request: Request, leases: Iterable[Lease], version: int) -> Response:
+        shown = [self._shown(request, lease) for lease in leases]
+        statuses = [item["status"] for item in shown]
+        return self._answer(request, "applications", render_applications(shown, version, statuses))
 
-    def _document(self, lease: Lease) -> dict[str, Any]:
+    def _shown(self, request: Request, lease: Lease, action: Action = "ADDED") -> dict[str, Any]:
+        document = self._document(lease, action)
+        return compact(document) if request.headers.get("x-eureka-accept") == "compact" else document
+
+    def _document(self, lease: Lease, action: Action = "ADDED") -> dict[str, Any]:
         wall = self._service.wall_ms
-        return render_instance(
-            lease,
-            {
-                "registered": wall(lease.registered_at),
-                "renewed": wall(lease.renewed_at),
-                "updated": wall(lease.updated_at),
-            },
-        )
+        moments = {
+            "registered": wall(lease.registered_at),
+            "renewed": wall(lease.renewed_at),
+            "updated": wall(lease.updated_at),
+            "up": wall(lease.up_at) if lease.up_at is not None else 0,
+        }
+        return render_instance(lease, moments, action)
+
+    @staticmethod
+    def _answer(request: Request, name: str, value: object, status: int = 200) -> Response:
+        if "json" in request.headers.get("accept", "").lower():
+            return Response(msgspec.json.encode({name: value}), status, media_type="application/json")
+        return Response(render_xml(name, value), status, media_type="application/xml")
 
     def _read(self, handler: Handler) -> Handler:
         return self._guarded(handler, write=False)
@@ -186,5 +202,28 @@ class EurekaRest:
         return guarded
 
 
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
+async def _body(request: Request) -> bytes | None:
+    """The body, or None when it is too long."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_LIMIT:
+            return None
+    return bytes(body)
+
+
+def _key(request: Request) -> tuple[str, str]:
+    return request.path_params["app"], request.path_params["id"]
+
+
+def _dirty(request: Request) -> int:
+    dirty = request.query_params.get("lastDirtyTimestamp", "")
+    return int(dirty) if dirty.isascii() and dirty.isdigit() and len(dirty) < 19 else 0
+
+
+def _found(found: bool) -> Response:
+    return Response(status_code=200 if found else 404)
+
+
+def _unknown_status(value: str) -> Response:
+    return PlainTextResponse(f"unknown status {value!r}: one of {', '.join(STATUSES)}", 500)

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from .changes import Change
+from .preservation import Preservation
 from .registry import Lease, Registered, Registry, Snapshot
 
 logger = logging.getLogger("pushscope.discovery")
@@ -24,10 +26,16 @@ class Watcher:
 
 
 class DiscoveryService:
-    """One run of discovery. Used from one event loop; nothing here waits."""
+    """One run of discovery. Used from one event loop; nothing here waits.
 
-    def __init__(self) -> None:
+    Args:
+        preservation: Holds evictions back when too few renew; None: whose lease has run out goes.
+            Instances on ``/watch`` are not its business, their connection tells how they are.
+    """
+
+    def __init__(self, preservation: Preservation | None = None) -> None:
         self.registry = Registry()
+        self._preservation = preservation
         self.epoch = secrets.token_hex(8)
         self.started_at = self.now()
         self._wall_offset = time.time() - self.now()
@@ -71,13 +79,22 @@ class DiscoveryService:
         owner: object | None = None,
         dirty_ms: int = 0,
         document: Mapping[str, object] | None = None,
+        override: str | None = None,
     ) -> None:
         """Take an instance in, or take what it says now."""
         fresh = self.registry.find(instance.service, instance.id) is None
         changed = self.registry.register(
-            instance, lease_s=lease_s, now=self.now(), owner=owner, dirty_ms=dirty_ms, document=document
+            instance,
+            lease_s=lease_s,
+            now=self.now(),
+            owner=owner,
+            dirty_ms=dirty_ms,
+            document=document,
+            override=override,
         )
         if fresh:
+            if self._preservation is not None and owner is None:
+                self._preservation.joined()
             logger.info(
                 "%s/%s registered at %s:%d", instance.service, instance.id, instance.host, instance.port
             )
@@ -91,19 +108,30 @@ class DiscoveryService:
         if changed is None:
             return None
         self._after(changed)
-        return self.registry.find(service, instance_id)
+        lease = self.registry.find(service, instance_id)
+        if self._preservation is not None and lease is not None and lease.owner is None:
+            self._preservation.renewed(self.now())
+        return lease
+
+    def delta(self) -> tuple[tuple[Change[Lease], ...], int]:
+        """What has changed in the last three minutes, and ``versions__delta``."""
+        changes = self.registry.delta(self.now())
+        return changes, self.registry.delta_version
 
     def cancel(self, service: str, instance_id: str) -> bool:
         """An instance said goodbye; False if it was not there."""
-        found = self.registry.cancel(service, instance_id)
-        if found:
+        lease = self.registry.find(service, instance_id)
+        found = self.registry.cancel(service, instance_id, now=self.now())
+        if lease is not None:
             logger.info("%s/%s left", service, instance_id)
+            if self._preservation is not None and lease.owner is None:
+                self._preservation.left()
         self._after(found)
         return found
 
     def release(self, owner: object, *, goodbye: bool = False) -> None:
         """A connection ended (or said goodbye): its instances are gone, now."""
-        gone = self.registry.release(owner)
+        gone = self.registry.release(owner, now=self.now())
         for instance in gone:
             if goodbye:
                 logger.info("%s/%s left", instance.service, instance.id)
@@ -111,15 +139,17 @@ class DiscoveryService:
                 logger.warning("%s/%s dropped: its connection ended", instance.service, instance.id)
         self._after(bool(gone))
 
-    def override(self, service: str, instance_id: str, status: str) -> bool:
+    def override(self, service: str, instance_id: str, status: str, *, dirty_ms: int = 0) -> bool:
         """Set an operator's status; False: no such instance."""
-        changed = self.registry.override(service, instance_id, status, now=self.now())
+        changed = self.registry.override(service, instance_id, status, now=self.now(), dirty_ms=dirty_ms)
         self._after(bool(changed))
         return changed is not None
 
-    def remove_override(self, service: str, instance_id: str, status: str) -> bool:
+    def remove_override(self, service: str, instance_id: str, status: str, *, dirty_ms: int = 0) -> bool:
         """Take an operator's status back; False: no such instance."""
-        changed = self.registry.remove_override(service, instance_id, now=self.now(), status=status)
+        changed = self.registry.remove_override(
+            service, instance_id, now=self.now(), status=status, dirty_ms=dirty_ms
+        )
         self._after(bool(changed))
         return changed is not None
 
@@ -149,7 +179,9 @@ class DiscoveryService:
         if expiry is None:
             self._timer = None
             return
-        delay = min(max(expiry - self.now(), 0.0), _LONGEST_WAIT_S)
+        # Those who are preserved have run out already; they are asked about again, not at once.
+        soonest = 0.0 if self._preservation is None else _LONGEST_WAIT_S
+        delay = min(max(expiry - self.now(), soonest), _LONGEST_WAIT_S)
         self._due = self.now() + delay
         self._timer = asyncio.get_running_loop().call_later(delay, self._evict)
 
@@ -160,7 +192,14 @@ class DiscoveryService:
             # This process stood still (paused, or a starved machine): renewals lie unread in the
             # sockets, so silence means nothing yet. Netflix calls it compensation time.
             self.registry.extend(late)
-        gone = self.registry.evict(self.now())
+        gone = self.registry.evict(self.now(), None if self._preservation is None else self._evictable)
         for instance in gone:
             logger.warning("%s/%s dropped: it did not renew its lease", instance.service, instance.id)
         self._after(bool(gone))
+
+    def _evictable(self, expired: Sequence[Lease]) -> Sequence[Lease]:
+        assert self._preservation is not None
+        size = sum(lease.owner is None for lease in self.registry.leases())
+        picked = self._preservation.evictable(expired, size, self.now())
+        self._preservation.left(len(picked))
+        return picked

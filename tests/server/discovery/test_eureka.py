@@ -12,6 +12,8 @@ from server.discovery.registry import Lease
 
 CENTER = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
 
+WALL = {"registered": 1000, "renewed": 2000, "updated": 1000, "up": 1000}
+
 
 def document(**changes: Any) -> bytes:
     info = {
@@ -44,10 +46,39 @@ def test_what_a_java_client_says() -> None:
 
 def test_what_a_lazy_client_says() -> None:
     said = parse_registration(
-        "PUSH", document(instanceId=None, ipAddr=None, port={"$": "9002", "@enabled": True})
+        "PUSH", document(instanceId=None, hostName="127.0.0.1", ipAddr=None, port={"$": "9002"})
     )
-    assert (said.instance.id, said.instance.port, said.instance.status) == ("h", 9002, "UP")
+    assert (said.instance.id, said.instance.port, said.instance.status) == ("127.0.0.1", 9002, "UP")
+    assert (said.lease_s, said.dirty_ms, said.override) == (90, 0, None)
+
+
+def test_whose_secure_port_is_enabled_is_reached_there() -> None:
+    said = parse_registration("PUSH", document(securePort={"$": 8443, "@enabled": True}))
+    assert (said.instance.port, said.instance.secure) == (8443, True)
+    out = render_instance(Lease(said.instance, 30, 1, 2, 1, document=said.document), WALL, "ADDED")
+    assert out["port"] == {"$": 8080, "@enabled": "true"}
+    assert out["securePort"] == {"$": 8443, "@enabled": "true"}
+
+
+def test_an_override_that_is_brought_along() -> None:
+    assert (
+        parse_registration("PUSH", document(overriddenstatus="OUT_OF_SERVICE")).override == "OUT_OF_SERVICE"
+    )
+    assert parse_registration("PUSH", document(overriddenStatus="UNKNOWN")).override is None
+
+
+def test_a_status_that_nobody_knows() -> None:
+    assert parse_registration("PUSH", document(status="FINE")).instance.status == "UNKNOWN"
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e400", True, "x", [1]])
+def test_numbers_that_are_none(number: object) -> None:
+    said = parse_registration(
+        "PUSH", document(leaseInfo={"durationInSecs": number}, lastDirtyTimestamp=number, countryId=number)
+    )
     assert (said.lease_s, said.dirty_ms) == (90, 0)
+    out = render_instance(Lease(said.instance, 30, 1, 2, 1, document=said.document), WALL, "ADDED")
+    assert out["countryId"] == 1
 
 
 @pytest.mark.parametrize(
@@ -59,7 +90,7 @@ def test_what_a_lazy_client_says() -> None:
         ({"app": "other"}, "Mismatched appName, expecting PUSH but was OTHER"),
         ({"dataCenterInfo": None}, "Missing dataCenterInfo"),
         ({"dataCenterInfo": {"@class": "x"}}, "Missing dataCenterInfo Name"),
-        ({"status": "FINE"}, "unknown status 'FINE'"),
+        ({"ipAddr": None}, "Missing ip address"),
         ({"port": {"$": 70000}}, "port 70000"),
     ],
 )
@@ -68,7 +99,18 @@ def test_what_is_refused(changes: dict[str, Any], text: str) -> None:
         parse_registration("PUSH", document(**changes))
 
 
-@pytest.mark.parametrize("body", [b"", b"<instance/>", b"[]", b'{"instance": 1}', b'{"instance": {}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<instance/>",
+        b"<a>",
+        b"<other><hostName>h</hostName></other>",
+        b"[]",
+        b'{"instance": 1}',
+        b'{"instance": {}}',
+    ],
+)
 def test_bodies_that_are_none(body: bytes) -> None:
     with pytest.raises(EurekaError):
         parse_registration("PUSH", body)
@@ -77,7 +119,7 @@ def test_bodies_that_are_none(body: bytes) -> None:
 def test_types_of_what_goes_out() -> None:
     said = parse_registration("PUSH", document(homePageUrl="http://h/home"))
     lease = Lease(said.instance, 30, 1, 2, 1, document=said.document)
-    out = render_instance(lease, {"registered": 1000, "renewed": 2000, "updated": 1000})
+    out = render_instance(lease, WALL, "ADDED")
     assert out["port"] == {"$": 8080, "@enabled": "true"}
     assert out["securePort"] == {"$": 443, "@enabled": "false"}
     assert out["leaseInfo"]["durationInSecs"] == 30

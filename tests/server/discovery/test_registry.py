@@ -46,8 +46,8 @@ def test_a_renewal_of_the_unknown_says_so(registry: Registry) -> None:
 def test_the_service_is_compared_without_case(registry: Registry) -> None:
     assert [item.id for item in registry.snapshot().of("WEB-Socket")] == ["i1"]
     assert registry.renew("WEB-SOCKET", "i1", now=101) is False
-    assert registry.cancel("Web-Socket", "i1")
-    assert not registry.cancel("Web-Socket", "i1")
+    assert registry.cancel("Web-Socket", "i1", now=101)
+    assert not registry.cancel("Web-Socket", "i1", now=101)
 
 
 def test_the_version_grows_with_changes_only(registry: Registry) -> None:
@@ -97,7 +97,7 @@ def test_a_connections_end_takes_only_its_own(registry: Registry) -> None:
     registry.register(instance(), lease_s=2, now=101, owner=first)
     registry.register(instance("i2"), lease_s=2, now=101, owner=first)
     registry.register(instance(), lease_s=2, now=101, owner=second)  # i1 came back before we noticed
-    assert [item.id for item in registry.release(first)] == ["i2"]
+    assert [item.id for item in registry.release(first, now=101)] == ["i2"]
     assert names(registry.snapshot()) == ["i1"]
 
 
