@@ -1,8 +1,8 @@
-r"""SockJS 0.3 frames, as servers send them and as clients read them (specification sockjs.md §3–5).
+r"""SockJS 0.3 frames, as servers send them and read what clients send (specification sockjs.md §3–5).
 
 Server to client: ``o`` opens, ``h`` is a heart-beat, ``a[…]`` an array of messages, ``c[code,reason]``
 the end. Client to server: a JSON array of strings. Messages are text; characters that old browsers
-lose are written as ``\uXXXX``.
+lose are written as ``\uXXXX``. How clients read them: :mod:`.sockjs_client`.
 
 A server writes bytes: a message is quoted once for all its receivers (:func:`quote_bytes`), quoted
 messages wait as :data:`SEPARATOR`-ended lines, and :func:`array_frame` makes one frame of any number.
@@ -125,12 +125,13 @@ def decode_messages(text: str, *, max_messages: int = MAX_MESSAGES, array: bool 
         raise RemoteProtocolError("Broken JSON encoding.", close_code=CloseCode.INVALID_DATA) from None
     if isinstance(value, str) and not array:
         return [value]
-    if not _is_strings(value) or len(value) > max_messages:
+    if not is_strings(value) or len(value) > max_messages:
         raise RemoteProtocolError("Payload expected.", close_code=CloseCode.INVALID_DATA)
     return value
 
 
-def _is_strings(value: Any) -> TypeGuard[list[str]]:
+def is_strings(value: Any) -> TypeGuard[list[str]]:
+    """Whether decoded JSON is an array of strings."""
     return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
 
 
@@ -140,64 +141,6 @@ def _is_strings(value: Any) -> TypeGuard[list[str]]:
 def client_messages(messages: Sequence[str]) -> str:
     """The JSON array that carries messages to the server."""
     return f"[{','.join(map(quote, messages))}]"
-
-
-# ---- read by a client ----------------------------------------------------------------------------
-
-
-class SockJsOpen(msgspec.Struct, frozen=True, gc=False):
-    """The session is open."""
-
-
-class SockJsHeartbeat(msgspec.Struct, frozen=True, gc=False):
-    """The server is alive."""
-
-
-class SockJsMessages(msgspec.Struct, frozen=True):
-    """Messages, in order."""
-
-    messages: tuple[str, ...]
-
-
-class SockJsClose(msgspec.Struct, frozen=True, gc=False):
-    """The server has ended the session."""
-
-    code: int
-    reason: str
-
-
-SockJsEvent = SockJsOpen | SockJsHeartbeat | SockJsMessages | SockJsClose
-
-
-def decode_frame(text: str) -> SockJsEvent:
-    """A frame of a server, without the wrapping of its transport.
-
-    Raises:
-        RemoteProtocolError: Not a SockJS frame.
-    """
-    kind, payload = text[:1], text[1:]
-    if kind in ("o", "h") and payload.strip("h\n") == "":
-        return SockJsOpen() if kind == "o" else SockJsHeartbeat()
-    try:
-        value: Any = _DECODER.decode(payload)
-    except (ValueError, RecursionError):
-        value = None
-    if kind == "a" and _is_strings(value):
-        return SockJsMessages(tuple(value))
-    if kind == "m" and isinstance(value, str):
-        return SockJsMessages((value,))
-    match value:
-        case [int(code), str(reason)] if kind == "c":
-            return SockJsClose(code, reason)
-        case _:
-            raise RemoteProtocolError(f"not a SockJS frame: {text[:40]!r}", close_code=CloseCode.INVALID_DATA)
-
-
-def eventsource_data(data: str) -> str:
-    """Undo the percent escapes of an EventSource event's data."""
-    for escaped, plain in (("%0D", "\r"), ("%0A", "\n"), ("%00", "\0"), ("%25", "%")):
-        data = data.replace(escaped, plain)
-    return data
 
 
 def _as_escape(match: re.Match[str]) -> str:

@@ -1,6 +1,8 @@
-"""Carriers of bytes: WebSocket on websockets' sans-IO protocol, and an in-memory pair."""
+"""Carriers of bytes: WebSocket on websockets' sans-IO protocol, an in-memory pair, and SockJS
+(:mod:`core.transport.sockjs`, loaded when it is needed)."""
 
 from .base import Carrier, CloseInfo, Connect, OnClose, OnData
+from .choosing import connect_url
 from .memory import MemoryCarrier, MemoryNetwork, memory_pair
 from .reader import MAX_MESSAGE, MessageReader
 from .websocket import STOMP_SUBPROTOCOLS, WebSocketCarrier, connect_websocket
@@ -17,6 +19,7 @@ __all__ = [
     "OnClose",
     "OnData",
     "WebSocketCarrier",
+    "connect_url",
     "connect_websocket",
     "memory_pair",
 ]

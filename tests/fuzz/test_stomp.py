@@ -23,6 +23,7 @@ from core.protocol import (
     StompParser,
     encode,
     sockjs,
+    sockjs_client,
 )
 
 from ..properties.strategies import broken_streams
@@ -165,7 +166,7 @@ def test_sockjs_texts(text: str) -> None:
     else:
         assert all(type(message) is str for message in messages)
     try:
-        sockjs.decode_frame(text)
+        sockjs_client.decode_frame(text)
     except RemoteProtocolError as error:
         assert "not a SockJS frame" in str(error)
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from core.errors import RemoteProtocolError
-from core.protocol import sockjs
+from core.protocol import sockjs, sockjs_client
 
 
 def test_frames_of_a_server() -> None:
@@ -37,7 +37,7 @@ def test_wrapping_of_transports() -> None:
     assert sockjs.xhr_chunk(frame) == b'a["100%","</script>"]\n'
     event = sockjs.eventsource_chunk(frame)
     assert event == b'data: a["100%25","</script>"]\r\n\r\n'
-    assert sockjs.eventsource_data(event[6:-4].decode()) == frame.decode()
+    assert sockjs_client.eventsource_data(event[6:-4]) == frame
     assert sockjs.htmlfile_chunk(frame) == b'<script>\np("a[\\"100%\\",\\"<\\/script>\\"]");\n</script>\r\n'
     assert sockjs.jsonp_body("cb", b"o") == b'/**/cb("o");\r\n'
     assert len(sockjs.XHR_STREAMING_PRELUDE) == 2049
@@ -87,17 +87,19 @@ def test_too_many_messages_in_one_array() -> None:
 
 
 def test_a_client_reads_what_a_server_writes() -> None:
-    assert sockjs.decode_frame("o") == sockjs.SockJsOpen()
-    assert sockjs.decode_frame("h") == sockjs.SockJsHeartbeat()
-    assert sockjs.decode_frame("h" * 2048) == sockjs.SockJsHeartbeat()
+    assert sockjs_client.decode_frame("o") == sockjs_client.SockJsOpen()
+    assert sockjs_client.decode_frame("h") == sockjs_client.SockJsHeartbeat()
+    assert sockjs_client.decode_frame("h" * 2048) == sockjs_client.SockJsHeartbeat()
     messages = ("a", "\u2028🎈\0")
-    assert sockjs.decode_frame(sockjs.messages_frame(messages)) == sockjs.SockJsMessages(messages)
-    assert sockjs.decode_frame('m"one"') == sockjs.SockJsMessages(("one",))
-    assert sockjs.decode_frame(sockjs.close_frame(2010, "x")) == sockjs.SockJsClose(2010, "x")
+    assert sockjs_client.decode_frame(sockjs.messages_frame(messages)) == sockjs_client.SockJsMessages(
+        messages
+    )
+    assert sockjs_client.decode_frame('m"one"') == sockjs_client.SockJsMessages(("one",))
+    assert sockjs_client.decode_frame(sockjs.close_frame(2010, "x")) == sockjs_client.SockJsClose(2010, "x")
     assert sockjs.decode_messages(sockjs.client_messages(messages)) == list(messages)
 
 
 @pytest.mark.parametrize("text", ["", "x", "ox", "a", 'a"x"', "a[1]", "c[]", 'c["1","x"]', "m1", "c[true]"])
 def test_what_is_no_frame(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="not a SockJS frame"):
-        sockjs.decode_frame(text)
+        sockjs_client.decode_frame(text)

@@ -1,0 +1,371 @@
+"""A slim HTTP/1.1 client for thousands of long polls: one request at a time on a connection, no task
+for each, connections kept for whoever comes next.
+
+Nothing is asked for in compressed form, redirects are not followed, and no request is sent twice,
+except those that say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl as tls
+from typing import Any, cast
+
+import httptools
+import msgspec
+
+from ...clock import now, now_ns
+from ..scratch import scratch
+
+#: Longest head of an answer; more is not the server that was looked for.
+_MAX_HEAD = 64 * 1024
+
+#: Seconds for which a connection without work is kept: less than the shortest keep-alive in use (5 s),
+#: so that a request hardly ever meets a connection that is being closed.
+_IDLE = 2.0
+
+#: Connections without work that are kept at most.
+_MOST_IDLE = 128
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where requests go; ``host`` as it is connected to, without brackets."""
+
+    host: str
+    port: int
+    secure: bool
+
+
+class Call:
+    """A request and what comes of it. Subclasses take what they need.
+
+    Order: :meth:`head`, :meth:`body` any number of times, then :meth:`done`; or at any point
+    :meth:`failed`, which is the last. None is called from within :meth:`HttpPool.start` or
+    :meth:`abort`, and none after :meth:`abort`.
+
+    Attributes:
+        request: The bytes of the request.
+        repeatable: Whether it may be sent again when a kept connection turns out to be dead.
+        connection: Where it is under way; None before and after.
+    """
+
+    __slots__ = ("connection", "reading", "repeatable", "request", "task")
+
+    def __init__(self, request: bytes, *, repeatable: bool = False) -> None:
+        self.request = request
+        self.repeatable = repeatable
+        self.reading = True
+        self.connection: HttpConnection | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    @property
+    def received_ns(self) -> int:
+        """Stamp of the bytes that are being handed on."""
+        return self.connection.received_ns if self.connection is not None else 0
+
+    def pause(self, paused: bool) -> None:
+        """Stop or resume reading the answer."""
+        self.reading = not paused
+        if self.connection is not None:
+            self.connection.set_reading(self.reading)
+
+    def abort(self) -> None:
+        """Give it up, and the connection it is under way on."""
+        connection, self.connection = self.connection, None
+        if self.task is not None:
+            self.task.cancel()
+        if connection is not None:
+            connection.call = None
+            connection.abort()
+
+    def head(self, status: int, cookies: list[str]) -> None:
+        """The head of the answer: its status, and its ``Set-Cookie`` values."""
+
+    def body(self, data: bytes) -> None:
+        """A piece of the body."""
+
+    def done(self) -> None:
+        """The answer is whole; its connection is free already."""
+
+    def failed(self, why: str) -> None:
+        """There is no answer, or not all of it."""
+
+
+class HttpConnection(asyncio.BufferedProtocol):
+    """One connection of a pool."""
+
+    __slots__ = (
+        "_body",
+        "_buffer",
+        "_complete",
+        "_cookies",
+        "_endless",
+        "_fed",
+        "_headed",
+        "_parser",
+        "_pool",
+        "_reading",
+        "_status",
+        "_transport",
+        "_uses",
+        "call",
+        "idle_since",
+        "origin",
+        "received_ns",
+    )
+
+    def __init__(self, pool: HttpPool, origin: Origin) -> None:
+        self.origin = origin
+        self.call: Call | None = None
+        self.received_ns = 0
+        self.idle_since = 0.0
+        self._pool = pool
+        self._buffer = scratch()
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._uses = 0
+        self._reading = True
+        self._body: bytes = b""
+        self._begin()
+
+    def _begin(self) -> None:
+        """Before an answer."""
+        self._fed = 0
+        self._status = 0
+        self._headed = self._complete = False
+        self._endless = True  # until a header says otherwise
+        self._cookies: list[str] = []
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def start(self, call: Call) -> None:
+        """Send a request; nothing may be under way."""
+        transport = self._transport
+        assert transport is not None
+        self._begin()
+        self._uses += 1
+        self.call = call
+        call.connection = self
+        if call.reading != self._reading:
+            self.set_reading(call.reading)
+        transport.write(call.request)
+
+    def set_reading(self, on: bool) -> None:
+        """Stop or resume reading."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or on == self._reading:
+            return
+        self._reading = on
+        if on:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    def abort(self) -> None:
+        """End it now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """End it: nothing is under way."""
+        if self._transport is not None:
+            self._transport.close()
+
+    # ---- asyncio.BufferedProtocol -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ready for a request."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes are to be put."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Part of an answer."""
+        self.received_ns = now_ns()
+        call = self.call
+        if call is None:  # unasked: a server's own 408, or the end of an answer nobody wants
+            self.abort()
+            return
+        headed, self._fed = self._headed, self._fed + nbytes
+        try:
+            self._parser.feed_data(bytes(self._buffer[:nbytes]))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(call, f"the answer is not HTTP: {error}")
+            return
+        if not self._headed:
+            if self._fed > _MAX_HEAD:
+                self._fail(call, "the answer has an endless head")
+            return
+        self._hand_on(call, headed)
+
+    def eof_received(self) -> None:
+        """The server is done; the transport closes itself."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended; what was under way has no answer, unless its end is this end."""
+        self._transport = self._parser = None
+        self._pool.forget(self)
+        call = self.call
+        if call is None:
+            return
+        self._let_go(call)
+        if self._headed and self._endless and exc is None:
+            call.done()
+        elif call.repeatable and self._uses > 1 and not self._fed:
+            self._pool.start(self.origin, call)
+        else:
+            what = "in the middle of the answer" if self._fed else "before the answer"
+            call.failed(f"the connection ended {what}" + (f": {exc}" if exc else ""))
+
+    # ---- httptools ------------------------------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: a header."""
+        lower = name.lower()
+        if lower in (b"content-length", b"transfer-encoding"):
+            self._endless = False
+        elif lower == b"set-cookie":
+            self._cookies.append(value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """httptools: the head is whole."""
+        status: int = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            self._headed = True
+
+    def on_body(self, body: bytes) -> None:
+        """httptools: a piece of the body."""
+        self._body = self._body + body if self._body else body
+
+    def on_message_complete(self) -> None:
+        """httptools: the answer is whole; an interim one (1xx) is not the answer."""
+        self._complete = self._headed
+
+    # ---- inside ---------------------------------------------------------------------------------------
+
+    def _hand_on(self, call: Call, headed: bool) -> None:
+        """Give the call what has come; it may be aborted at every step."""
+        body, self._body = self._body, b""
+        if not headed:
+            call.head(self._status, self._cookies)
+        if body and self.call is call:
+            call.body(body)
+        if self._complete and self.call is call:
+            self._let_go(call)
+            if self._parser is not None and self._parser.should_keep_alive():
+                self.set_reading(True)
+                self._pool.keep(self)
+            else:
+                self.close()
+            call.done()
+
+    def _let_go(self, call: Call) -> None:
+        self.call = call.connection = None
+
+    def _fail(self, call: Call, why: str) -> None:
+        self._let_go(call)
+        self.abort()
+        call.failed(why)
+
+
+class HttpPool:
+    """Connections to any number of servers, shared by all users of a process.
+
+    Nothing runs while nothing is asked for, except a timer that closes unused connections.
+
+    Args:
+        ssl: For https; by default the system's authorities are trusted.
+        open_timeout: Seconds for a connection to be made.
+    """
+
+    def __init__(self, *, ssl: tls.SSLContext | None = None, open_timeout: float = 10.0) -> None:
+        self._ssl = ssl
+        self._open_timeout = open_timeout
+        self._idle: list[HttpConnection] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._open = True
+
+    def start(self, origin: Origin, call: Call) -> None:
+        """Send a request, on a kept connection if there is one to this origin."""
+        for index in range(len(self._idle) - 1, -1, -1):
+            connection = self._idle[index]
+            if connection.origin == origin and connection.usable:
+                del self._idle[index]
+                connection.start(call)
+                return
+        task = asyncio.get_running_loop().create_task(self._dial(origin, call))
+        call.task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def keep(self, connection: HttpConnection) -> None:
+        """A connection has nothing to do."""
+        if not self._open or not connection.usable or len(self._idle) >= _MOST_IDLE:
+            connection.close()
+            return
+        connection.idle_since = now()
+        self._idle.append(connection)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(_IDLE, self._tidy)
+
+    def forget(self, connection: HttpConnection) -> None:
+        """A connection has ended."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        """Close what is unused, now and from now on; calls that are under way go on."""
+        self._open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def context(self) -> tls.SSLContext:
+        """The TLS context for all connections."""
+        if self._ssl is None:
+            self._ssl = tls.create_default_context()
+        return self._ssl
+
+    def _tidy(self) -> None:
+        self._timer = None
+        limit = now() - _IDLE
+        for connection in [each for each in self._idle if each.idle_since <= limit]:
+            self._idle.remove(connection)
+            connection.close()
+        if self._idle:
+            self._timer = asyncio.get_running_loop().call_later(_IDLE / 2, self._tidy)
+
+    async def _dial(self, origin: Origin, call: Call) -> None:
+        try:
+            async with asyncio.timeout(self._open_timeout):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: HttpConnection(self, origin),
+                    origin.host,
+                    origin.port,
+                    ssl=self.context() if origin.secure else None,
+                )
+        except (OSError, ValueError) as error:
+            late = isinstance(error, TimeoutError) and not error.errno
+            what = f"no connection within {self._open_timeout:g} s" if late else _words(error)
+            call.task = None
+            call.failed(f"cannot connect to {origin.host}:{origin.port}: {what}")
+            return
+        call.task = None
+        if connection.usable:
+            connection.start(call)
+        else:
+            call.failed(f"{origin.host}:{origin.port} closed the connection at once")
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
