@@ -63,6 +63,7 @@ class CloseCode(IntEnum):
     INVALID_DATA = 1007
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
+    TOKEN_EXPIRED = 4401
     SESSION_LIMIT = 4500
 
 

@@ -33,6 +33,7 @@ class Counters:
         conflated: Messages that a newer one of the same destination replaced while they waited.
         silent: Clients that were cut because they sent nothing in time.
         turned_away: Clients that were not let in because there were too many (``max_sessions``).
+        unauthorized: Handshakes that were refused because of their access token, or for want of one.
         internal_errors: Clients that were closed with 1011 because a frame of theirs failed here.
         registry_messages: Messages of the registry received from peers.
         broker_losses: How often the broker connection was lost.
@@ -61,6 +62,7 @@ class Counters:
     conflated: int = 0
     silent: int = 0
     turned_away: int = 0
+    unauthorized: int = 0
     internal_errors: int = 0
     registry_messages: int = 0
     broker_losses: int = 0

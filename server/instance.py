@@ -16,6 +16,7 @@ import msgspec
 from core.errors import UsageError
 
 from .access import AccessRule
+from .admission import Admission, NamedByHost, Unproven, UserOf
 from .brokers.base import Broker
 from .brokers.memory import MemoryBroker
 from .brokers.urls import broker_for
@@ -38,6 +39,7 @@ from .sessions.router import Router
 from .sessions.timers import TICK_S
 from .settings import InstanceSettings
 from .stages import StageLog
+from .tokens.handshake import Authenticate, ByToken
 from .users.lookup import UserLookup
 from .users.peers import PeerSync
 from .users.registry import UserRegistry
@@ -64,6 +66,9 @@ class Instance:
             methods (:mod:`.handlers`); the demo's by default.
         interceptors: Asked, in this order, about every CONNECT, SUBSCRIBE and SEND of a client: they
             allow, change or deny it (:mod:`.handlers.interceptors`).
+        user: Names the user of a handshake from its ASGI scope; see :class:`.mounted.MountedInstance`.
+        authenticate: Finds out who a client is by its access token, or by anything else that its
+            handshake brings along; see :class:`.mounted.MountedInstance`.
         mount: Be a part of somebody's service instead of listening; see :class:`.mounted.MountedInstance`,
             which is the way to do it.
 
@@ -79,6 +84,8 @@ class Instance:
         broker: Broker | None = None,
         handlers: Iterable[object] = DEMO_HANDLERS,
         interceptors: Sequence[Interceptor] = (),
+        user: UserOf | None = None,
+        authenticate: Authenticate | None = None,
         mount: Mount | None = None,
     ) -> None:
         self.settings = settings = settings or InstanceSettings()
@@ -96,6 +103,8 @@ class Instance:
             self.broker = broker or broker_for(settings.broker_url)
         self._broker_given = broker is not None
         self._mount = mount
+        self._user_of = user
+        self._authenticate = authenticate
         self._rule = AccessRule(settings.host)
         self._origins = Origins(settings.allowed_origins)
         self._stack = AsyncExitStack()
@@ -231,6 +240,7 @@ class Instance:
             stages=self.stages,
             rule=self._rule,
             origins=self._origins,
+            admission=self._admission(),
             mount=self._mount or WHOLE,
             facts=self,
             loop=loop,
@@ -238,6 +248,25 @@ class Instance:
             spawn=self._spawn,
             on_subscribed=self._broker_up.set,
         )
+
+    def _admission(self) -> Admission:
+        """Who may connect, by what was given.
+
+        Raises:
+            UsageError: more than one way was given, or the keys of tokens make no sense.
+        """
+        tokens = self.settings.tokens
+        if sum(way is not None for way in (tokens, self._user_of, self._authenticate)) > 1:
+            raise UsageError(
+                "there is more than one way to know users", hint="one of tokens, authenticate and user"
+            )
+        if tokens is not None:
+            from .tokens.verifier import TokenVerifier  # cryptography takes its time to load
+
+            return ByToken(TokenVerifier(tokens), self.counters)
+        if self._authenticate is not None:
+            return ByToken(self._authenticate, self.counters)
+        return Unproven() if self._user_of is None else NamedByHost(self._user_of)
 
     async def _start(self) -> None:
         settings, parts = self.settings, self.parts

@@ -24,12 +24,14 @@ from starlette.types import Receive, Scope, Send
 
 from core.errors import CloseCode
 
+from .admission import UserOf
 from .brokers.base import Broker
-from .endpoints.mount import Mount, UserOf
+from .endpoints.mount import Mount
 from .handlers.interceptors import Interceptor
 from .handlers.template import MessagingTemplate
 from .instance import Instance
 from .settings import InstanceSettings
+from .tokens.handshake import Authenticate
 
 logger = logging.getLogger("pushscope.server")
 
@@ -60,6 +62,10 @@ class MountedInstance:
             (session cookie, token, ``scope["user"]``): a name, "" for an anonymous one, or None to
             refuse the handshake with 403. May be a coroutine function. Nothing that a client says later
             changes it. Without it ``?user=`` and STOMP's ``login`` name the user, unproven: for trials.
+        authenticate: The same for access tokens: takes the handshake's
+            :class:`~.tokens.handshake.Credentials` and returns a :class:`~.admission.Principal`, or None
+            to refuse it with 401. May be a coroutine function. For JWTs the settings' ``tokens`` is all
+            that is needed. Only one of the three is given.
         path: Path of the endpoint, behind the prefix of the mount.
         push_api: Whether ``POST /push`` and ``GET /test`` are served too.
         admin: Whether ``/health``, ``/info``, ``/metrics`` and ``/stages`` are served too.
@@ -73,6 +79,7 @@ class MountedInstance:
         settings: InstanceSettings | None = None,
         *,
         user: UserOf | None = None,
+        authenticate: Authenticate | None = None,
         path: str = "/ws",
         push_api: bool = False,
         admin: bool = False,
@@ -80,9 +87,15 @@ class MountedInstance:
         handlers: Iterable[object] = (),
         interceptors: Sequence[Interceptor] = (),
     ) -> None:
-        mount = Mount(user=user, path=path.rstrip("/"), push_api=push_api, admin=admin)
+        mount = Mount(path=path.rstrip("/"), push_api=push_api, admin=admin)
         self._make = lambda: Instance(
-            settings, broker=broker, handlers=handlers, interceptors=interceptors, mount=mount
+            settings,
+            broker=broker,
+            handlers=handlers,
+            interceptors=interceptors,
+            user=user,
+            authenticate=authenticate,
+            mount=mount,
         )
         self._instance: Instance | None = None
 

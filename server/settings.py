@@ -12,6 +12,7 @@ from core.protocol.limits import MIB
 
 from .sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
 from .sockjs.settings import SockJsSettings
+from .tokens.settings import TokenSettings
 
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
@@ -65,6 +66,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         client_passcode: Belongs to ``client_login``.
         sockjs: How SockJS is spoken. Its list of origins means nothing here: ``allowed_origins`` does; and
             what waits beyond its ``high_water`` waits within ``queue_limit``.
+        tokens: How access tokens of clients are checked; None: nobody needs one, and clients say
+            themselves who they are.
     """
 
     id: str = "i1"
@@ -97,6 +100,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     client_login: str | None = None
     client_passcode: str | None = None
     sockjs: SockJsSettings = SockJsSettings(max_waiting=16 * MIB)
+    tokens: TokenSettings | None = None
 
     @property
     def one_broadcast_destination(self) -> bool:

@@ -16,6 +16,7 @@ from core.errors import UsageError
 from core.protocol import CLIENT_LIMITS, Send
 
 from .access import AccessRule
+from .admission import Admission
 from .availability import BrokerWatch
 from .brokers.addresses import parse_stomp_url
 from .brokers.base import Availability, Broker
@@ -76,7 +77,8 @@ class Surroundings:
         stages: Where pushes are.
         rule: Who may push and read.
         origins: Which web pages may connect.
-        mount: What of it is served, and as whom clients come.
+        admission: Who may connect, and as whom.
+        mount: What of it is served.
         facts: What the admin endpoints ask.
         loop: The event loop.
         tell_peers: Publishes (destination, JSON) for our own instances.
@@ -93,6 +95,7 @@ class Surroundings:
     stages: StageLog
     rule: AccessRule
     origins: Origins
+    admission: Admission
     mount: Mount
     facts: Facts
     loop: asyncio.AbstractEventLoop
@@ -158,8 +161,8 @@ def wire(given: Surroundings) -> Parts:
     application = _apply(given, connections, users, template)
     router = _route(given, connections, users, application)
     push_api = _serve_pushes(given, connections, users)
-    sockets = WebSocketEndpoint(router, given.origins, given.mount.user)
-    sockjs = stomp_over_sockjs(router, given.origins, given.mount.user, given.settings.sockjs)
+    sockets = WebSocketEndpoint(router, given.origins, given.admission)
+    sockjs = stomp_over_sockjs(router, given.origins, given.admission, given.settings.sockjs)
     app = InstanceApp(sockets, sockjs, push_api, admin_routes(given.facts, given.rule), given.mount)
     watch = _watch_broker(given, connections, users, router, _intercept(given, router))
     return Parts(connections, users, application, template, router, sockjs, push_api, app, watch)

@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidState
 from core.errors import CloseCode
 from core.protocol.websocket import close_reason
 
+from ..admission import Principal
 from ..sessions.gate import Gate, GateSession
 from .websocket import CLOSE_S, TAKEOVER
 
@@ -36,12 +37,12 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]
             extensions[TAKEOVER] = self
 
-    def take_over(self, gate: Gate[Any], handshake_user: str | None) -> None:
+    def take_over(self, gate: Gate[Any], principal: Principal | None) -> None:
         """The application gives the connection to a gate."""
         if self.disconnected:
             return
         self._gate = gate
-        self._session = session = gate.open(self, handshake_user)
+        self._session = session = gate.open(self, principal)
         session.write = self.transport.write
         early: list[Any] = []
         while not self.queue.empty():  # messages that came before the application accepted

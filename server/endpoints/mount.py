@@ -1,31 +1,23 @@
-"""How an instance appears inside somebody's service: under which path, with what, and who its users are."""
+"""How an instance appears inside somebody's service: under which path, and with what."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-Scope = dict[str, Any]
-
-#: Names the user of a handshake, given its ASGI scope: "" for an anonymous one, None to refuse it.
-UserOf = Callable[[Scope], str | Awaitable[str | None] | None]
+from ..admission import Scope
 
 
 class Mount(msgspec.Struct, frozen=True):
-    """What of an instance is served, and as whom clients come.
+    """What of an instance is served.
 
     Attributes:
-        user: Names the user of a handshake; without it ``?user=`` and STOMP's ``login`` do, which
-            anybody can claim to be.
         path: Path of the STOMP endpoint, behind the prefix of the mount; "" is the prefix itself.
         push_api: Whether ``/push`` and ``/test`` are served.
         admin: Whether ``/health``, ``/info``, ``/metrics`` and ``/stages`` are served.
     """
 
-    user: UserOf | None = None
     path: str = "/ws"
     push_api: bool = True
     admin: bool = True
@@ -33,12 +25,6 @@ class Mount(msgspec.Struct, frozen=True):
 
 #: An instance on its own.
 WHOLE: Final = Mount()
-
-
-async def name_user(user_of: UserOf, scope: Scope) -> str | None:
-    """The user of a handshake, whether the host names it at once or later."""
-    found = user_of(scope)
-    return await found if inspect.isawaitable(found) else found
 
 
 def path_in(scope: Scope) -> str:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from core.protocol import SUBPROTOCOLS
 
+from ..admission import Admission
 from ..origins import Origins
 from ..sessions.router import Router
 from ..sockjs.application import Connection, Message
 from ..sockjs.service import SockJsService
 from ..sockjs.settings import SockJsSettings
-from .mount import Scope, UserOf
-from .websocket import user_of_query
 
 
 class StompOverSockJs:
@@ -22,10 +21,10 @@ class StompOverSockJs:
 
     __slots__ = ("_beats_known", "_connection", "_router", "_session")
 
-    def __init__(self, router: Router, connection: Connection, user: str | None) -> None:
+    def __init__(self, router: Router, connection: Connection) -> None:
         self._router = router
         self._connection = connection
-        self._session = router.open(self, user, connection.framing)
+        self._session = router.open(self, connection.request.principal, connection.framing)
         self._beats_known = False
 
     # Carrier --------------------------------------------------------------------------------
@@ -64,31 +63,21 @@ class StompOverSockJs:
 
 
 def stomp_over_sockjs(
-    router: Router, origins: Origins, user_of: UserOf | None, settings: SockJsSettings
+    router: Router, origins: Origins, admission: Admission, settings: SockJsSettings
 ) -> SockJsService:
     """The SockJS service of an instance.
 
     Args:
         router: What takes the clients' frames.
         origins: Which pages may connect.
-        user_of: Names the user of a handshake; without it ``?user=`` does.
+        admission: Who may connect, and as whom.
         settings: SockJS's. What waits for a client beyond ``high_water`` waits in the router's queue.
     """
 
     def open_session(connection: Connection) -> StompOverSockJs:
-        # What the host says is final, also "" for nobody; else CONNECT may name the user.
-        user = connection.request.user
-        return StompOverSockJs(router, connection, user if user or user_of is not None else None)
+        return StompOverSockJs(router, connection)
 
     subprotocols = tuple(SUBPROTOCOLS.values())
     return SockJsService(
-        open_session,
-        settings,
-        origins=origins,
-        user_of=user_of or _user_of_query,
-        subprotocols=subprotocols,
+        open_session, settings, origins=origins, admission=admission, subprotocols=subprotocols
     )
-
-
-def _user_of_query(scope: Scope) -> str:
-    return user_of_query(scope.get("query_string", b"")) or ""

@@ -31,7 +31,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
             return  # a handshake
         scope["extensions"] = {ABORT: self.transport.abort}
         if scope["http_version"] == "1.0":
-            cycle.__class__ = _Http10Cycle
+            cycle.__class__ = Http10Cycle
         if parser.should_upgrade():
             cycle.keep_alive = False  # what comes behind a refused upgrade is not HTTP
 
@@ -53,7 +53,7 @@ class StrictHttpProtocol(HttpToolsProtocol):
         """Nothing to warn of: the application answers."""
 
 
-class _Http10Cycle(RequestResponseCycle):
+class Http10Cycle(RequestResponseCycle):
     """A response without chunks."""
 
     _until_close = False

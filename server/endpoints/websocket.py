@@ -12,17 +12,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, Protocol
-from urllib.parse import parse_qs
 
 from core.errors import CloseCode
 from core.protocol import SUBPROTOCOLS
 from core.protocol.websocket import close_reason
 
+from ..admission import Admission, Denied, Header, Principal
 from ..origins import Origins
 from ..sessions.framing import split_websocket_frames
 from ..sessions.gate import Gate, GateSession
 from ..sessions.router import Router
-from .mount import UserOf, name_user
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -42,7 +41,7 @@ _HIGH_WATER: Final = 64 * 1024
 class Takeover(Protocol):
     """A connection that the endpoint may take over after the handshake."""
 
-    def take_over(self, gate: Gate[Any], handshake_user: str | None) -> None:
+    def take_over(self, gate: Gate[Any], principal: Principal | None) -> None:
         """From now on the connection talks to the gate itself; the ASGI task may end."""
         ...
 
@@ -50,50 +49,51 @@ class Takeover(Protocol):
 class WebSocketEndpoint:
     """Accepts clients and gives them to the router."""
 
-    def __init__(self, router: Router, origins: Origins, user_of: UserOf | None = None) -> None:
+    def __init__(self, router: Router, origins: Origins, admission: Admission) -> None:
         self._router = router
         self._origins = origins
-        self._user_of = user_of
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
         await receive()  # websocket.connect
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         if not self._origins.allow(headers, scope.get("scheme", "ws")):
-            await _deny(scope, send, b"this origin may not connect")
+            await deny(scope, send, Denied(403, "this origin may not connect"))
             return
         if self._router.turns_away():
-            await _deny(scope, send, b"too many clients", 503)
+            await deny(scope, send, Denied(503, "too many clients"))
             return
-        user = user_of_query(scope.get("query_string", b""))
-        if self._user_of is not None and (user := await name_user(self._user_of, scope)) is None:
-            await _deny(scope, send, b"you may not connect")
+        try:
+            principal = await self._admission.admit(scope)
+        except Denied as denied:
+            await deny(scope, send, denied)
             return
         await send(
             {"type": "websocket.accept", "subprotocol": choose_subprotocol(scope.get("subprotocols", ()))}
         )
-        await serve_accepted(self._router, user, scope, receive, send)
+        await serve_accepted(self._router, principal, scope, receive, send)
 
 
 async def serve_accepted(
-    gate: Gate[Any], handshake_user: str | None, scope: Scope, receive: Receive, send: Send
+    gate: Gate[Any], principal: Principal | None, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Give a connection whose handshake is done to a gate, the quick way where the server has one."""
     takeover: Takeover | None = scope.get("extensions", {}).get(TAKEOVER)
     if takeover is not None:
-        takeover.take_over(gate, handshake_user)
+        takeover.take_over(gate, principal)
         return
 
     def take(session: GateSession, message: dict[str, Any]) -> None:
         data = message.get("bytes")
         gate.receive(session, data if data is not None else message["text"].encode())
 
-    await serve_over_asgi(gate, handshake_user, take, receive, send)
+    await serve_over_asgi(gate, principal, take, receive, send)
 
 
 async def serve_over_asgi(
     gate: Gate[Any],
-    handshake_user: str | None,
+    principal: Principal | None,
     take: Callable[[Any, dict[str, Any]], None],
     receive: Receive,
     send: Send,
@@ -102,7 +102,7 @@ async def serve_over_asgi(
 
     Args:
         gate: What hears of the connection.
-        handshake_user: The user that the handshake named.
+        principal: Whom the handshake named.
         take: Called with the session and each ``websocket.receive``, instead of the gate.
         receive: ASGI's.
         send: ASGI's.
@@ -111,7 +111,7 @@ async def serve_over_asgi(
     session: GateSession | None = None
     try:
         async with asyncio.timeout(None) as carrier.limit, asyncio.TaskGroup() as group:
-            carrier.session = session = gate.open(carrier, handshake_user)
+            carrier.session = session = gate.open(carrier, principal)
             writer = group.create_task(carrier.run(send))
             while True:
                 message = await receive()
@@ -195,17 +195,13 @@ def choose_subprotocol(asked: Iterable[str]) -> str | None:
     return next((name for name in asked if name.lower() in _SUBPROTOCOLS), None)
 
 
-def user_of_query(query: bytes) -> str | None:
-    """The user of ``?user=``."""
-    if b"user=" not in query:
-        return None
-    return parse_qs(query.decode("latin-1"), max_num_fields=50).get("user", [None])[0]
-
-
-async def _deny(scope: Scope, send: Send, body: bytes, status: int = 403) -> None:
+async def deny(scope: Scope, send: Send, denied: Denied) -> None:
+    """Refuse a handshake; servers without the extension can only say 403."""
     if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+        body = denied.sentence.encode()
+        length = (b"content-length", str(len(body)).encode())
+        headers: list[Header] = [(b"content-type", b"text/plain"), length, *denied.headers]
+        await send({"type": "websocket.http.response.start", "status": denied.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": body})
     else:
         await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})

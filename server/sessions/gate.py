@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from ..admission import Principal
 from .session import Carrier
 
 
@@ -32,8 +33,13 @@ S = TypeVar("S", bound=GateSession)
 class Gate(Protocol[S]):
     """Takes what a connection reports; see :class:`Carrier` for the order."""
 
-    def open(self, carrier: Carrier, handshake_user: str | None = None) -> S:
-        """The handshake is done; the result names the connection from now on."""
+    def open(self, carrier: Carrier, principal: Principal | None = None) -> S:
+        """The handshake is done; the result names the connection from now on.
+
+        Args:
+            carrier: The connection.
+            principal: Whom the handshake named, None for nobody.
+        """
         ...
 
     def receive(self, session: S, data: bytes) -> None:

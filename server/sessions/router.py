@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import secrets
+import time
 from collections.abc import Callable, Sequence
 
 from core.errors import BrokerUnavailable, CloseCode, HeartbeatLost, LocalProtocolError
@@ -26,6 +28,7 @@ from core.protocol import (
     Unsubscribe,
 )
 
+from ..admission import Principal, is_usable_name
 from ..counters import Counters
 from ..relay.base import Relay
 from ..settings import InstanceSettings
@@ -50,7 +53,6 @@ logger = logging.getLogger("pushscope.server")
 Take = Callable[[Session, ServerEvent], None]
 
 SERVER_NAME = "Pushscope/0.1"
-_LONGEST_USER = 256
 
 
 class Router:
@@ -92,7 +94,7 @@ class Router:
     # what carriers report -------------------------------------------------------------------
 
     def open(
-        self, carrier: Carrier, handshake_user: str | None = None, framing: Framing = websocket_frame
+        self, carrier: Carrier, principal: Principal | None = None, framing: Framing = websocket_frame
     ) -> Session:
         """A client has connected."""
         now = self._clock()
@@ -103,11 +105,11 @@ class Router:
             heartbeat=self._settings.heartbeat_ms,
             limits=self._limits,
         )
-        session = Session(
-            session_id, carrier, protocol, now=now, handshake_user=handshake_user, framing=framing
-        )
+        session = Session(session_id, carrier, protocol, now=now, principal=principal, framing=framing)
+        if principal is not None and principal.ends_at is not None:
+            session.ends_at = now + principal.ends_at - time.time()
         self._hub.add(session)
-        self.wheel.add(session, now + self._settings.first_message_s)
+        self.wheel.add(session, min(now + self._settings.first_message_s, session.ends_at))
         return session
 
     def receive(self, session: Session, data: bytes) -> None:
@@ -193,6 +195,9 @@ class Router:
 
     def look(self, session: Session, now: float) -> float | None:
         """Heart-beats and other deadlines of one session; returns when to look again."""
+        if now >= session.ends_at:
+            self.close(session, CloseCode.TOKEN_EXPIRED, "the access token has expired")
+            return None
         if not session.connected:
             return self._look_at_newcomer(session, now)
         if session.full and now - session.paused_at >= self._settings.stall_s:
@@ -209,18 +214,23 @@ class Router:
             return None
         if beat:
             self.outbox.put(session, beat)
-        deadline = protocol.next_deadline()
+        deadline = self._deadline(session)
         if session.paused:
-            stalled = session.paused_at + self._settings.stall_s
-            deadline = stalled if deadline is None else min(deadline, stalled)
-        return deadline
+            return min(deadline, session.paused_at + self._settings.stall_s)
+        return deadline if deadline < math.inf else None
+
+    @staticmethod
+    def _deadline(session: Session) -> float:
+        """When a connected session has to be looked at; infinite for never."""
+        beat = session.protocol.next_deadline()
+        return session.ends_at if beat is None else min(beat, session.ends_at)
 
     def _look_at_newcomer(self, session: Session, now: float) -> float | None:
         # Whoever has said something gets the same time again to become CONNECTED.
         patience = self._settings.first_message_s * (2 if session.heard else 1)
         due = session.opened_at + patience
         if now < due:
-            return due
+            return min(due, session.ends_at)
         self._counters.silent += 1
         self.close(session, CloseCode.SESSION_LIMIT, "no CONNECT in time")
         return None
@@ -292,9 +302,9 @@ class Router:
 
     def user_of(self, session: Session, event: Connect) -> str:
         """Who a client is, from its handshake or its CONNECT; "" for nobody."""
-        # A name that the host of a mounted endpoint gave is final, also "" for nobody.
-        if session.handshake_user is not None:
-            return session.handshake_user
+        # Whom the handshake named is final, also "" for nobody; another login is passed over, as by Spring.
+        if session.principal is not None:
+            return session.principal.name
         return event.login or self._settings.default_user
 
     def connect(self, session: Session, event: Connect, user: str) -> None:
@@ -306,7 +316,7 @@ class Router:
         if 0 < self._settings.max_sessions < len(self._hub.sessions):  # it came by SockJS
             self._counters.turned_away += 1
             raise Refusal("too many clients", "Come again later, or to another instance.")
-        if "%2F" in user or len(user) > _LONGEST_USER or not user.isprintable():
+        if not is_usable_name(user):
             raise Refusal(
                 "the user name cannot be used", "It must be printable, without %2F, at most 256 long."
             )
@@ -325,8 +335,8 @@ class Router:
         if self._sync is not None:
             self._sync.changes.joined(session)
         self.wheel.remove(session)
-        deadline = session.protocol.next_deadline()
-        if deadline is not None:
+        deadline = self._deadline(session)
+        if deadline < math.inf:
             self.wheel.add(session, deadline)
 
     def _refuse(self, session: Session, event: ServerEvent, message: str, detail: str) -> None:

@@ -7,12 +7,14 @@ loop (:class:`~server.outbox.Outbox`). While the connection does not take more, 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from core.protocol import Send, ServerSession, Subscribe
 
+from ..admission import PRINCIPAL, Principal
 from .framing import Framing, websocket_frame
 from .held import Held
 from .subscription import Subscription
@@ -43,7 +45,8 @@ class Session:
     Attributes:
         id: Opaque id; names the session in user destinations (``-user<id>``).
         user: Name of the user; known from CONNECT on.
-        handshake_user: The user that the handshake named, or None.
+        principal: Whom the handshake named; None if CONNECT may name the user.
+        ends_at: When the session is closed whatever happens (loop time); infinite for most.
         protocol: The STOMP server role of the connection.
         framing: How payloads become bytes of the carrier.
         pending: Framed bytes that go out at the end of this turn of the loop.
@@ -77,10 +80,10 @@ class Session:
         "connected",
         "direct",
         "dirty",
+        "ends_at",
         "flushed_at",
         "framing",
         "full",
-        "handshake_user",
         "heard",
         "held",
         "id",
@@ -90,6 +93,7 @@ class Session:
         "paused_at",
         "pending",
         "pending_ids",
+        "principal",
         "protocol",
         "slot",
         "subscriptions",
@@ -106,12 +110,13 @@ class Session:
         protocol: ServerSession,
         *,
         now: float,
-        handshake_user: str | None = None,
+        principal: Principal | None = None,
         framing: Framing = websocket_frame,
     ) -> None:
         self.id = id
         self.user = ""
-        self.handshake_user = handshake_user
+        self.principal = principal
+        self.ends_at = math.inf
         self.protocol = protocol
         self.carrier = carrier
         self.write = carrier.write
@@ -143,6 +148,8 @@ class Session:
         """What the application keeps about the session."""
         if self._attributes is None:
             self._attributes = {}
+            if self.principal is not None and self.principal.claims:
+                self._attributes[PRINCIPAL] = self.principal
         return self._attributes
 
     @property

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from ..admission import Principal
+
 #: Text; bytes are what a raw WebSocket's binary messages are. Sent over SockJS, bytes become text.
 Message = str | bytes
 
@@ -28,7 +30,7 @@ class Request(msgspec.Struct, frozen=True):
         headers: Names in lower case, and values.
         client: Address of the other side, "" if it is not known.
         scheme: ``http``, ``https``, ``ws`` or ``wss``.
-        user: Whom the service's ``user_of`` found in it, "" for nobody.
+        principal: Whom it names, None for nobody.
     """
 
     path: str
@@ -36,7 +38,12 @@ class Request(msgspec.Struct, frozen=True):
     headers: Sequence[tuple[bytes, bytes]]
     client: str
     scheme: str
-    user: str = ""
+    principal: Principal | None = None
+
+    @property
+    def user(self) -> str:
+        """Name of the user, "" for nobody."""
+        return "" if self.principal is None else self.principal.name
 
     def header(self, name: bytes) -> str:
         """A header's first value, or ""."""

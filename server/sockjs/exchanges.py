@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..endpoints.mount import UserOf, name_user
+from ..admission import Admission, Denied, Principal
 from ..origins import Origins
 from . import cors
 from .answers import (
@@ -43,12 +43,11 @@ _VERSIONS: Final = (b"13", b"8")
 _UNBUFFERED: Final[Header] = (b"x-accel-buffering", b"no")  # nginx holds responses back otherwise
 _CLOSE: Final[Header] = (b"connection", b"close")
 _FOREIGN: Final = failed(403, b"pages of this origin may not connect\n")
-_NOBODY: Final = failed(403, b"you may not connect\n")
 _TOO_LARGE: Final = failed(413, b"the body is too large\n", _CLOSE)
 
 
-def request_of(scope: Scope, user: str) -> Request:
-    """What the application may know of a request of this user."""
+def request_of(scope: Scope, principal: Principal | None) -> Request:
+    """What the application may know of a request of this principal."""
     client = scope.get("client")
     return Request(
         scope["path"],
@@ -56,8 +55,13 @@ def request_of(scope: Scope, user: str) -> Request:
         scope["headers"],
         client[0] if client else "",
         scope.get("scheme", "http"),
-        user,
+        principal,
     )
+
+
+def refused(denied: Denied) -> Answer:
+    """The answer to somebody who may not connect."""
+    return failed(denied.status, f"{denied.sentence}\n".encode(), *denied.headers)
 
 
 class Exchanges:
@@ -68,13 +72,13 @@ class Exchanges:
         settings: SockJsSettings,
         origins: Origins,
         table: SessionTable,
-        user_of: UserOf | None,
+        admission: Admission,
     ) -> None:
         self._settings = settings
         self._dialect: Dialect = DIALECTS[settings.dialect]
         self._origins = origins
         self._table = table
-        self._user_of = user_of
+        self._admission = admission
         self._iframe = IframePage(settings, self._dialect)
         self._receiving = Receiving(settings.response_limit)
         of_dialect = (eventsource(self._dialect), htmlfile(self._dialect))
@@ -176,35 +180,39 @@ class Exchanges:
         if isinstance(messages, Answer):
             await send_answer(send, messages, *headers)
             return
-        session = self._table.find(target.session)
-        if session is None or await self._is_foreign(session, scope):
-            await send_answer(send, NOT_FOUND, *headers)
+        session = await self._session_of(target, scope)
+        if isinstance(session, Answer):
+            await send_answer(send, session, *headers)
             return
         session.receive(messages)
         await send_answer(send, JSONP_SENT if form else XHR_SENT, *headers)
 
     async def _session(self, target: Target, transport: Transport, scope: Scope) -> HttpSession | Answer:
         """The session that a receiving request is for, a new one if need be, or why it gets none."""
-        session = self._table.find(target.session)
-        if session is not None:
+        principal: Principal | None = None
+        if self._table.find(target.session) is None:
+            try:
+                principal = await self._admission.admit(scope)
+            except Denied as denied:
+                return refused(denied)
+        # Somebody else may have begun it while we asked.
+        if (session := self._table.find(target.session)) is not None:
             foreign = self._settings.bind_sessions and session.transport != transport.name
-            return NOT_FOUND if foreign or await self._is_foreign(session, scope) else session
-        user = "" if self._user_of is None else await name_user(self._user_of, scope)
-        if user is None:
-            return _NOBODY
+            return NOT_FOUND if foreign else await self._session_of(target, scope)
         try:
-            # somebody else may have begun it while we asked
-            return self._table.find(target.session) or self._table.create(
-                target.session, transport.name, request_of(scope, user)
-            )
+            return self._table.create(target.session, transport.name, request_of(scope, principal))
         except TooManySessions as error:
             return failed(503, f"{error}\n".encode(), (b"retry-after", b"1"))
 
-    async def _is_foreign(self, session: HttpSession, scope: Scope) -> bool:
-        """Whether a bound session is somebody else's: another user, or an anonymous one's address (§9)."""
-        if not self._settings.bind_sessions:
-            return False
-        user = "" if self._user_of is None else await name_user(self._user_of, scope)
-        request = request_of(scope, user or "")
-        owner = session.request
-        return request.user != owner.user or (not owner.user and request.client != owner.client)
+    async def _session_of(self, target: Target, scope: Scope) -> HttpSession | Answer:
+        """The session that a request names, if it may come from the session's owner (§9)."""
+        session = self._table.find(target.session)
+        if session is None:
+            return NOT_FOUND
+        owner, bound = session.request, self._settings.bind_sessions
+        if bound and not owner.user and request_of(scope, None).client != owner.client:
+            return NOT_FOUND
+        try:
+            return session if await self._admission.recognises(owner, scope, bound=bound) else NOT_FOUND
+        except Denied as denied:
+            return refused(denied)

@@ -6,20 +6,19 @@ from typing import Any, Final
 
 from core.errors import CloseCode
 
-from ..endpoints.mount import UserOf, name_user
+from ..admission import Admission, Denied
 from ..endpoints.websocket import serve_accepted, serve_over_asgi
 from ..origins import Origins
 from ..sessions.session import Carrier
 from .answers import NOT_FOUND, PLAIN, Answer, Receive, Scope, Send, cached_for_a_year, deny, failed
 from .application import Application
 from .cors import may_come
-from .exchanges import request_of
+from .exchanges import refused, request_of
 from .paths import Target
 from .settings import SockJsSettings
 from .websocket import RawSession, WebSocketGate, WebSocketSession
 
 _FOREIGN: Final = failed(403, b"pages of this origin may not connect\n")
-_NOBODY: Final = failed(403, b"you may not connect\n")
 _STOPPING: Final = failed(503, b"the server stops\n", (b"retry-after", b"1"))
 _NO_HANDSHAKE: Final = failed(400, b"This path takes no WebSocket.\n")
 
@@ -31,7 +30,7 @@ class Handshakes:
         settings: The service's.
         origins: Which pages may connect.
         application: What is served.
-        user_of: Names the user of a handshake, or refuses it.
+        admission: Who may connect, and as whom.
         subprotocols: Names of which the client's first one is chosen, in lower case.
     """
 
@@ -40,13 +39,13 @@ class Handshakes:
         settings: SockJsSettings,
         origins: Origins,
         application: Application,
-        user_of: UserOf | None = None,
+        admission: Admission,
         subprotocols: tuple[str, ...] = (),
     ) -> None:
         self._settings = settings
         self._origins = origins
         self._application = application
-        self._user_of = user_of
+        self._admission = admission
         self._subprotocols = subprotocols
         #: The sessions that are connected now.
         self.sessions: set[WebSocketSession] = set()
@@ -60,11 +59,11 @@ class Handshakes:
         if refusal is not None:
             await deny(scope, send, refusal)
             return
-        user = "" if self._user_of is None else await name_user(self._user_of, scope)
-        if user is None:
-            await deny(scope, send, _NOBODY)
+        try:
+            request = request_of(scope, await self._admission.admit(scope))
+        except Denied as denied:
+            await deny(scope, send, refused(denied))
             return
-        request = request_of(scope, user)
         asked = scope.get("subprotocols", ())
         subprotocol = next((name for name in asked if name.lower() in self._subprotocols), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})

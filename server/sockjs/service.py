@@ -12,7 +12,8 @@ from starlette import types
 
 from core.errors import CloseCode
 
-from ..endpoints.mount import UserOf, path_in
+from ..admission import Admission, Anyone, NamedByHost, UserOf
+from ..endpoints.mount import path_in
 from ..origins import Origins
 from .application import Application
 from .exchanges import Exchanges
@@ -31,6 +32,7 @@ class SockJsService:
         origins: Which pages may connect, instead of the settings' list.
         user_of: Names the user of a request that begins a session (with ``bind_sessions`` of every
             request) from its ASGI scope: "" for nobody, None to refuse it.
+        admission: Who may begin a session, and as whom, instead of ``user_of``.
         subprotocols: WebSocket subprotocols that the application speaks, in lower case.
     """
 
@@ -41,14 +43,16 @@ class SockJsService:
         *,
         origins: Origins | None = None,
         user_of: UserOf | None = None,
+        admission: Admission | None = None,
         subprotocols: tuple[str, ...] = (),
     ) -> None:
         self.settings = settings = settings or SockJsSettings()
         origins = origins or Origins(settings.allowed_origins)
         self._parameters = settings.dialect != "spring"
+        admission = admission or (Anyone() if user_of is None else NamedByHost(user_of))
         self._table = SessionTable(settings, application)
-        self._handshakes = Handshakes(settings, origins, application, user_of, subprotocols)
-        self._exchanges = Exchanges(settings, origins, self._table, user_of)
+        self._handshakes = Handshakes(settings, origins, application, admission, subprotocols)
+        self._exchanges = Exchanges(settings, origins, self._table, admission)
 
     async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
         """One request or connection; paths count from where the service is mounted."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from core.errors import CloseCode, RemoteProtocolError
 from core.protocol import sockjs
 
+from ..admission import Principal
 from ..sessions.session import Carrier
 from .application import Application, Framing, Listener, Message, Request
 from .dialect import DIALECTS
@@ -218,7 +219,7 @@ class WebSocketGate:
     def __init__(self, make: Callable[[Carrier], WebSocketSession]) -> None:
         self._make = make
 
-    def open(self, carrier: Carrier, handshake_user: str | None = None) -> WebSocketSession:
+    def open(self, carrier: Carrier, principal: Principal | None = None) -> WebSocketSession:
         """The handshake is done; who the user is, is the application's business."""
         return self._make(carrier)
 
