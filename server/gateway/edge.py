@@ -67,6 +67,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         handshake_timeout_s: From a request's head to upstream's answer to an upgrade.
         response_timeout_s: From a request's end to the head of upstream's answer; 0 is no limit.
         head_timeout_s: For a client to send its request head.
+        body_timeout_s: For a client to send the next piece of its request body; 0 is no limit.
+        keep_alive_s: For a client's connection between two requests.
         max_body: Bytes of a request body; answers are not limited.
         allowed_hosts: Further names that a Host header may have while listening on loopback
             (web pages must not reach local services through a name of their own); ``*`` is any.
@@ -86,6 +88,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     handshake_timeout_s: float = 10.0
     response_timeout_s: float = 60.0
     head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
+    keep_alive_s: float = 30.0
     max_body: int = 16 * 1024 * 1024
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: str = ""
@@ -101,11 +105,17 @@ class Counters:
     upgrades: int = 0
     open_tunnels: int = 0
     failed_dials: int = 0
+    retries: int = 0
+    compressed: int = 0
+    idle_cuts: int = 0
     answers: dict[int, int] = field(default_factory=dict[int, int])
+    by_route: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 
-    def answered(self, status: int) -> None:
-        """Count an answer by its status."""
+    def answered(self, status: int, route: str = "") -> None:
+        """Count an answer by its status, and by its route if there was one."""
         self.answers[status] = self.answers.get(status, 0) + 1
+        key = (route, status)
+        self.by_route[key] = self.by_route.get(key, 0) + 1
 
 
 class Waiting(Protocol):
@@ -175,9 +185,18 @@ class Edge:
         """Count a tunnel's end."""
         self.counters.open_tunnels -= 1
 
-    def log(self, client: str, method: str, target: str, status: int, started: float, upstream: str) -> None:
+    def log(
+        self,
+        client: str,
+        method: str,
+        target: str,
+        status: int,
+        started: float,
+        upstream: str,
+        route: str = "",
+    ) -> None:
         """Count an answer and write its access line."""
-        self.counters.answered(status)
+        self.counters.answered(status, route)
         if self.settings.access_log and access_log.isEnabledFor(logging.INFO):
             access_log.info(
                 '%s "%s %s" %d %.1fms %s',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -12,7 +13,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from ..endpoints.strict_http import Http10Cycle
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
+from .exchange import CLIENT_END
 from .heads import Header, error_response, request_head, tokens, values
 from .plan import Refusal, plan_upgrade
 from .request import RouteRequest
@@ -53,6 +56,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._refusal: tuple[int, str] | None = None
         self._over = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._gone: Callable[[], None] | None = None
 
     # Transport
 
@@ -64,7 +68,23 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
         self._cancel_head_timer()
+        gone, self._gone = self._gone, None
         super().connection_lost(exc)
+        if gone is not None:
+            gone()
+
+    def watch(self, gone: Callable[[], None] | None) -> None:
+        """Call ``gone`` when the client leaves (for who answers the request)."""
+        self._gone = gone
+
+    def cut(self) -> None:
+        """End the connection in the middle of an answer, so that it is seen to be incomplete."""
+        cycle: Any = self.cycle
+        cycle.disconnected = True  # else uvicorn complains of an answer that nobody finished
+        if cycle.scope["http_version"] == "1.0":
+            self.transport.abort()  # an orderly end would be the end of the body
+        else:
+            close_soon(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, within limits; take upgrades out of uvicorn's hands."""
@@ -130,6 +150,12 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stop(501, "the only transfer coding here is chunked")
         self._edge.counters.requests += 1
         super().on_headers_complete()
+        scope: Any = self.scope
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.scope is scope:  # no upgrade
+            scope["extensions"] = {CLIENT_END: self}
+            if version == "1.0":
+                cycle.__class__ = Http10Cycle
 
     def _should_upgrade(self) -> bool:
         # Asked by uvicorn where it starts the application: no request that wants an upgrade

@@ -11,7 +11,7 @@ from server.gateway import Gateway, GatewaySettings
 from tests.support.upstream import Scripted, exchange, read_all, say, scripted_upstream
 
 HOST = b"Host: 127.0.0.1\r\n"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
