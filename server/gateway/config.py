@@ -17,7 +17,8 @@ import msgspec
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from .routes import Part, RouteError, RouteSpec, RouteTable
+from .definition import Part, RouteError, RouteSpec
+from .routes import RouteTable
 
 _ROUTES = ("spring.cloud.gateway.routes", "spring.cloud.gateway.server.webflux.routes")
 _DEFAULT_FILTERS = (

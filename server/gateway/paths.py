@@ -1,192 +1,216 @@
-"""Path patterns and path rewriting as Spring Cloud Gateway has them (pure).
+"""Path patterns: Spring's PathPattern, matched against the raw, still encoded path (pure).
 
-Patterns are Spring's PathPattern: ``?`` one character, ``*`` within a segment, ``**`` the rest
-(also none of it), ``{name}``, ``{name:regex}``, ``{*rest}``; matched against the raw, still
-encoded path.
+``?`` one character, ``*`` within a segment, ``**`` the rest (also none of it), ``{name}`` a
+segment, ``{name:regex}`` a part of one that matches, ``{*rest}`` the rest with a name. Unlike
+Spring's, variables keep their percent-encoding: what is decoded once here and once more behind us
+could become another path.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-PathFilter = Callable[[str], str]
+from .java_regex import compile_java
 
-_VARIABLE = re.compile(r"\{(\*?)([A-Za-z_][A-Za-z0-9_]*)(?::((?:[^{}]|\{[^{}]*\})+))?\}")
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
+_VARIABLE = re.compile(rf"\{{({_NAME})(?::((?:[^{{}}]|\{{[^{{}}]*\}})+))?\}}")
+_REST = re.compile(rf"/\{{\*({_NAME})\}}")
+_LONGEST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """What stands between two slashes: a regular expression, and the variables in it.
+
+    ``strict`` is the expression that the text of the segment has to match besides: an
+    expression of the user's could reach across slashes in the whole.
+    """
+
+    text: str
+    regex: str
+    names: tuple[str, ...] = ()
+    strict: re.Pattern[str] | None = None
 
 
 class PathPattern:
     """One compiled pattern.
 
+    Args:
+        pattern: As Spring writes it.
+        trailing_slash: Whether a slash at the end of a path may be there in addition (Spring's
+            ``matchTrailingSlash``, on up to 4.x).
+
     Raises:
         ValueError: the pattern is not understood; the text says why.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, trailing_slash: bool = True) -> None:
+        if len(pattern) > _LONGEST:
+            raise ValueError(f"a path pattern has {_LONGEST} characters at most")
         if not pattern.startswith("/"):
             pattern = f"/{pattern}"
         self.pattern = pattern
-        self._regex = _compile(pattern)
+        self.trailing_slash = trailing_slash
+        body, self._rest = _without_rest(pattern)
+        self._segments = tuple(_segments(body))
+        self._names = tuple(name for part in self._segments for name in part.names)
+        self.names = frozenset((*self._names, *((self._rest,) if self._rest else ())))
+        if len(self.names) != len(self._names) + bool(self._rest):
+            raise ValueError(f"a variable is there twice in {pattern!r}")
+        self._checks = tuple(
+            (f"s{number}", part) for number, part in enumerate(self._segments) if part.strict is not None
+        )
+        self._regex = re.compile(self._whole())
 
     def __repr__(self) -> str:
         return f"PathPattern({self.pattern!r})"
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The captured variables if ``path`` matches, else None.
-
-        A slash at the end of the path is optional, as in Spring up to 4.x.
-        """
+        """The captured variables if ``path`` matches, else None."""
         found = self._regex.fullmatch(path)
-        return found.groupdict() if found is not None else None
+        if found is None:
+            return None
+        variables: dict[str, str] = {}
+        for group, part in self._checks:
+            assert part.strict is not None
+            inner = part.strict.fullmatch(found[group])
+            if inner is None:
+                return None
+            variables |= zip(part.names, (inner[f"v{n}"] for n in range(len(part.names))), strict=True)
+        plain = [name for part in self._segments if part.strict is None for name in part.names]
+        for number, name in enumerate(plain):
+            variables[name] = found[f"p{number}"]
+        if self._rest:
+            variables[self._rest] = found["rest"] or ""
+        return variables
 
     def covers(self, other: PathPattern) -> bool:
         """Whether every path of ``other`` certainly matches this pattern too.
 
         Cautious: False only means that it is not certain.
         """
-        if self.pattern == other.pattern:
-            return True
-        if not self.pattern.endswith("/**"):
+        ours, theirs = self._segments, other._segments
+        if self._rest is None:
+            if other._rest is not None or len(ours) != len(theirs):
+                return False
+            if other.trailing_slash and not self.trailing_slash:
+                return False
+        elif len(ours) > len(theirs) or (
+            # A star at the end is also nothing, which a star before more is not.
+            len(ours) == len(theirs) > 0 and other._rest is None and theirs[-1].text == "*"
+        ):
             return False
-        prefix = self.pattern[:-3]
-        if _is_literal(prefix):
-            return other.pattern == prefix or other.pattern.startswith(f"{prefix}/")
-        return False
+        return all(_covers(a, b) for a, b in zip(ours, theirs, strict=False))
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every path matches."""
+        return self._rest is not None and not self._segments
+
+    def _whole(self) -> str:
+        out: list[str] = []
+        plain = 0
+        last = len(self._segments) - 1
+        for number, part in enumerate(self._segments):
+            regex = part.regex
+            if part.strict is not None:
+                regex = f"(?P<s{number}>{regex})"
+            elif part.names:
+                regex, plain = f"(?P<p{plain}>{regex})", plain + 1
+            if part.text == "*" and number == last and self._rest is None:
+                # At the end a star is also nothing; the additional slash needs a segment before it.
+                slash = "/?" if self.trailing_slash else ""
+                return f"{''.join(out)}/(?:{regex}{slash})?"
+            out.append(f"/{regex}")
+        if self._rest is not None:
+            return f"{''.join(out)}(?P<rest>(?s:/.*)?)"
+        ends_in_slash = not self._segments or not self._segments[-1].text
+        return "".join(out) + ("/?" if self.trailing_slash and not ends_in_slash else "")
 
 
-def _is_literal(text: str) -> bool:
-    return not any(sign in text for sign in "?*{}")
+def _without_rest(pattern: str) -> tuple[str, str | None]:
+    """The pattern without ``/**`` or ``/{*name}`` at its end; the name, "" for ``**``, else None."""
+    if pattern.endswith("/**"):
+        body, rest = pattern[:-3], ""
+    elif match := re.compile(_REST.pattern + r"\Z").search(pattern):
+        body, rest = pattern[: match.start()], match[1]
+    else:
+        body, rest = pattern, None
+    outside = _VARIABLE.sub("", body)
+    if "**" in outside:
+        raise ValueError(f"'**' is a whole segment, at the end of a path pattern only: {pattern!r}")
+    if "{*" in outside:
+        raise ValueError(f"'{{*name}}' is a whole segment, at the end of a path pattern only: {pattern!r}")
+    return body, rest
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def _segments(body: str) -> Iterator[_Segment]:
+    """The segments of a pattern that begins with a slash, or of "" (none)."""
+    depth, text = 0, ""
+    for sign in body[1:] + "/" if body else "":
+        if sign == "/" and not depth:
+            yield _segment(text)
+            text = ""
+            continue
+        depth += (sign == "{") - (sign == "}")
+        text += sign
+    if text or depth:
+        raise ValueError(f"a '{{' without its '}}' in {body!r}")
+
+
+def _segment(text: str) -> _Segment:
+    if text == "*":
+        return _Segment(text, "[^/]+")
+    whole = _VARIABLE.fullmatch(text)
+    if whole is not None and whole[2] is None:
+        return _Segment(text, "[^/]+", (whole[1],))
+    names: list[str] = []
     out: list[str] = []
-    index, end = 0, len(pattern)
-    while index < end:
-        if pattern.startswith("/**", index):
-            if index + 3 != end:
-                raise ValueError(f"'**' stands only at the end of a path pattern: {pattern!r}")
-            out.append("(?:/.*)?")
-            return re.compile("".join(out))
-        text, index = _token(pattern, index)
-        out.append(text)
-    out.append("/?" if not pattern.endswith("/") else "")
-    try:
-        return re.compile("".join(out))
-    except re.error as error:
-        raise ValueError(f"path pattern {pattern!r}: {error}") from error
+    at = 0
+    own_regex = False
+    while at < len(text):
+        piece, at, constrained = _piece(text, at, names)
+        out.append(piece)
+        own_regex = own_regex or constrained
+    if not names:
+        return _Segment(text, "".join(out))
+    # Variables within a segment: matched on its text alone.
+    least = "+" if own_regex and whole is not None else "*"
+    return _Segment(text, f"[^/]{least}", tuple(names), re.compile("".join(out), re.ASCII | re.DOTALL))
 
 
-def _token(pattern: str, index: int) -> tuple[str, int]:
-    """The regex of what stands at ``index``, and where the next token begins."""
-    if pattern.startswith("/{*", index):
-        match = _VARIABLE.match(pattern, index + 1)
-        if match is None or match.end() != len(pattern):
-            raise ValueError(f"'{{*name}}' stands only at the end of a path pattern: {pattern!r}")
-        return f"(?P<{match[2]}>(?:/.*)?)", match.end()
-    sign = pattern[index]
+def _piece(text: str, at: int, names: list[str]) -> tuple[str, int, bool]:
+    """The regex of what stands at ``at``, where the next begins, and whether it is a user's regex."""
+    sign = text[at]
     if sign == "?":
-        return "[^/]", index + 1
+        return "[^/]", at + 1, False
     if sign == "*":
-        if pattern.startswith("**", index):
-            raise ValueError(f"'**' is a whole segment at the end: {pattern!r}")
-        return "[^/]*", index + 1
-    if sign == "{":
-        match = _VARIABLE.match(pattern, index)
-        if match is None or match[1]:
-            raise ValueError(f"a variable is written {{name}} or {{name:regex}}: {pattern!r}")
-        return f"(?P<{match[2]}>{match[3] or '[^/]+'})", match.end()
-    return re.escape(sign), index + 1
+        return "[^/]*", at + 1, False
+    if sign != "{":
+        return re.escape(sign), at + 1, False
+    match = _VARIABLE.match(text, at)
+    if match is None:
+        raise ValueError(f"a variable is written {{name}} or {{name:regex}}: {text!r}")
+    names.append(match[1])
+    group = f"(?P<v{len(names) - 1}>"
+    if match[2] is None:
+        return f"{group}[^/]+?)", match.end(), False
+    own = compile_java(match[2])
+    if own.groups:
+        raise ValueError(f"no groups in the expression of {match[0]}; write (?:…)")
+    if own.flags & ~(re.ASCII | re.UNICODE):
+        raise ValueError(f"no flags in the expression of {match[0]}; write (?i:…)")
+    return f"{group}{own.pattern})", match.end(), True
 
 
-def rewrite_path(regex: str, replacement: str) -> PathFilter:
-    r"""Filter RewritePath: Java's ``replaceAll`` on the raw path.
-
-    ``$\{name}`` is first turned into ``${name}`` (Spring's way around property placeholders).
-
-    Raises:
-        ValueError: the regular expression or the replacement is not understood.
-    """
-    try:
-        # Java and Python differ in the spelling of named groups only, as far as paths need them.
-        compiled = re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", regex))
-    except re.error as error:
-        raise ValueError(f"regular expression {regex!r}: {error}") from error
-    template = java_replacement(replacement, compiled)
-
-    def apply(path: str) -> str:
-        changed = compiled.sub(template, path)
-        return changed if changed.startswith("/") else f"/{changed}"
-
-    return apply
-
-
-def java_replacement(replacement: str, regex: re.Pattern[str]) -> Callable[[re.Match[str]], str]:
-    """A Java replacement string as a function of the match.
-
-    ``$1`` and ``${name}`` are groups, a backslash takes the next character literally.
-
-    Raises:
-        ValueError: a group that does not exist, or a lonely ``$`` or backslash.
-    """
-    text = replacement.replace("$\\", "$")
-    parts: list[str | int] = []  # literal text; group number
-    index = 0
-    while index < len(text):
-        sign = text[index]
-        if sign == "\\":
-            if index + 1 == len(text):
-                raise ValueError(f"replacement {replacement!r} ends with a backslash")
-            parts.append(text[index + 1])
-            index += 2
-        elif sign == "$":
-            group, index = _group(text, index + 1, regex, replacement)
-            parts.append(group)
-        else:
-            parts.append(sign)
-            index += 1
-
-    def expand(match: re.Match[str]) -> str:
-        return "".join(part if isinstance(part, str) else (match[part] or "") for part in parts)
-
-    return expand
-
-
-def _group(text: str, index: int, regex: re.Pattern[str], whole: str) -> tuple[int, int]:
-    """The group that a ``$`` before ``index`` means, and where it ends."""
-    if text.startswith("{", index):
-        end = text.find("}", index)
-        name = text[index + 1 : end] if end > 0 else text[index + 1 :]
-        if end < 0 or name not in regex.groupindex:
-            raise ValueError(f"replacement {whole!r} names a group {name!r} that the expression has not")
-        return regex.groupindex[name], end + 1
-    end = index
-    # Java takes as many digits as make a group that exists, at least one.
-    while (
-        end < len(text)
-        and text[end].isdigit()
-        and (end == index or int(text[index : end + 1]) <= regex.groups)
-    ):
-        end += 1
-    if end == index:
-        raise ValueError(f"replacement {whole!r} has a '$' without a group; a plain one is '\\$'")
-    number = int(text[index:end])
-    if number > regex.groups:
-        raise ValueError(f"replacement {whole!r} names group {number}; the expression has {regex.groups}")
-    return number, end
-
-
-def strip_prefix(parts: int) -> PathFilter:
-    """Filter StripPrefix: drop the first ``parts`` segments that are not empty.
-
-    Double slashes collapse, a slash at the end stays, and at least ``/`` is left.
-    """
-    if parts < 0:
-        raise ValueError(f"StripPrefix takes a number of segments, not {parts}")
-
-    def apply(path: str) -> str:
-        left = [segment for segment in path.split("/") if segment][parts:]
-        if not left:
-            return "/"
-        return f"/{'/'.join(left)}{'/' if path.endswith('/') else ''}"
-
-    return apply
+def _covers(ours: _Segment, theirs: _Segment) -> bool:
+    if ours.text == theirs.text:
+        return True
+    if ours.strict is not None or ours.regex != "[^/]+":
+        return False
+    # Any segment that is not empty will do: is theirs never empty?
+    return bool(re.search(r"[^*{}]", _VARIABLE.sub("", theirs.text))) or (
+        theirs.regex == "[^/]+" and (theirs.text != "*" or ours.text == "*")
+    )

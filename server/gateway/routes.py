@@ -1,88 +1,47 @@
-"""Routes: from their definition to "which one takes this path, and what becomes of it".
+"""Routes: which one takes a request, and what becomes of it on the way.
 
-A definition is what Spring's ``spring.cloud.gateway.routes`` holds; :mod:`.config` reads it from
-files. What is not known here is an error that names route and line; what can never be reached
-is a warning.
+:mod:`.definition` is what is written, :mod:`.config` reads it from files. All is compiled when a
+table is built: an error names route and line, what can never be reached is a warning. Finding is
+a pure function of the request but for the clock and, where routes have weights, chance.
 """
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
-
-from core.errors import UsageError
-
+from .conditions import Condition, Host, Path
+from .definition import DEFAULT_ROUTES, Part, RouteError, RouteSpec, route_spec
+from .filters import Filters, build_filter, join_filters
 from .heads import Header
-from .paths import PathFilter, PathPattern, rewrite_path, strip_prefix
+from .predicates import Clock, Weight, build_predicate, explosive
 from .request import RouteRequest
 from .retry import Retry
+from .shadows import takes_all_of
+from .templates import NO_VARIABLES, Variables
+
+__all__ = [
+    "DEFAULT_ROUTES",
+    "Route",
+    "RouteError",
+    "RouteRequest",
+    "RouteSpec",
+    "RouteTable",
+    "Timeouts",
+    "Upstream",
+    "route_spec",
+]
 
 _SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_T = TypeVar("_T")
 _SCHEMES = ("http", "https", "ws", "wss")
-
-
-class RouteError(UsageError):
-    """A route definition is wrong; names the route and, where known, file and line."""
-
-
-class Part(msgspec.Struct, frozen=True):
-    """A predicate or filter: name and arguments, by position (shortcut form) or by name."""
-
-    name: str
-    arguments: tuple[str, ...] = ()
-    named: dict[str, str] = {}
-    line: int | None = None
-
-    @classmethod
-    def shortcut(cls, text: str, line: int | None = None) -> Part:
-        """Read ``Name=a,b``: tokens are trimmed, empty ones dropped (spec A1)."""
-        name, _, rest = text.partition("=")
-        tokens = tuple(token.strip() for token in rest.split(",") if token.strip())
-        return cls(name.strip(), tokens, line=line)
-
-
-class RouteSpec(msgspec.Struct, frozen=True):
-    """One route as written.
-
-    Attributes:
-        id: Name, for messages; must be unique.
-        uri: ``lb://service``, ``lb:ws://service``, or ``http(s)://host:port``, ``ws(s)://host:port``.
-        predicates: At least one; all must hold.
-        filters: Applied in order.
-        order: Lower first; ties keep their order.
-        source: File, for messages.
-        line: Line in it, for messages.
-    """
-
-    id: str
-    uri: str
-    predicates: tuple[Part, ...]
-    filters: tuple[Part, ...] = ()
-    order: int = 0
-    source: str = ""
-    line: int | None = None
-
-
-def route_spec(id: str, uri: str, predicates: Iterable[str], filters: Iterable[str] = ()) -> RouteSpec:
-    """A route from shortcuts: ``route_spec("a", "lb://a", ["Path=/a/**"], ["StripPrefix=1"])``."""
-    return RouteSpec(
-        id, uri, tuple(Part.shortcut(x) for x in predicates), tuple(Part.shortcut(x) for x in filters)
-    )
-
-
-#: The article's route, with the prefix rewritten away.
-DEFAULT_ROUTES: tuple[RouteSpec, ...] = (
-    route_spec(
-        "web-socket",
-        "lb://web-socket",
-        ["Path=/web-socket/**"],
-        [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,146 +70,222 @@ class Timeouts:
 class Route:
     """A route, ready for use.
 
-    ``idle_timeout`` is in seconds; 0 is off.
+    ``conditions`` stand in the order in which they are asked, the cheap ones first.
     """
 
     id: str
     uri: str
     upstream: Upstream
-    patterns: tuple[tuple[PathPattern, ...], ...]
-    filters: tuple[PathFilter, ...]
+    conditions: tuple[Condition, ...]
+    weights: tuple[Weight, ...]
+    filters: Filters
     spec: RouteSpec = field(repr=False)
-    preserve_host: bool = False
-    retry: Retry | None = None
-    timeouts: Timeouts = Timeouts()
-    idle_timeout: float = 0.0
+
+    @property
+    def preserve_host(self) -> bool:
+        """Whether upstream gets the client's Host header."""
+        return self.filters.preserve_host
+
+    @property
+    def retry(self) -> Retry | None:
+        """When plain requests are asked again."""
+        return self.filters.retry
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The route's own limits."""
+        return Timeouts(self.spec.connect_timeout_s, self.spec.response_timeout_s)
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds after which a silent WebSocket is cut; 0 is off."""
+        return self.spec.idle_timeout_s
 
     def matches(self, request: RouteRequest) -> bool:
-        """Whether all predicates hold; within one Path predicate any pattern will do."""
-        return all(any(x.match(request.path) is not None for x in anyof) for anyof in self.patterns)
+        """Whether all predicates but Weight hold; one that fails with an error does not (spec A1)."""
+        try:
+            return all(condition.holds(request) for condition in self.conditions)
+        except ValueError:
+            return False
 
     def path_for(self, request: RouteRequest) -> str:
         """The raw path that upstream is asked for."""
         path = request.path
-        for apply in self.filters:
-            path = apply(path)
+        variables = self._variables(request)
+        for apply in self.filters.path:
+            path = apply(path, variables)
         return path
 
     def request_headers(self, request: RouteRequest, headers: list[Header]) -> list[Header]:
         """What the filters make of the headers for upstream, which are already end to end."""
-        return headers
+        return self._changed(self.filters.request, request, headers)
 
     def response_headers(self, request: RouteRequest, headers: list[Header]) -> list[Header]:
         """What the filters make of the headers of upstream's answer, which are already end to end."""
+        return self._changed(self.filters.response, request, headers)
+
+    def _changed(
+        self,
+        filters: Sequence[Callable[[list[Header], Variables], list[Header]]],
+        request: RouteRequest,
+        headers: list[Header],
+    ) -> list[Header]:
+        if not filters:
+            return headers
+        variables = self._variables(request)
+        for apply in filters:
+            headers = apply(headers, variables)
         return headers
+
+    def _variables(self, request: RouteRequest) -> Variables:
+        if not self.filters.names:
+            return NO_VARIABLES
+        variables: dict[str, str] = {}
+        for condition in self.conditions:
+            if isinstance(condition, Path | Host):
+                variables |= condition.captured(request)
+        return variables
 
 
 class RouteTable:
     """The routes in the order in which they are tried.
 
+    Args:
+        specs: As written.
+        clock: Tells the time in epoch seconds.
+        chance: A number from 0 to 1 without 1, for weights.
+
     Raises:
         RouteError: the first definition that is wrong.
     """
 
-    def __init__(self, specs: Sequence[RouteSpec]) -> None:
+    def __init__(
+        self,
+        specs: Sequence[RouteSpec],
+        clock: Clock = time.time,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         seen: dict[str, RouteSpec] = {}
         for spec in specs:
             if spec.id in seen:
-                raise _error(spec, f"there is another route with the id {spec.id!r}")
+                raise spec.error(f"there is another route with the id {spec.id!r}")
             seen[spec.id] = spec
-        self.routes = tuple(_build(spec) for spec in sorted(specs, key=lambda spec: spec.order))
-        self.warnings = tuple(_shadowed(self.routes))
+        self.routes = tuple(_build(spec, clock) for spec in sorted(specs, key=lambda spec: spec.order))
+        self.warnings = (*_shadowed(self.routes), *_explosive(self.routes))
+        self._chance = chance
+        self._groups = _groups(self.routes)
 
     def find(self, request: RouteRequest) -> Route | None:
         """The first route that takes ``request``."""
+        chosen: dict[str, str] = {}  # the route of each group whose turn it is for this request
         for route in self.routes:
-            if route.matches(request):
+            if route.matches(request) and (not route.weights or self._has_turn(route, chosen)):
                 return route
         return None
+
+    def _has_turn(self, route: Route, chosen: dict[str, str]) -> bool:
+        """Whether the one random number per request and group falls to ``route`` (spec A2)."""
+        for weight in route.weights:
+            if weight.group not in chosen:
+                chosen[weight.group] = self._groups[weight.group].pick(self._chance())
+            if chosen[weight.group] != route.id:
+                return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The routes of one group and where the share of each ends, of a whole of 1."""
+
+    ids: tuple[str, ...]
+    ends: tuple[float, ...]
+
+    def pick(self, number: float) -> str:
+        # The last sum may be a little less than 1.
+        return self.ids[min(bisect_right(self.ends, number), len(self.ids) - 1)]
+
+
+def _groups(routes: Iterable[Route]) -> dict[str, _Group]:
+    members: dict[str, list[tuple[str, int]]] = {}
+    for route in routes:
+        for weight in route.weights:
+            members.setdefault(weight.group, []).append((route.id, weight.weight))
+    groups: dict[str, _Group] = {}
+    for name, listed in members.items():
+        listed = [(id, weight) for id, weight in listed if weight] or listed
+        total = sum(weight for _, weight in listed) or 1
+        ends = accumulate(weight / total for _, weight in listed)
+        groups[name] = _Group(tuple(id for id, _ in listed), tuple(ends))
+    return groups
 
 
 def _shadowed(routes: Sequence[Route]) -> Iterable[str]:
     for index, route in enumerate(routes):
         for earlier in routes[:index]:
-            if _covers(earlier, route):
-                where = _where(route.spec)
+            if not earlier.weights and takes_all_of(earlier.conditions, route.conditions):
+                line = f" (line {earlier.spec.line})" if earlier.spec.line is not None else ""
                 yield (
-                    f"{where}route {route.id!r} is never reached: {earlier.id!r} before it takes "
-                    f"everything that it would take"
+                    f"{route.spec.where()}route {route.id!r} is never reached: {earlier.id!r}{line} "
+                    f"before it takes everything that it would take"
                 )
                 break
 
 
-def _covers(earlier: Route, later: Route) -> bool:
-    if len(earlier.patterns) != 1 or not later.patterns:
-        return False
-    first = earlier.patterns[0]
-    return any(all(any(x.covers(y) for x in first) for y in anyof) for anyof in later.patterns)
+def _explosive(routes: Sequence[Route]) -> Iterable[str]:
+    for route in routes:
+        for part in (*route.spec.predicates, *route.spec.filters):
+            if expression := explosive(part):
+                yield (
+                    f"{route.spec.where(part.line)}route {route.id!r}: {part.name}: {expression!r} "
+                    f"repeats a repetition: on some texts it can take very long"
+                )
 
 
-def _build(spec: RouteSpec) -> Route:
+def _build(spec: RouteSpec, clock: Clock) -> Route:
     if not spec.predicates:
-        raise _error(spec, "has no predicate", hint="give it one, such as Path=/name/**")
-    patterns = tuple(_predicate(spec, part) for part in spec.predicates)
-    filters = tuple(_filter(spec, part) for part in spec.filters)
-    return Route(spec.id, spec.uri, _upstream(spec), patterns, filters, spec)
+        raise spec.error("has no predicate", hint="give it one, such as Path=/name/**")
+    predicates = [
+        _with_place(spec, part, lambda part: build_predicate(part, clock)) for part in spec.predicates
+    ]
+    weights = tuple(x for x in predicates if isinstance(x, Weight))
+    conditions = [x for x in predicates if not isinstance(x, Weight)]
+    if len({weight.group for weight in weights}) < len(weights):
+        raise spec.error("has two weights in one group")
+    captured = _captured(conditions)
+    steps = [_with_place(spec, part, build_filter) for part in spec.filters]
+    for part, step in zip(spec.filters, steps, strict=True):
+        if missing := sorted(step.names - captured):
+            raise spec.error(
+                f"{part.name}: not every pattern of the route captures {{{missing[0]}}}",
+                part,
+                f"captured: {', '.join(sorted(captured)) or 'nothing'}",
+            )
+    return Route(
+        spec.id,
+        spec.uri,
+        _upstream(spec),
+        tuple(sorted(conditions, key=lambda condition: condition.rank)),
+        weights,
+        join_filters(steps),
+        spec,
+    )
 
 
-def _predicate(spec: RouteSpec, part: Part) -> tuple[PathPattern, ...]:
-    if part.name != "Path":
-        raise _error(spec, f"predicate {part.name!r} is not known here", part, "known: Path")
-    patterns = part.arguments or _values(part, "patterns", "pattern")
-    # A last token of true or false is matchTrailingSlash (spec A1); we always accept the slash.
-    if len(patterns) > 1 and patterns[-1] in ("true", "false"):
-        patterns = patterns[:-1]
-    if not patterns:
-        raise _error(spec, "Path needs a pattern", part, "write Path=/name/**")
-    try:
-        return tuple(PathPattern(pattern) for pattern in patterns)
-    except ValueError as error:
-        raise _error(spec, str(error), part) from error
-
-
-def _filter(spec: RouteSpec, part: Part) -> PathFilter:
-    build = _FILTERS.get(part.name)
-    if build is None:
-        raise _error(
-            spec, f"filter {part.name!r} is not known here", part, f"known: {', '.join(sorted(_FILTERS))}"
-        )
+def _with_place(spec: RouteSpec, part: Part, build: Callable[[Part], _T]) -> _T:
     try:
         return build(part)
     except ValueError as error:
-        raise _error(spec, f"{part.name}: {error}", part) from error
+        raise spec.error(str(error), part) from error
 
 
-def _build_rewrite(part: Part) -> PathFilter:
-    arguments = part.arguments or _values(part, "regexp") + _values(part, "replacement")
-    if len(arguments) != 2:
-        raise ValueError("takes a regular expression and a replacement, separated by one comma")
-    return rewrite_path(*arguments)
-
-
-def _build_strip(part: Part) -> PathFilter:
-    arguments = part.arguments or _values(part, "parts") or ("1",)
-    if len(arguments) != 1 or not arguments[0].isdigit():
-        raise ValueError(f"takes a number of segments, not {', '.join(arguments)!r}")
-    return strip_prefix(int(arguments[0]))
-
-
-_FILTERS: Mapping[str, Callable[[Part], PathFilter]] = {
-    "RewritePath": _build_rewrite,
-    "StripPrefix": _build_strip,
-}
-
-
-def _values(part: Part, *names: str) -> tuple[str, ...]:
-    """Named arguments: ``name``, ``name.0``, ``name.1``, and Spring's ``_genkey_0``."""
-    wanted = {re.sub(r"\W", "", name).lower() for name in names}
-    return tuple(
-        value
-        for key, value in part.named.items()
-        if key.partition(".")[0].replace("-", "").lower() in wanted or key.startswith("_genkey_")
-    )
+def _captured(conditions: Iterable[Condition]) -> frozenset[str]:
+    """The variables that are there whenever the conditions hold."""
+    names: set[str] = set()
+    for condition in conditions:
+        if isinstance(condition, Path | Host):
+            first, *others = (pattern.names for pattern in condition.patterns)
+            names |= first.intersection(*others)
+    return frozenset(names)
 
 
 def _upstream(spec: RouteSpec) -> Upstream:
@@ -262,18 +297,16 @@ def _upstream(spec: RouteSpec) -> Upstream:
         parts = urlsplit(rest)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise _error(spec, f"uri {uri!r}: {error}") from error
+        raise spec.error(f"uri {uri!r}: {error}") from error
     if balanced:
         service = parts.netloc
         if parts.scheme not in ("lb", *_SCHEMES) or not _SERVICE.fullmatch(service):
-            raise _error(
-                spec,
-                f"invalid host in uri {uri!r}",
-                hint="lb://service-name: letters, digits, '-' and '.'",
+            raise spec.error(
+                f"invalid host in uri {uri!r}", hint="lb://service-name: letters, digits, '-' and '.'"
             )
         return Upstream(service=service)
     if parts.scheme not in _SCHEMES or not host:
-        raise _error(spec, f"uri {uri!r} is not understood", hint="write lb://service or http://host:port")
+        raise spec.error(f"uri {uri!r} is not understood", hint="write lb://service or http://host:port")
     secure = parts.scheme in ("https", "wss")
     return Upstream(
         host=host,
@@ -281,15 +314,3 @@ def _upstream(spec: RouteSpec) -> Upstream:
         secure=secure,
         websocket_only=parts.scheme in ("ws", "wss"),
     )
-
-
-def _where(spec: RouteSpec, line: int | None = None) -> str:
-    at = line if line is not None else spec.line
-    if not spec.source:
-        return ""
-    return f"{spec.source}:{at}: " if at is not None else f"{spec.source}: "
-
-
-def _error(spec: RouteSpec, message: str, part: Part | None = None, hint: str = "") -> RouteError:
-    where = _where(spec, part.line if part is not None else None)
-    return RouteError(f"{where}route {spec.id!r}: {message}", tried="build the routes", hint=hint)

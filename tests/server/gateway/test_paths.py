@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.gateway.paths import PathPattern, rewrite_path, strip_prefix
+from server.gateway.path_filters import rewrite_path, strip_prefix
+from server.gateway.paths import PathPattern
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_variables_are_captured() -> None:
     assert PathPattern("/a/{x}/b/{*rest}").match("/a/1/b/2/3") == {"x": "1", "rest": "/2/3"}
 
 
-@pytest.mark.parametrize("pattern", ["/a/**/b", "/a**", "/{*rest}/a", "/{", "/{a-b}", "/{n:[}"])
+@pytest.mark.parametrize("pattern", ["/a/**/b", "/a**", "/{*rest}/a", "/{", "/{a b}", "/{n:[}"])
 def test_patterns_that_are_none(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
         PathPattern(pattern)
@@ -49,7 +50,12 @@ def test_patterns_that_are_none(pattern: str) -> None:
         ("/a/**", "/ab/**", False),
         ("/a/b/**", "/a/**", False),
         ("/a/{x}", "/a/{x}", True),
-        ("/{x}/**", "/a/**", False),  # it does, but that is not certain enough to say so
+        ("/{x}/**", "/a/**", True),
+        ("/*/**", "/*", False),  # a star at the end takes "/" too
+        ("/a/*", "/a/{x}", True),
+        ("/a/{x}", "/a/*", False),
+        (r"/{x:\d+}/**", "/a/**", False),
+        ("/*/b", "/a*/b", True),
     ],
 )
 def test_covering(first: str, second: str, covered: bool) -> None:
@@ -73,7 +79,7 @@ def test_covering(first: str, second: str, covered: bool) -> None:
     ],
 )
 def test_rewrite_path(regex: str, replacement: str, path: str, result: str) -> None:
-    assert rewrite_path(regex, replacement)(path) == result
+    assert rewrite_path(regex, replacement)(path, {}) == result
 
 
 @pytest.mark.parametrize(
@@ -104,4 +110,4 @@ def test_rewrites_that_are_none(regex: str, replacement: str, words: str) -> Non
     ],
 )
 def test_strip_prefix(parts: int, path: str, result: str) -> None:
-    assert strip_prefix(parts)(path) == result
+    assert strip_prefix(parts)(path, {}) == result

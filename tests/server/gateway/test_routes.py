@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from server.gateway import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spec
-from server.gateway.routes import Part, Upstream
+from server.gateway.definition import Part
+from server.gateway.routes import Upstream
 from tests.support.requests import get
 
 
@@ -76,11 +77,11 @@ def test_uris(uri: str, upstream: Upstream) -> None:
         ("http://h:x", ["Path=/**"], [], "uri"),
         ("lb://a", [], [], "has no predicate"),
         ("lb://a", ["Path="], [], "needs a pattern"),
-        ("lb://a", ["Path=/**/x"], [], "only at the end"),
+        ("lb://a", ["Path=/**/x"], [], "at the end of a path pattern only"),
         ("lb://a", ["Moon=full"], [], "predicate 'Moon' is not known"),
-        ("lb://a", ["Path=/**"], ["Retry=3"], "filter 'Retry' is not known"),
-        ("lb://a", ["Path=/**"], ["StripPrefix=x"], "StripPrefix: takes a number"),
-        ("lb://a", ["Path=/**"], ["RewritePath=/a"], "RewritePath: takes a regular expression"),
+        ("lb://a", ["Path=/**"], ["Moon=3"], "filter 'Moon' is not known"),
+        ("lb://a", ["Path=/**"], ["StripPrefix=x"], "StripPrefix: parts takes a number"),
+        ("lb://a", ["Path=/**"], ["RewritePath=/a"], "RewritePath: needs a regular expression"),
         ("lb://a", ["Path=/**"], ["RewritePath=/(a, b"], "RewritePath: regular expression"),
     ],
 )

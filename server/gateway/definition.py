@@ -1,0 +1,104 @@
+"""Routes as they are written: Spring's ``RouteDefinition`` as values, and the error about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+import msgspec
+
+from core.errors import UsageError
+
+
+class RouteError(UsageError):
+    """A route definition is wrong; names the route and, where known, file and line."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A predicate or filter: name and arguments, by position (shortcut form) or by name."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    named: dict[str, str] = {}
+    line: int | None = None
+
+    @classmethod
+    def shortcut(cls, text: str, line: int | None = None) -> Part:
+        """Read ``Name=a,b``: tokens are trimmed, empty ones dropped (spec A1)."""
+        name, _, rest = text.partition("=")
+        tokens = tuple(token.strip() for token in rest.split(",") if token.strip())
+        return cls(name.strip(), tokens, line=line)
+
+    def __str__(self) -> str:
+        shown = [*self.arguments, *(f"{key}: {value}" for key, value in self.named.items())]
+        return f"{self.name}={', '.join(shown)}" if shown else self.name
+
+
+class RouteSpec(msgspec.Struct, frozen=True):
+    """One route as written.
+
+    Attributes:
+        id: Name, for messages; must be unique.
+        uri: ``lb://service``, ``lb:ws://service``, or ``http(s)://host:port``, ``ws(s)://host:port``.
+        predicates: At least one; all must hold.
+        filters: Applied in order.
+        order: Lower first; ties keep their order.
+        source: File, for messages.
+        line: Line in it, for messages.
+        connect_timeout_s: For one instance; None: the gateway's.
+        response_timeout_s: Until the head of the answer; None: the gateway's, 0: no limit.
+        idle_timeout_s: After which a silent WebSocket is cut; 0: never.
+        metadata: Whatever else the file says about the route, for people.
+    """
+
+    id: str
+    uri: str
+    predicates: tuple[Part, ...]
+    filters: tuple[Part, ...] = ()
+    order: int = 0
+    source: str = ""
+    line: int | None = None
+    connect_timeout_s: float | None = None
+    response_timeout_s: float | None = None
+    idle_timeout_s: float = 0.0
+    metadata: dict[str, str] = {}
+
+    def where(self, line: int | None = None) -> str:
+        """``file:line: `` of the route, or of the line given; empty if it comes from no file."""
+        at = line if line is not None else self.line
+        if not self.source:
+            return ""
+        return f"{self.source}:{at}: " if at is not None else f"{self.source}: "
+
+    def error(self, message: str, part: Part | None = None, hint: str = "") -> RouteError:
+        """An error about this route, at the line of ``part`` if that is known."""
+        where = self.where(part.line if part is not None else None)
+        return RouteError(f"{where}route {self.id!r}: {message}", tried="build the routes", hint=hint)
+
+
+def route_spec(
+    id: str, uri: str, predicates: Iterable[str], filters: Iterable[str] = (), **more: float
+) -> RouteSpec:
+    """A route from shortcuts: ``route_spec("a", "lb://a", ["Path=/a/**"], ["StripPrefix=1"])``.
+
+    ``more`` are further fields of :class:`RouteSpec`: ``idle_timeout_s=90``.
+    """
+    parts = tuple(Part.shortcut(x) for x in predicates)
+    return RouteSpec(id, uri, parts, tuple(Part.shortcut(x) for x in filters), **more)  # pyright: ignore[reportArgumentType]
+
+
+def with_defaults(defaults: Sequence[Part], filters: Sequence[Part]) -> tuple[Part, ...]:
+    """``default-filters`` and a route's own, merged by number, the default first (spec A3)."""
+    pairs = zip_longest(defaults, filters)
+    return tuple(part for pair in pairs for part in pair if part is not None)
+
+
+#: The article's route, with the prefix rewritten away.
+DEFAULT_ROUTES: tuple[RouteSpec, ...] = (
+    route_spec(
+        "web-socket",
+        "lb://web-socket",
+        ["Path=/web-socket/**"],
+        [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
+    ),
+)
