@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -150,6 +151,13 @@ class Edge:
         self._any_host = "*" in settings.allowed_hosts or not is_loopback(settings.host)
         self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
         self._good: set[bytes] = set()
+        self._tls: ssl.SSLContext | None = None
+
+    def tls(self) -> ssl.SSLContext:
+        """For instances that speak TLS: the machine's authorities, or those of ``SSL_CERT_FILE``."""
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
 
     def refuse_host(self, hosts: Iterable[bytes]) -> str:
         """Why these Host headers are refused, or ""."""

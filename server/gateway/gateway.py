@@ -88,7 +88,16 @@ class Gateway:
             )
         protocol = functools.partial(GatewayProtocol, edge=self.edge)
         self._listener = await stack.enter_async_context(
-            Listener(pages, host=settings.host, sock=sock, grace_s=2, http=protocol, ws="none")
+            Listener(
+                pages,
+                host=settings.host,
+                sock=sock,
+                grace_s=2,
+                http=protocol,
+                ws="none",
+                timeout_keep_alive=settings.keep_alive_s,
+                date_header=False,  # that of an answer is upstream's (RFC 9110 §6.6.1)
+            )
         )
 
     async def __aexit__(

@@ -14,6 +14,7 @@ import asyncio
 import select
 import ssl
 import sys
+from collections.abc import Callable
 
 from .targets import Target
 from .upstream import UpstreamConnection
@@ -25,13 +26,16 @@ MOST_KEPT = 256
 
 
 class UpstreamPool:
-    """The connections of one gateway to all instances. Close it at the end."""
+    """The connections of one gateway to all instances. Close it at the end.
 
-    def __init__(self) -> None:
+    ``tls`` gives the context for instances that speak TLS.
+    """
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._tls = tls
         self._idle: dict[Target, list[UpstreamConnection]] = {}
         self._busy: set[UpstreamConnection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
-        self._tls: ssl.SSLContext | None = None
         self.dialled = 0
         self.reused = 0
 
@@ -44,12 +48,6 @@ class UpstreamPool:
     def busy(self) -> int:
         """How many are in use."""
         return len(self._busy)
-
-    def tls(self) -> ssl.SSLContext:
-        """For instances that speak TLS: the machine's authorities, or those of ``SSL_CERT_FILE``."""
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
     def take_kept(self, target: Target) -> UpstreamConnection | None:
         """An idle connection that can be used now, if there is one."""
@@ -77,7 +75,7 @@ class UpstreamPool:
         try:
             async with asyncio.timeout(timeout_s):
                 await loop.create_connection(
-                    lambda: connection, target.host, target.port, ssl=self.tls() if target.secure else None
+                    lambda: connection, target.host, target.port, ssl=self._tls() if target.secure else None
                 )
         except BaseException:
             connection.abort()

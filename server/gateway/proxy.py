@@ -24,7 +24,7 @@ class HttpProxy:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self.pool = UpstreamPool()
+        self.pool = UpstreamPool(edge.tls)
 
     async def __aenter__(self) -> Self:
         return self

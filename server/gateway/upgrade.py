@@ -122,7 +122,7 @@ class Upgrade(asyncio.Protocol):
                         lambda answer=answer: answer,
                         target.host,
                         target.port,
-                        ssl=True if target.secure else None,
+                        ssl=self._edge.tls() if target.secure else None,
                     )
             except OSError as error:  # TimeoutError is one
                 answer.abandon()

@@ -61,7 +61,7 @@ async def until_tunnels(gateway: Gateway, count: int) -> None:
 
 
 async def test_messages_fragments_pings_and_close_codes_pass_untouched() -> None:
-    async with echo_upstream() as echo, gateway_to(echo.port) as gateway:
+    async with echo_upstream("v12.stomp") as echo, gateway_to(echo.port) as gateway:
         async with open_socket(gateway) as client:
             assert client.subprotocol == "v12.stomp"
             assert "permessage-deflate" in str(client.response and client.response.headers)
@@ -248,7 +248,7 @@ async def test_the_next_instance_is_tried() -> None:
             async with open_socket(gateway) as client:
                 await client.send("x")
                 assert await client.recv() == "x"
-        assert gateway.edge.counters.failed_dials == 2
+        assert gateway.edge.counters.failed_dials == 1  # it is tried last for a while
 
 
 async def test_nobody_reachable_is_502_and_names_who_was_tried() -> None:
