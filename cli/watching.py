@@ -112,6 +112,8 @@ _MARKERS = {
     "dead": "died by itself:",
     "stop": "stopped",
     "pause": "paused",
+    "drain": "out of service:",
+    "undrain": "in service again:",
     "broker-lost": "the broker is gone for",
     "broker-back": "the broker is back for",
 }

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 InstanceState = Literal["starting", "ready", "paused", "stopping", "stopped", "dead"]
-Action = Literal["kill", "stop", "pause", "resume", "add", "remove"]
+Action = Literal["kill", "stop", "pause", "resume", "drain", "undrain", "add", "remove"]
 StepState = Literal["waiting", "running", "done", "failed"]
 
 
@@ -53,6 +53,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     ``sessions`` to ``rss_bytes`` are the last sample (once a second); -1 where unknown.
     ``exit_code`` is that of a dead or stopped process (negative: the signal that ended it).
     ``broker_trouble`` is why it cannot use its broker now, "" if it can or that is unknown.
+    ``draining``: it is out of service, so that it keeps its users and gets no new ones.
     """
 
     id: str
@@ -65,6 +66,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     rss_bytes: int = -1
     exit_code: int | None = None
     broker_trouble: str = ""
+    draining: bool = False
 
     @property
     def cut_off(self) -> bool:

@@ -21,6 +21,7 @@ from core.environment import (
 from core.errors import ClusterStartError, UsageError
 
 from ..roles.options import InstanceOptions, Options
+from .draining import set_in_service
 from .feed import EventFeed
 from .launcher import Launcher, ProcessLauncher
 from .member import Member
@@ -257,8 +258,9 @@ class LocalCluster:
         """Do something to an instance and return its id when it is done.
 
         ``kill`` ends it without a word, ``stop`` in order; ``pause`` freezes it, ``resume`` lets it
-        go on; ``add`` starts one under an id that was never used; ``remove`` stops it and forgets
-        it. Without an instance the newest that it can be done to is taken.
+        go on; ``drain`` takes it out of service, so that it keeps its users and gets no new ones, and
+        ``undrain`` puts it back; ``add`` starts one under an id that was never used; ``remove`` stops
+        it and forgets it. Without an instance the newest that it can be done to is taken.
 
         Raises:
             UsageError: no such instance, or it is in no state for this, or not possible here.
@@ -276,12 +278,20 @@ class LocalCluster:
                 member.pause()
             case "resume":
                 member.resume()
+            case "drain" | "undrain":
+                member.require(action)
+                await self._set_draining(member, action == "drain")
             case "stop":
                 await member.stop(_CLIENT_GRACE)
             case "remove":
                 await member.stop(_CLIENT_GRACE)
                 self._instances.pop(member.name, None)
         return member.name
+
+    async def _set_draining(self, member: Member, draining: bool) -> None:
+        discovery, gateway = self._parts["discovery"].url, self._parts["gateway"].url
+        await set_in_service(discovery, gateway, SERVICE, member.name, in_service=not draining)
+        member.note_draining(draining)
 
     async def _add(self) -> str:
         member = self._new_instance()
@@ -317,7 +327,7 @@ class LocalCluster:
 
     def _find(self, action: Action, instance: str | None) -> Member:
         if instance is None:
-            fitting = [each for each in self._instances.values() if _possible(action, each)]
+            fitting = [each for each in self._instances.values() if each.fits(action)]
             if not fitting:
                 raise UsageError(f"no instance to {action}")
             return fitting[-1]
@@ -378,15 +388,3 @@ def _make_launcher(in_process: bool) -> Launcher:
 async def _all(stops: Iterable[Coroutine[None, None, None]]) -> None:
     """Run them side by side to their ends, whatever one of them says."""
     await asyncio.gather(*stops, return_exceptions=True)
-
-
-def _possible(action: Action, member: Member) -> bool:
-    match action:
-        case "pause":
-            return member.state == "ready"
-        case "resume":
-            return member.state == "paused"
-        case "remove":
-            return True
-        case _:
-            return member.alive

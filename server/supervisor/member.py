@@ -10,7 +10,7 @@ import msgspec
 
 from core.child import describe_exit
 from core.clock import now_ns
-from core.environment import InstanceInfo, InstanceState, Part
+from core.environment import Action, InstanceInfo, InstanceState, Part
 from core.errors import UsageError
 
 from ..roles.options import Options
@@ -40,6 +40,7 @@ class Member:
         options: What it was told.
         state: As :data:`core.environment.InstanceState`.
         log: Its last log lines.
+        draining: Whether it is out of service: no new users come to it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Member:
         self.state: InstanceState = "starting"
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
         self.sample = Sample()
+        self.draining = False
         self._launcher = launcher
         self._on_change = on_change
         self._on_line = on_line
@@ -93,11 +95,38 @@ class Member:
             rss_bytes=sample.rss_bytes,
             exit_code=self._exit_code,
             broker_trouble=sample.broker_trouble,
+            draining=self.draining and self.alive,
         )
 
     def as_part(self) -> Part:
         """What the environment tells of another role."""
         return Part(self.name, self.state, self.url, pid=self.pid)
+
+    def fits(self, action: Action) -> bool:
+        """Whether it is in a state for ``action``."""
+        match action:
+            case "pause":
+                return self.state == "ready"
+            case "resume":
+                return self.state == "paused"
+            case "drain":
+                return self.state == "ready" and not self.draining
+            case "undrain":
+                return self.state == "ready" and self.draining
+            case "remove":
+                return True
+            case _:
+                return self.alive
+
+    def require(self, action: Action) -> None:
+        """Refuse an ``action`` for which it is in no state.
+
+        Raises:
+            UsageError: says which state it is in.
+        """
+        if not self.fits(action):
+            state = "drained" if self.draining and self.alive else self.state
+            raise UsageError(f"cannot {action} {self.name}: it is {state}")
 
     async def start(self) -> None:
         """Start it and return when it is ready.
@@ -132,7 +161,7 @@ class Member:
         Raises:
             UsageError: it is not running.
         """
-        self._signal("kill", self.alive)
+        self._signal("kill")
         if self._watching is not None:
             await asyncio.shield(self._watching)
 
@@ -142,7 +171,7 @@ class Member:
         Raises:
             UsageError: it is not running, or cannot be paused here.
         """
-        self._signal("pause", self.state == "ready")
+        self._signal("pause")
         self._enter("paused")
 
     def resume(self) -> None:
@@ -151,8 +180,13 @@ class Member:
         Raises:
             UsageError: it is not paused.
         """
-        self._signal("resume", self.state == "paused")
+        self._signal("resume")
         self._enter("ready")
+
+    def note_draining(self, draining: bool) -> None:
+        """Tell that it has been taken out of service, or back."""
+        self.draining = draining
+        self._on_change(self)
 
     def note_sample(self, sample: Sample) -> None:
         """Take a sample in and tell it."""
@@ -160,10 +194,10 @@ class Member:
             self.sample = sample
             self._on_change(self)
 
-    def _signal(self, action: str, allowed: bool) -> None:
-        if not allowed or self._running is None:
-            raise UsageError(f"cannot {action} {self.name}: it is {self.state}")
-        self._running.signal(action)
+    def _signal(self, action: Action) -> None:
+        self.require(action)
+        if self._running is not None:
+            self._running.signal(action)
 
     async def _watch(self, running: Running) -> None:
         self._exit_code = await running.wait()

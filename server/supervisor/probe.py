@@ -1,4 +1,4 @@
-"""Asks a role on this machine for a JSON document; small, because the supervisor starts with it."""
+"""Asks a role on this machine over HTTP; small, because the supervisor starts with it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,32 @@ async def get_json(url: str, *, within: float) -> dict[str, object] | None:
     """
     try:
         async with asyncio.timeout(within):
-            return await _get(url)
+            status, body = await _exchange("GET", url)
+            return msgspec.json.decode(body, type=dict[str, object]) if status == 200 else None
     except (TimeoutError, OSError, ValueError, EOFError):
         return None
 
 
-async def _get(url: str) -> dict[str, object] | None:
+async def send(method: str, url: str, *, within: float) -> int:
+    """The status of a request without a body, or 0 if no answer came within so many seconds."""
+    try:
+        async with asyncio.timeout(within):
+            return (await _exchange(method, url))[0]
+    except (TimeoutError, OSError, ValueError, EOFError):
+        return 0
+
+
+async def _exchange(method: str, url: str) -> tuple[int, bytes]:
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
-        head = f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+        target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+        head = f"{method} {target} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
         writer.write(head.encode())
         answer = await reader.read(_LONGEST)
         while chunk := await reader.read(_LONGEST):
             answer += chunk
     finally:
         writer.transport.abort()
-    status, _, rest = answer.partition(b"\r\n")
-    if b" 200 " not in status + b" ":
-        return None
-    return msgspec.json.decode(rest.partition(b"\r\n\r\n")[2], type=dict[str, object])
+    first, _, rest = answer.partition(b"\r\n")
+    return int(first.split(b" ", 2)[1]) if b" " in first else 0, rest.partition(b"\r\n\r\n")[2]

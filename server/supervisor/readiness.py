@@ -16,6 +16,7 @@ from .probe import get_json
 #: Longest wait for instances to hear of each other; discovery pushes changes, so it is quick.
 _MESH_WITHIN = 10.0
 _ASK_EVERY = 0.02
+_SILENT = "does not answer"
 _CONNECT_WITHIN = 3.0
 
 
@@ -91,6 +92,25 @@ async def wait_for_gateway(
     await _until_nothing("gateway", lacks, time.monotonic() + within)
 
 
+async def wait_until_passed_over(
+    url: str, service: str, instances: Iterable[str], *, within: float = _MESH_WITHIN
+) -> None:
+    """Wait until the gateway at ``url`` gives none of these instances anything new.
+
+    Raises:
+        ClusterStartError: it did not come to that.
+    """
+
+    async def lacks() -> str:
+        listed = await _listed(url, service)
+        if listed is None:
+            return _SILENT
+        left = sorted({_id_of(each) for each in listed} & set(instances))
+        return f"it still gives {', '.join(left)} new users" if left else ""
+
+    await _until_nothing("gateway", lacks, time.monotonic() + within)
+
+
 async def _until_nothing(name: str, lacks: Callable[[], Awaitable[str]], deadline: float) -> None:
     while missing := await lacks():
         if time.monotonic() > deadline:
@@ -106,7 +126,7 @@ async def _instance_lacks(url: str, others: set[str]) -> str:
     """What this instance still lacks, in words; "" if nothing."""
     info = await get_json(f"{url}/info", within=1.0)
     if info is None:
-        return "does not answer"
+        return _SILENT
     broker = info.get("broker")
     if isinstance(broker, dict) and cast("dict[str, object]", broker).get("available") is not True:
         return "has no connection to the broker"
@@ -115,12 +135,18 @@ async def _instance_lacks(url: str, others: set[str]) -> str:
 
 
 async def _gateway_lacks(url: str, service: str, instances: set[str]) -> str:
+    listed = await _listed(url, service)
+    return _unknown(instances, listed) if listed is not None else _SILENT
+
+
+async def _listed(url: str, service: str) -> list[object] | None:
+    """Whom the gateway gives new users, or None if it does not answer."""
     health = await get_json(f"{url}/health", within=1.0)
     if health is None:
-        return "does not answer"
+        return None
     services = health.get("services")
-    known = cast("dict[str, object]", services).get(service) if isinstance(services, dict) else None
-    return _unknown(instances, known)
+    listed = cast("dict[str, object]", services).get(service) if isinstance(services, dict) else None
+    return cast("list[object]", listed) if isinstance(listed, list) else []
 
 
 def _unknown(wanted: set[str], listed: object) -> str:

@@ -111,3 +111,29 @@ async def test_cancel_during_the_start() -> None:
     with pytest.raises(asyncio.CancelledError):
         await starting
     assert asyncio.all_tasks() == before
+
+
+async def test_a_drained_instance_keeps_its_users_and_gets_no_new_ones() -> None:
+    async with LocalCluster(instances=2, broker="memory:", in_process=True) as cluster:
+        info = cluster.describe()
+        async with StompClient(_user_url(info)) as client:
+            on = client.connected.headers["instance"]
+            greetings = await client.subscribe("/user/topic/greetings")
+            assert await cluster.control("drain", on) == on
+            assert {each.id: each.draining for each in cluster.describe().instances}[on] is True
+            with pytest.raises(UsageError, match=f"cannot drain {on}: it is drained"):
+                await cluster.control("drain", on)
+            for _ in range(3):
+                async with StompClient(info.websocket_url.replace("{user}", "bert")) as other:
+                    assert other.connected.headers["instance"] != on
+            for each in info.instances:  # it still takes pushes, and delivers them
+                assert await _push(each.push_url, "anna") == 200
+                assert (await anext(greetings)).body == b"hello:anna"
+            assert await cluster.control("undrain") == on
+            places: set[str] = set()
+            for _ in range(2):
+                async with StompClient(info.websocket_url.replace("{user}", "bert")) as other:
+                    places.add(other.connected.headers["instance"])
+            assert places == {"i1", "i2"}
+        with pytest.raises(UsageError, match="no instance to undrain"):
+            await cluster.control("undrain")
