@@ -1,9 +1,9 @@
 """The client of discovery: registers itself if asked, and always knows who is there.
 
-One WebSocket to ``/watch``: registration and renewals out, the registry in, at once after every
-change. When discovery goes away the last known registry stays valid; when it comes back empty
-(a restart), instances that have not registered again are kept for a moment, because a restarted
-registry says nothing about who has died.
+Our own discovery pushes every change (:mod:`.watch_line`), a real Eureka is polled
+(:mod:`.eureka_line`); which one it is is asked once. When discovery goes away the last known
+registry stays valid; when it comes back empty (a restart), instances that have not registered
+again are kept for a moment, because a restarted registry says nothing about who has died.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from core.errors import TargetUnreachable, UsageError
 
-from . import wire
+from .address import DiscoveryAddress, EurekaServer
+from .eureka_line import EurekaLine, is_eureka
+from .lines import Heard, Line, LineDown
 from .registry import Registered, Snapshot
+from .watch_line import WatchLine
 
 logger = logging.getLogger("pushscope.discovery.client")
 
@@ -31,24 +32,29 @@ Registration = Registered
 
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 1.0
-_MAX_LISTING = 16 * 1024 * 1024
+#: That of our own discovery: a wrong token, not a server of another kind.
+_FORBIDDEN = 403
 
 
 class DiscoveryClient:
     """Watches a registry, and keeps ``registration`` in it, between enter and exit.
 
-    Entering returns when the registry is known (and contains us), or after ``ready_s`` with a
-    warning; it goes on trying for as long as it is entered.
+    Entering returns when the registry is known (and, with our own discovery, contains us), or
+    after ``ready_s`` with a warning; it goes on trying for as long as it is entered.
 
     Args:
-        url: Base URL of discovery, as ``http://127.0.0.1:8761``.
+        url: Of our discovery, as ``http://127.0.0.1:8761``, or of a real Eureka, as
+            ``http://127.0.0.1:8761/eureka``; see :mod:`.address`.
         registration: Ourselves, or None to watch only.
         on_change: Called in the event loop with every new registry, the first one included.
-        lease_s: How long discovery waits for a renewal before it drops us.
-        renew_s: How often we renew.
+        lease_s: How long our discovery waits for a renewal before it drops us.
+        renew_s: How often we renew there.
         grace_s: How long those are kept whom a restarted discovery does not know yet.
-        token: For a discovery that does not listen on loopback.
+        token: For a discovery of ours that does not listen on loopback.
         required: Raise TargetUnreachable when ``ready_s`` pass without an answer.
+
+    Raises (constructing):
+        UsageError: ``url`` is not understood.
     """
 
     def __init__(
@@ -64,30 +70,41 @@ class DiscoveryClient:
         ready_s: float = 3.0,
         required: bool = False,
     ) -> None:
-        self.url = url.rstrip("/")
-        self._watch_url = _watch_url(self.url)
+        self._address = DiscoveryAddress.parse(url)
         self._registration = registration
         self._on_change = on_change
-        self._lease_s = lease_s
-        self._renew_s = renew_s
-        self._grace_s = grace_s
-        self._token = token
         self._ready_s = ready_s
         self._required = required
+        self._line: Line = WatchLine(
+            self._address.watch,
+            registration,
+            self._take,
+            authorization=f"Bearer {token}" if token else self._address.authorization,
+            lease_s=lease_s,
+            renew_s=renew_s,
+            grace_s=grace_s,
+        )
+        self._kind_known = False
+        if not self._address.watch:
+            self._use_eureka(self._address.servers)
         self._snapshot = Snapshot()
         self._epoch: str | None = None
         self._ghosts: tuple[Registered, ...] = ()
         self._ghost_timer: asyncio.TimerHandle | None = None
         self._listing: tuple[Registered, ...] = ()
         self._ready = asyncio.Event()
-        self._connection: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._trouble = ""
 
     @property
+    def url(self) -> str:
+        """Where discovery is, without a password."""
+        return self._address.shown
+
+    @property
     def connected(self) -> bool:
-        """Whether the connection stands now."""
-        return self._connection is not None
+        """Whether discovery answers now."""
+        return self._line.connected
 
     @property
     def snapshot(self) -> Snapshot:
@@ -95,7 +112,7 @@ class DiscoveryClient:
         return self._snapshot
 
     def instances(self, service: str) -> tuple[Registered, ...]:
-        """The instances of ``service`` that are UP, in the order of registration."""
+        """The instances of ``service`` that are UP, in the registry's order."""
         return self._snapshot.of(service)
 
     async def update(self, *, status: str | None = None, metadata: dict[str, str] | None = None) -> None:
@@ -108,11 +125,7 @@ class DiscoveryClient:
             status=status if status is not None else ours.status,
             metadata=metadata if metadata is not None else ours.metadata,
         )
-        if self._connection is not None:
-            try:
-                await self._register(self._connection)
-            except ConnectionClosed:
-                return  # the next connection says it
+        await self._line.say(self._registration)
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name=f"discovery-client:{self.url}")
@@ -124,7 +137,9 @@ class DiscoveryClient:
             if self._required:
                 await self._stop()
                 raise TargetUnreachable(
-                    trouble, tried=self._watch_url, hint="start discovery first, or correct its address"
+                    trouble,
+                    tried=self._address.watch or self.url,
+                    hint="start discovery first, or correct its address",
                 ) from None
             logger.warning("%s; going on without it, trying again", trouble)
         except BaseException:
@@ -135,23 +150,14 @@ class DiscoveryClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        connection = self._connection
-        if connection is not None and self._registration is not None:
-            try:
-                async with asyncio.timeout(1):
-                    await connection.send(wire.encode(wire.Deregister()))
-                    await connection.close()
-            except (TimeoutError, ConnectionClosed):
-                pass
+        await self._line.leave()
         await self._stop()
 
     def abort(self) -> None:
         """Cut the connection without a goodbye and stay away, as if the process had been killed."""
         if self._task is not None:
             self._task.cancel()
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.transport.abort()
+        self._line.abort()
 
     async def _stop(self) -> None:
         if self._ghost_timer is not None:
@@ -165,84 +171,52 @@ class DiscoveryClient:
         delay = _FIRST_DELAY_S
         while True:
             try:
-                await self._one_connection()
+                await self._line.run()
+                logger.info("discovery at %s: connection ended", self.url)
                 delay = _FIRST_DELAY_S
-            except (OSError, TimeoutError, InvalidHandshake) as error:
-                self._note_trouble(_describe(error))
+            except LineDown as down:
+                trouble = await self._recognise(down)
+                if not trouble:
+                    continue
+                self._note_trouble(trouble)
             # Jitter, so that all the clients of a restarted discovery do not come at once.
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))
             delay = min(delay * 2, _LONGEST_DELAY_S)
+
+    async def _recognise(self, down: LineDown) -> str:
+        """See whether Eureka answers where ours does not; why not, or "" if it does."""
+        if self._kind_known or down.status in (None, _FORBIDDEN):
+            return str(down)
+        found = await is_eureka(self._address)
+        if isinstance(found, str):
+            return f"neither Pushscope's discovery ({down} at {self._address.watch}) nor Eureka: {found}"
+        logger.info("discovery at %s is a Eureka: its delays are those of its clients and cache", self.url)
+        self._use_eureka(found)
+        return ""
+
+    def _use_eureka(self, servers: tuple[EurekaServer, ...]) -> None:
+        self._kind_known = True
+        self._line = EurekaLine(servers, self._address.times, self._registration, self._take)
 
     def _note_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:
             logger.warning("discovery at %s: %s; trying again", self.url, trouble)
         self._trouble = trouble
 
-    async def _one_connection(self) -> None:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else None
-        async with connect(
-            self._watch_url,
-            additional_headers=headers,
-            compression=None,
-            proxy=None,
-            open_timeout=3,
-            ping_interval=5,
-            ping_timeout=5,
-            close_timeout=1,
-            max_size=_MAX_LISTING,
-        ) as connection:
-            self._connection = connection
-            self._trouble = ""
-            try:
-                # A failing renewal ends the group, a closed connection ends the reading.
-                async with asyncio.TaskGroup() as group:
-                    renewals = group.create_task(self._renew(connection))
-                    await self._read(connection)
-                    renewals.cancel()
-            except* ConnectionClosed:
-                pass
-            except* msgspec.MsgspecError as group:
-                self._note_trouble(f"something else answers there: {group.exceptions[0]}")
-            finally:
-                self._connection = None
-        logger.info("discovery at %s: connection ended", self.url)
-
-    async def _read(self, connection: ClientConnection) -> None:
-        async for text in connection:
-            match wire.decode_server(text):
-                case wire.Listing() as listing:
-                    self._take(listing)
-                case wire.Unknown():
-                    await self._register(connection)
-                case wire.Refused(reason):
-                    self._note_trouble(f"refused us: {reason}")
-
-    async def _renew(self, connection: ClientConnection) -> None:
-        if self._registration is None:
-            return
-        await self._register(connection)
-        message = wire.encode(wire.Renew())
-        while True:
-            await asyncio.sleep(self._renew_s)
-            await connection.send(message)
-
-    async def _register(self, connection: ClientConnection) -> None:
-        if self._registration is not None:
-            await connection.send(wire.encode(wire.Register(self._registration, self._lease_s)))
-
-    def _take(self, listing: wire.Listing) -> None:
-        if self._epoch is not None and listing.epoch != self._epoch:
-            grace = self._grace_s - listing.age_s
+    def _take(self, heard: Heard) -> None:
+        self._kind_known = True
+        self._trouble = ""
+        if self._epoch is not None and heard.epoch != self._epoch:
+            grace = self._line.grace_s - heard.age_s
             if grace > 0:
                 self._ghosts = self._snapshot.instances
                 if self._ghost_timer is not None:
                     self._ghost_timer.cancel()
                 self._ghost_timer = asyncio.get_running_loop().call_later(grace, self._bury)
-        self._epoch = listing.epoch
-        self._listing = listing.instances
+        self._epoch = heard.epoch
+        self._listing = heard.instances
         self._publish()
-        ours = self._registration
-        if ours is None or any(item.key == ours.key for item in listing.instances):
+        if heard.settled:
             self._ready.set()
 
     def _bury(self) -> None:
@@ -262,23 +236,3 @@ class DiscoveryClient:
                 self._on_change(self._snapshot)
             except Exception:  # theirs, and no reason for us to stop watching
                 logger.exception("on_change failed")
-
-
-def _watch_url(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in ("http", "https") or not rest:
-        raise UsageError(f"discovery URL {url!r} is not understood", hint="give it as http://127.0.0.1:8761")
-    for path in ("/eureka/v2", "/eureka"):  # people paste the URL that Spring wants
-        rest = rest.removesuffix(path)
-    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}/watch"
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, InvalidStatus):
-        status = error.response.status_code
-        return f"HTTP {status}" + (" (is PUSHSCOPE_TOKEN right?)" if status == 403 else "")
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error) or type(error).__name__
