@@ -68,6 +68,7 @@ class TokenVerifier:
         """
         try:
             claims = self._claims(token)
+            expires = float(claims["exp"]) if "exp" in claims else None
         except _BROKEN as error:
             words = next((words for kind, words in _WORDS if isinstance(error, kind)), _MALFORMED)
             raise BadToken(words) from None  # the cause may quote the token
@@ -78,8 +79,8 @@ class TokenVerifier:
         if not isinstance(name, str) or not name or not is_usable_name(name):
             raise BadToken("the token's user name cannot be used")
         ends_at = None
-        if settings.end_at_expiry and "exp" in claims:
-            ends_at = int(claims["exp"]) + settings.leeway_s
+        if expires is not None and settings.end_at_expiry:
+            ends_at = expires + settings.leeway_s
         return Principal(name, ends_at, claims)
 
     def _claims(self, token: str) -> dict[str, Any]:
