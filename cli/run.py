@@ -43,6 +43,14 @@ def run(
     confirm: Annotated[
         bool | None, typer.Option("--confirm", help="Accepted is what the broker has confirmed.")
     ] = None,
+    transports: Annotated[
+        str | None,
+        typer.Option(
+            metavar="websocket=40,xhr-polling=60",
+            help="Shares of what users connect with: websocket, sockjs-websocket, xhr-streaming, "
+            "eventsource, xhr-polling.",
+        ),
+    ] = None,
     instances: Annotated[int | None, typer.Option(help="Instances of the local cluster.")] = None,
     strategy: Annotated[
         str | None,
@@ -88,6 +96,7 @@ def run(
     The last line says the result in words, and the exit code says it in a number.
     """
     from core.load.scenario import parse_fault
+    from core.load.transports import parse_shares
     from core.report.write import prepare_folder
 
     from .deployments import attachable
@@ -95,6 +104,7 @@ def run(
     wishes: dict[str, Any] = {
         "users": users, "rate": rate, "duration": duration, "ramp": ramp, "drain": drain,
         "payload_bytes": payload_bytes, "push": push, "confirm": confirm,
+        "transports": parse_shares(transports) if transports is not None else None,
         "faults": tuple(parse_fault(text) for text in fault or ()) or None,
         "thresholds": tuple(threshold or ()) or None,
     }  # fmt: skip

@@ -46,6 +46,7 @@ class AttachedEnvironment:
             strategy="unknown",
             broker="unknown",
             test_path=self._deployment.test_path,
+            sockjs=self._deployment.sockjs,
         )
 
     async def start(self, progress: Callable[[StartStep], None]) -> None:

@@ -45,6 +45,8 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         name: For people and reports; the gateway's host and port if empty.
         websocket: Where users connect, if that does not follow from the gateway; ``{user}`` stands
             for the user's name.
+        sockjs: Where users with a transport of SockJS connect: its base URL, if that is not the one of
+            ``websocket`` with ``http``.
         test_path: Path and query of the push API that takes nothing but a user, below an
             instance's ``url``.
     """
@@ -53,6 +55,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instances: tuple[PushAddress, ...]
     name: str = ""
     websocket: str = ""
+    sockjs: str = ""
     test_path: str = "/test?username={user}"
 
     @property
@@ -73,7 +76,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def hosts(self) -> tuple[str, ...]:
         """Every host that is talked to, without ports."""
-        urls = (self.websocket_url, *(each.url for each in self.instances))
+        urls = (self.websocket_url, self.sockjs or self.websocket_url, *(each.url for each in self.instances))
         return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
 
 
@@ -109,6 +112,8 @@ def deployment_mistakes(deployment: Deployment) -> Iterator[Mistake]:
             yield Mistake(("instances", number, "url"), f"{instance.url!r} has a query", hint)
     if deployment.websocket:
         yield from _address_mistakes(("websocket",), deployment.websocket, ("ws", "wss"))
+    if deployment.sockjs:
+        yield from _address_mistakes(("sockjs",), deployment.sockjs, ("http", "https"))
     if not deployment.test_path.startswith("/") or "{user}" not in deployment.test_path:
         message = f"{deployment.test_path!r} does not start with '/' and say where {{user}} goes"
         yield Mistake(("test_path",), message, "as in '/test?username={user}'")

@@ -87,8 +87,9 @@ class EnvironmentInfo(msgspec.Struct, frozen=True):
     """Where users connect and where pushes go.
 
     ``websocket_url`` is where simulated users connect (through the gateway), with ``{user}``
-    replaced by the percent-encoded user name if present. ``test_path`` is the path and query of
-    the push API that takes nothing but a user.
+    replaced by the percent-encoded user name if present. ``sockjs`` is where those with SockJS do, if
+    that does not follow from it. ``test_path`` is the path and query of the push API that takes nothing
+    but a user.
     """
 
     name: str
@@ -100,6 +101,20 @@ class EnvironmentInfo(msgspec.Struct, frozen=True):
     strategy: str = "relay"
     broker: str = "embedded:"
     test_path: str = "/test?username={user}"
+    sockjs: str = ""
+
+    @property
+    def sockjs_url(self) -> str:
+        """Base URL of SockJS, with ``{user}`` as ``websocket_url``."""
+        return self.sockjs or sockjs_beside(self.websocket_url)
+
+
+def sockjs_beside(websocket_url: str) -> str:
+    """The SockJS service that a plain WebSocket's URL suggests: the same path, or the one above its
+    last part ``/websocket``, where Spring and sockjs-node have the WebSocket without frames."""
+    scheme, separator, rest = websocket_url.partition("://")
+    path, mark, query = rest.partition("?")
+    return f"{scheme.replace('ws', 'http', 1)}{separator}{path.removesuffix('/websocket')}{mark}{query}"
 
 
 class StartStep(msgspec.Struct, frozen=True, tag=True):

@@ -53,7 +53,7 @@ from .messages import (
     StopCluster,
     StopRun,
 )
-from .run import Run
+from .run import Run, attend_order
 from .singles import Singles
 from .snapshots import SNAPSHOT_EVERY, Snapshots
 
@@ -299,7 +299,7 @@ class Engine:
         await self._have_cluster(spec)
         pool = await self._crew.pool()
         info = self._cluster.describe()
-        attend = Attend(info.websocket_url, scenario.destination)
+        attend = attend_order(info, scenario)
         if self._attended is not None and attend != self._attended:
             await self._dismiss()
         self._attended = attend
@@ -321,7 +321,7 @@ class Engine:
         pool = await self._crew.pool()
         if self._attended is None:
             info = self._cluster.describe()
-            self._attended = Attend(info.websocket_url, Scenario().destination)
+            self._attended = attend_order(info, Scenario())
         pool.broadcast(self._attended)
         pool.broadcast(Targets(self._cluster.targets()))
         self._crew.connect(count)

@@ -36,6 +36,11 @@ _AFTERMATH: Final = 0.3
 _LOOK: Final = 0.05
 
 
+def attend_order(info: EnvironmentInfo, scenario: Scenario) -> Attend:
+    """Where the users of a scenario connect, and what with."""
+    return Attend(info.websocket_url, scenario.destination, info.sockjs_url, scenario.transports)
+
+
 class RunStopped(Exception):
     """Somebody stopped the run before its first push."""
 
@@ -151,7 +156,7 @@ class Run:
         assert self._info is not None
         pool, scenario, board = self._pool, self.scenario, self._board
         started = now()
-        pool.broadcast(Attend(self._info.websocket_url, scenario.destination))
+        pool.broadcast(attend_order(self._info, scenario))
         pool.broadcast(Targets(self._cluster.targets()))
         names = [f"user-{number}" for number in range(1, scenario.users + 1)]
         for index, hand in pool.deal(names).items():

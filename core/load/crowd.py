@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +14,9 @@ from ..clock import now
 from ..transport import Connect, connect_websocket
 from .heartbeats import HeartbeatWheel
 from .layout import MessageLayout
+from .transports import PLAIN
 from .user import SimulatedUser, UserSink, UserState
+from .ways import Ways
 
 
 class Crowd:
@@ -31,8 +33,10 @@ class Crowd:
         dialers: Handshakes under way at once.
         dial_timeout: Seconds for one attempt, from the name to the RECEIPT of SUBSCRIBE.
         heartbeat: Milliseconds (can send, wants) offered in CONNECT.
-        connect: Carrier to use; for headers or TLS give a ``functools.partial`` of
+        connect: Carrier of the plain transport; for headers or TLS give a ``functools.partial`` of
             :func:`core.transport.connect_websocket`.
+        sockjs_url: Base URL of SockJS, with ``{user}`` as ``url``.
+        transports: Shares of the transports that users connect with, by name.
 
     Attributes:
         users: All users that were ever added, by name.
@@ -52,13 +56,14 @@ class Crowd:
         dial_timeout: float = 10.0,
         heartbeat: tuple[int, int] = (10_000, 10_000),
         connect: Connect = connect_websocket,
+        sockjs_url: str = "",
+        transports: Mapping[str, int] = PLAIN,
     ) -> None:
         self.users: dict[str, SimulatedUser] = {}
         self.counts: Counter[UserState] = Counter()
         self.wheel = HeartbeatWheel()
         self.layout = MessageLayout()
-        self.connect: Connect = connect
-        self._url = url
+        self._ways = Ways(url, sockjs_url, transports, connect=connect, patience=dial_timeout)
         self._destination = destination
         self._sink = sink
         self._reconnect = reconnect
@@ -94,6 +99,7 @@ class Crowd:
             for user in self._present:
                 user.abort()
             self.wheel.stop()
+            self._ways.close()
             await self._group.__aexit__(kind, error, trace)
 
     # ---- asked for --------------------------------------------------------------------------
@@ -167,14 +173,17 @@ class Crowd:
     def _add(self, name: str) -> None:
         user = self.users.get(name)
         if user is None:
+            way = self._ways.of(name)
             user = self.users[name] = SimulatedUser(
                 name,
-                self._url,
+                way.url,
                 self._destination,
                 self._sink,
                 self._reconnect,
                 home=self,
                 heartbeat=self._heartbeat,
+                connect=way.connect,
+                transport=way.transport,
             )
             self.counts[user.state] += 1
         if not user.wanted:

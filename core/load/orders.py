@@ -8,16 +8,19 @@ from typing import Final, Literal
 import msgspec
 
 from ..metrics import Counts, Histogram, Tally
+from .transports import plain
 from .user import UserState
 
 # ---- orders ---------------------------------------------------------------------------------
 
 
 class Attend(msgspec.Struct, frozen=True, tag=True):
-    """Where users connect and what they subscribe to; drops the users of another place."""
+    """Where users connect, what with, and what they subscribe to; drops the users of another place."""
 
     url: str
     destination: str
+    sockjs_url: str = ""
+    transports: dict[str, int] = msgspec.field(default_factory=plain)
 
 
 class Join(msgspec.Struct, frozen=True, tag=True):

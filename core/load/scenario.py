@@ -16,6 +16,7 @@ from ..environment import Action, ClusterSpec
 from ..errors import UsageError
 from ..metrics.thresholds import ThresholdError, parse_threshold
 from ..toml_file import Mistake
+from .transports import plain, share_mistakes
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -42,6 +43,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         via: Which instance is asked to push.
         push: ``push`` uses ``POST /push``, ``test`` uses ``GET /test?username=``.
         confirm: Whether a push counts as accepted only when the broker has confirmed it; ``push`` only.
+        transports: Shares of what users connect with (:data:`core.load.transports.Transport`).
         faults: What is done to instances while pushing.
         thresholds: Expressions such as ``p99 < 50`` or ``lost == 0``.
     """
@@ -58,6 +60,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     via: Literal["round-robin", "random"] = "round-robin"
     push: Literal["push", "test"] = "push"
     confirm: bool = False
+    transports: dict[str, int] = msgspec.field(default_factory=plain)
     faults: tuple[Fault, ...] = ()
     thresholds: tuple[str, ...] = ()
 
@@ -91,6 +94,7 @@ def scenario_mistakes(scenario: Scenario) -> Iterator[Mistake]:
         yield Mistake(("destination",), "is given without the '/user' prefix", hint)
     if scenario.confirm and scenario.push != "push":
         yield Mistake(("confirm",), 'goes with push = "push" only', "GET /test cannot ask for it")
+    yield from share_mistakes(scenario.transports)
     yield from _fault_mistakes(scenario.faults)
     for number, expr in enumerate(scenario.thresholds):
         try:

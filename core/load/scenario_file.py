@@ -82,6 +82,9 @@ def _toml(value: object) -> str:
     if isinstance(value, tuple):
         items: tuple[object, ...] = value  # pyright: ignore[reportUnknownVariableType]
         return "[" + ", ".join(_toml(item) for item in items) + "]"
+    if isinstance(value, dict):
+        table: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in table.items()) + " }"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")

@@ -1,4 +1,4 @@
-"""A simulated user: one WebSocket, one STOMP session, one subscription, no task of its own.
+"""A simulated user: one connection, one STOMP session, one subscription, no task of its own.
 
 Everything after the handshake happens in callbacks, so that thousands of users fit in a process
 and a message costs microseconds. Who dials, when, and how many at once is the business of
@@ -26,9 +26,10 @@ from ..protocol import (
     Message,
     ReceiptReceived,
 )
-from ..transport import Carrier, CloseInfo, Connect
+from ..transport import Carrier, CloseInfo, Connect, connect_websocket
 from .heartbeats import HeartbeatWheel
 from .layout import MessageLayout
+from .transports import Transport
 
 UserState = Literal["connecting", "connected", "reconnecting", "disconnected", "failed"]
 
@@ -66,7 +67,6 @@ class UserSink(Protocol):
 class UserHome(Protocol):
     """What a user needs of whoever holds it."""
 
-    connect: Connect
     wheel: HeartbeatWheel
     layout: MessageLayout
 
@@ -108,6 +108,7 @@ class SimulatedUser:
         reconnects: How often a connection died by itself.
         received: MESSAGE frames so far.
         close_code, error: Of the last end or failure; 0 and "" if there was none.
+        transport: What it connects with.
     """
 
     __slots__ = (
@@ -115,6 +116,7 @@ class SimulatedUser:
         "_carrier",
         "_heartbeat",
         "_home",
+        "_open",
         "_policy",
         "_sink",
         "_stomp",
@@ -134,6 +136,7 @@ class SimulatedUser:
         "session",
         "state",
         "subscribed_ns",
+        "transport",
         "wanted",
     )  # fmt: skip
 
@@ -147,6 +150,8 @@ class SimulatedUser:
         *,
         home: UserHome,
         heartbeat: tuple[int, int] = (10_000, 10_000),
+        connect: Connect = connect_websocket,
+        transport: Transport = "websocket",
     ) -> None:
         """``url`` may hold ``{user}``; ``destination`` is without the ``/user`` prefix."""
         self.name = name
@@ -168,6 +173,8 @@ class SimulatedUser:
         self._policy = reconnect
         self._home = home
         self._heartbeat = heartbeat
+        self._open = connect
+        self.transport: Transport = transport
         self._attempt = 0
         self._usual = False
         self._carrier: Carrier | None = None
@@ -245,7 +252,7 @@ class SimulatedUser:
                 self._home.gone(self)
 
     async def _connect(self, subscribed: asyncio.Future[None]) -> None:
-        carrier = await self._home.connect(self.url, on_data=self._on_data, on_close=self._on_close)
+        carrier = await self._open(self.url, on_data=self._on_data, on_close=self._on_close)
         self._carrier = carrier
         self._stomp = ClientSession(limits=BROKER_LIMITS)
         if not self.wanted:  # asked to leave meanwhile

@@ -152,7 +152,13 @@ class Worker:
         if order == self._attended:
             return
         await self._dismiss()
-        self._crowd = Crowd(order.url, order.destination, self._account)
+        self._crowd = Crowd(
+            order.url,
+            order.destination,
+            self._account,
+            sockjs_url=order.sockjs_url,
+            transports=order.transports,
+        )
         await self._crowd.__aenter__()
         self._attended = order
 
