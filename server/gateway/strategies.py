@@ -33,17 +33,19 @@ class Strategy(Protocol):
 class RoundRobin:
     """Each in turn.
 
-    The counter counts requests, not instances, so a change of the list shifts the turn but never
-    sends everybody to the same one.
+    The counters count requests, not instances, so a change of the list shifts the turn but never
+    sends everybody to the same one. WebSockets have one of their own: before each SockJS asks
+    ``/info`` once, which with two instances would send all WebSockets to the same one.
     """
 
     def __init__(self) -> None:
-        self._turn = -1
+        self._turns = {True: -1, False: -1}
 
     def order(self, targets: tuple[Target, ...], request: RouteRequest) -> tuple[Target, ...]:
         """See :class:`Strategy`."""
-        self._turn += 1
-        first = self._turn % len(targets)
+        upgrade = any(name == b"upgrade" for name, _ in request.headers)
+        self._turns[upgrade] += 1
+        first = self._turns[upgrade] % len(targets)
         return targets[first:] + targets[:first]
 
 

@@ -10,6 +10,7 @@ from core.errors import UsageError
 from server.discovery import Registration
 from server.gateway.balance import Balance, Balancing, HealthCheck
 from server.gateway.balancer import Balancer
+from server.gateway.request import RouteRequest
 from server.gateway.routes import Upstream
 from server.gateway.strategies import StrategyName
 from server.gateway.targets import StaticDirectory, Target
@@ -75,6 +76,17 @@ def test_turns_go_on_when_the_list_changes() -> None:
         chooser.registry_changed()
         picked.append(chooser.candidates(SERVICE, PAGE)[0].id)
     assert picked == ["i1", "i2", "i1", "i1", "i2"]
+
+
+def test_websockets_take_turns_of_their_own() -> None:
+    """SockJS asks /info before each: in the same turns all WebSockets would meet on one instance."""
+    chooser = balancer(Listed("i1", "i2"))
+    upgrade = RouteRequest("GET", "/s/ws/123/abc/websocket", headers=((b"upgrade", b"websocket"),))
+    picked: list[str] = []
+    for _ in range(4):
+        chooser.candidates(SERVICE, get("/s/ws/info"))
+        picked.append(ids(chooser.candidates(SERVICE, upgrade))[0])
+    assert picked == ["i1", "i2", "i1", "i2"]
 
 
 def test_several_gateways_agree_on_the_instance_of_a_session() -> None:
