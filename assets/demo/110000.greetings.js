@@ -6,6 +6,7 @@ const KEPT = 500;
 const KEPT_CHARACTERS = 16_000_000;
 const FOLD_BEYOND = 600;
 const FOLDED = 240;
+const PART = 2000;
 const ANNOUNCE_MS = 1000;
 
 /** Whether the cluster's clock is this machine's: it is when its gateway is on this machine. */
@@ -125,6 +126,21 @@ export class Greetings {
   }
 }
 
+/** A long text as blocks of which only the visible ones are laid out: as one it can take seconds. */
+function* parts(text) {
+  for (let from = 0, to; from < text.length; from = to) {
+    to = from + PART;
+    if (to < text.length) {
+      const space = text.lastIndexOf(" ", to) + 1;
+      to = space > from + PART / 2 ? space : from + beginning(text.slice(from, to), PART).length;
+    }
+    const part = document.createElement("span");
+    part.className = "part";
+    part.textContent = text.slice(from, to);
+    yield part;
+  }
+}
+
 /** Show the beginning and a button for the rest; returns what puts the button into another language. */
 function fold(cell, body, text, texts) {
   const button = document.createElement("button");
@@ -133,7 +149,8 @@ function fold(cell, body, text, texts) {
   let open = false;
   const bytes = size(new Blob([text]).size);
   const show = () => {
-    body.textContent = open ? text : `${beginning(text, FOLDED)} …`;
+    if (open) body.replaceChildren(...parts(text));
+    else body.textContent = `${beginning(text, FOLDED)} …`;
     body.classList.toggle("open", open);
     if (open) body.tabIndex = 0; // it scrolls, also by keyboard
     else body.removeAttribute("tabindex");

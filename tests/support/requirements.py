@@ -20,6 +20,8 @@ import pytest
 
 from cli.packages import SYSTEM_NEEDS, install_line
 
+_ROOT = Path(__file__).resolve().parents[2]
+
 #: npm packages of tests/e2e/package.json, by the name that tests use.
 _NPM_PACKAGES = {
     "stompjs": "@stomp/stompjs",
@@ -35,8 +37,8 @@ def requires(*names: str) -> pytest.MarkDecorator:
 
     Args:
         names: Keys of :data:`cli.packages.SYSTEM_NEEDS` (``qt``, ``xcb``, ``xvfb``, ``node``,
-            ``chromium``, ``nginx``, ``haproxy``, ``openssl``, ``rabbitmq``, ``activemq``), or ``stompjs``
-            and ``ws`` for npm packages.
+            ``chromium``, ``nginx``, ``haproxy``, ``openssl``, ``rabbitmq``, ``activemq``), ``stompjs``
+            and the like for npm packages, or ``page`` for the libraries that the demo page offers.
     """
     reasons = [reason for name in names if (reason := missing(name))]
     return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
@@ -50,6 +52,9 @@ def missing(name: str) -> str:
         if not (node_modules() / _NPM_PACKAGES[name]).is_dir():
             return f"npm's {_NPM_PACKAGES[name]} is not installed: python3 dev.py test installs it"
         return ""
+    if name == "page":
+        built = (_ROOT / "assets" / "demo" / "vendor" / "libraries.json").is_file()
+        return missing("node") or ("" if built else "the page's libraries are missing: python3 dev.py page")
     need = SYSTEM_NEEDS[name]
     absent = need.missing()
     return f"{', '.join(absent)} missing: {install_line(need.packages)}" if absent else ""
@@ -61,7 +66,7 @@ def node_modules() -> Path:
     For ``require`` give it to Node as NODE_PATH; for ``import`` use ``createRequire`` of it.
     """
     named = os.environ.get("PUSHSCOPE_NODE_MODULES")
-    return Path(named) if named else Path(__file__).resolve().parents[2] / ".cache" / "npm" / "node_modules"
+    return Path(named) if named else _ROOT / ".cache" / "npm" / "node_modules"
 
 
 def _is_alias() -> bool:
