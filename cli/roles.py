@@ -117,11 +117,19 @@ def gateway(
     routes: Annotated[
         str, typer.Option(metavar="FILE", help="Routes: Spring's application.yml, or TOML.")
     ] = "",
+    balance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[SERVICE=]NAME",
+            help="Who gets new users: round-robin, random, weighted, sticky or hash; repeatable.",
+        ),
+    ] = None,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
     words = ["--discovery", discovery, "--service", service, "--routes", routes]
+    words += ["--balance", " ".join(balance or [])]
     return _run("gateway", host, port, words, ready_json)
 
 

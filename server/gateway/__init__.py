@@ -1,5 +1,7 @@
 """The gateway: one address in front of all instances, as Spring Cloud Gateway is in the article."""
 
+from .balance import Balance, Balancing, HealthCheck
+from .balance_file import with_strategies
 from .config import GatewayFile, load_gateway_file, parse_spring_yaml, parse_toml
 from .edge import GatewaySettings
 from .gateway import GATEWAY_SERVICE, Gateway
@@ -8,9 +10,12 @@ from .routes import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spe
 __all__ = [
     "DEFAULT_ROUTES",
     "GATEWAY_SERVICE",
+    "Balance",
+    "Balancing",
     "Gateway",
     "GatewayFile",
     "GatewaySettings",
+    "HealthCheck",
     "RouteError",
     "RouteSpec",
     "RouteTable",
@@ -18,4 +23,5 @@ __all__ = [
     "parse_spring_yaml",
     "parse_toml",
     "route_spec",
+    "with_strategies",
 ]

@@ -17,6 +17,10 @@ import msgspec
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from core.errors import UsageError
+
+from .balance import Balancing
+from .balance_file import PREFIX, SpringBalance, read_toml_balance
 from .definition import Part, RouteError, RouteSpec
 from .routes import RouteTable
 
@@ -36,12 +40,14 @@ class GatewayFile(msgspec.Struct, frozen=True):
         port: ``server.port``, if it is there.
         name: ``spring.application.name``, if it is there.
         warnings: For people: what was ignored. (What is never reached, the gateway says itself.)
+        balancing: How the instances of services are chosen and checked.
     """
 
     routes: tuple[RouteSpec, ...]
     port: int | None = None
     name: str | None = None
     warnings: tuple[str, ...] = ()
+    balancing: Balancing = Balancing()
 
 
 def load_gateway_file(path: Path) -> GatewayFile:
@@ -88,6 +94,7 @@ class _SpringReader:
         self._port: int | None = None
         self._name: str | None = None
         self._warnings: list[str] = []
+        self._balance = SpringBalance()
 
     def read(self, document: Node) -> None:
         for key, node in _flatten(document):
@@ -99,14 +106,22 @@ class _SpringReader:
                 self._port = int(node.value)
             elif key == "spring.application.name" and isinstance(node, ScalarNode):
                 self._name = str(node.value)
-            else:
+            elif not self._takes_balance(key, node):
                 self._warnings.append(f"{self._place(node)}: {key} has no meaning here and is ignored")
+
+    def _takes_balance(self, key: str, node: Node) -> bool:
+        if not key.startswith(PREFIX) or not isinstance(node, ScalarNode):
+            return False
+        try:
+            return self._balance.take(key.removeprefix(PREFIX), str(node.value))
+        except UsageError as error:
+            raise self._error(node, f"{key}: {error}", error.hint) from error
 
     def result(self) -> GatewayFile:
         found = [self._routes[key] for key in _ROUTES if key in self._routes]
         routes = found[-1] if found else ()  # the newer key wins (spec A1)
         RouteTable(routes)  # a wrong route is an error of the file
-        return GatewayFile(routes, self._port, self._name, tuple(self._warnings))
+        return GatewayFile(routes, self._port, self._name, tuple(self._warnings), self._balance.result())
 
     def _read_routes(self, node: Node) -> Iterator[RouteSpec]:
         if not isinstance(node, SequenceNode):
@@ -210,7 +225,7 @@ def _line(node: Node) -> int:
 
 
 def parse_toml(text: str, source: str = "gateway.toml") -> GatewayFile:
-    """Read our TOML: ``port``, and ``[[routes]]`` with id, uri, predicates, filters, order.
+    """Read our TOML: ``port``, ``[[routes]]`` with id, uri, predicates, filters, order, and ``[balance]``.
 
     Raises:
         RouteError: names file and line.
@@ -219,9 +234,13 @@ def parse_toml(text: str, source: str = "gateway.toml") -> GatewayFile:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RouteError(f"{source}: not TOML: {error}", tried=f"read {source}") from error
-    unknown = sorted(set(data) - {"port", "routes"})
+    unknown = sorted(set(data) - {"port", "routes", "balance"})
     if unknown:
-        raise RouteError(f"{source}: key {unknown[0]!r} is not known", hint="known: port, routes")
+        raise RouteError(f"{source}: key {unknown[0]!r} is not known", hint="known: port, routes, balance")
+    try:
+        balancing = read_toml_balance(data.get("balance", {}))
+    except UsageError as error:
+        raise RouteError(f"{source}: {error}", tried=f"read {source}", hint=error.hint) from error
     lines = [n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*routes\s*\]\]", line)]
     routes: list[RouteSpec] = []
     for number, item in enumerate(cast("list[dict[str, Any]]", data.get("routes", []))):
@@ -229,7 +248,7 @@ def parse_toml(text: str, source: str = "gateway.toml") -> GatewayFile:
         routes.append(_toml_route(item, number, source, line))
     RouteTable(routes)  # a wrong route is an error of the file
     port = data.get("port")
-    return GatewayFile(tuple(routes), port if isinstance(port, int) else None)
+    return GatewayFile(tuple(routes), port if isinstance(port, int) else None, balancing=balancing)
 
 
 class _TomlRoute(msgspec.Struct, forbid_unknown_fields=True):

@@ -87,12 +87,14 @@ class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, 
     """The gateway.
 
     ``routes`` is a file (Spring's YAML or our TOML); without one the route is the article's, from
-    ``/<service>/**`` to the instances of ``service``.
+    ``/<service>/**`` to the instances of ``service``. ``balance`` names strategies by which instances
+    are chosen, for all services (``weighted``) or one (``orders=sticky``), with spaces between.
     """
 
     service: str = "web-socket"
     discovery: str = ""
     routes: str = ""
+    balance: str = ""
 
 
 Options = BrokerOptions | DiscoveryOptions | InstanceOptions | GatewayOptions

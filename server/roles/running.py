@@ -130,19 +130,24 @@ def _make_instance(
 
 
 def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[RunningRole]:
-    from ..gateway import Gateway, GatewaySettings, load_gateway_file, route_spec
+    from ..gateway import Balancing, Gateway, GatewaySettings, load_gateway_file, route_spec, with_strategies
 
+    balancing = Balancing()
     if options.routes:
         file = load_gateway_file(Path(options.routes))
         for warning in file.warnings:
             logger.warning("%s", warning)
-        routes = file.routes
+        routes, balancing = file.routes, file.balancing
     else:
         path = f"/{options.service}"
         rewrite = f"RewritePath={path}/?(?<path>.*), /$\\{{path}}"
         routes = (route_spec(options.service, f"lb://{options.service}", [f"Path={path}/**"], [rewrite]),)
     return Gateway(
         GatewaySettings(
-            host=options.host, port=options.port, routes=routes, discovery_url=options.discovery or None
+            host=options.host,
+            port=options.port,
+            routes=routes,
+            discovery_url=options.discovery or None,
+            balancing=with_strategies(balancing, options.balance),
         )
     )
