@@ -20,8 +20,9 @@ import msgspec
 from core.errors import TargetUnreachable, UsageError
 
 from .address import DiscoveryAddress, EurekaServer
-from .eureka_line import EurekaLine, is_eureka
+from .eureka_line import EurekaLine
 from .lines import Heard, Line, LineDown
+from .recognition import eureka_at, ours_at
 from .registry import Registered, Snapshot
 from .watch_line import WatchLine
 
@@ -32,7 +33,7 @@ Registration = Registered
 
 _FIRST_DELAY_S = 0.05
 _LONGEST_DELAY_S = 1.0
-#: That of our own discovery: a wrong token, not a server of another kind.
+#: A wrong token for our own discovery, or a server that has no WebSocket there.
 _FORBIDDEN = 403
 
 
@@ -185,13 +186,15 @@ class DiscoveryClient:
 
     async def _recognise(self, down: LineDown) -> str:
         """See whether Eureka answers where ours does not; why not, or "" if it does."""
-        if self._kind_known or down.status in (None, _FORBIDDEN):
+        if down.status == _FORBIDDEN and (self._kind_known or await ours_at(self._address)):
+            return f"{down} (is PUSHSCOPE_TOKEN right?)"
+        if self._kind_known or down.status is None:
             return str(down)
-        found = await is_eureka(self._address)
+        found = await eureka_at(self._address)
         if isinstance(found, str):
             return f"neither Pushscope's discovery ({down} at {self._address.watch}) nor Eureka: {found}"
         logger.info("discovery at %s is a Eureka: its delays are those of its clients and cache", self.url)
-        self._use_eureka(found)
+        self._use_eureka((found,))
         return ""
 
     def _use_eureka(self, servers: tuple[EurekaServer, ...]) -> None:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from .address import DiscoveryAddress, EurekaServer, EurekaTimes
+from .address import EurekaServer, EurekaTimes
 from .eureka_api import EurekaApi
 from .eureka_view import EurekaView
 from .lines import Heard, LineDown
@@ -166,20 +166,6 @@ class EurekaLine:
             await self._register(api)
         self._seen = listed
         self._hear(Heard(str(self._restarts), 0.0, instances, settled=True))
-
-
-async def is_eureka(address: DiscoveryAddress) -> tuple[EurekaServer, ...] | str:
-    """Ask whether Eureka answers at an address: its servers, or why not."""
-    reasons: list[str] = []
-    for server in address.servers:
-        try:
-            async with EurekaApi(server) as api:
-                await api.fetch()
-        except LineDown as error:
-            reasons.append(str(error))
-        else:
-            return (server,)
-    return "; ".join(reasons)
 
 
 def _now_ms() -> int:

@@ -63,8 +63,7 @@ class WatchLine:
             await self._one_connection()
         except InvalidStatus as error:
             status = error.response.status_code
-            reason = f"HTTP {status}" + (" (is PUSHSCOPE_TOKEN right?)" if status == 403 else "")
-            raise LineDown(reason, status=status) from error
+            raise LineDown(f"HTTP {status}", status=status) from error
         except (OSError, TimeoutError, InvalidHandshake) as error:
             raise LineDown(_describe(error)) from error
 

@@ -55,7 +55,8 @@ class Target:
 def target_of(item: Registered) -> Target:
     """The address of an instance."""
     metadata = item.metadata
-    return Target(item.id, item.host, item.port, metadata.get("secure") == "true", _weight(metadata))
+    secure = item.secure or metadata.get("secure") == "true"
+    return Target(item.id, item.host, item.port, secure, _weight(metadata))
 
 
 def _weight(metadata: Mapping[str, str]) -> int:
