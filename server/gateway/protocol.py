@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +27,12 @@ from .upgrade import Upgrade
 
 logger = logging.getLogger("pushscope.gateway")
 
+#: What chunked bodies may spend on chunk heads, extensions and trailers: so much, and so many
+#: bytes for each byte of the body (six are needed where every chunk is one byte).
+_FRAMING = 16 * 1024
+_FRAMING_PER_BYTE = 16
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
 
 class _Refused(Exception):
     """Raised out of a parser callback; the protocol keeps the reason, as httptools hides it."""
@@ -35,7 +44,7 @@ class GatewayProtocol(HttpToolsProtocol):
     llhttp (inside httptools) refuses by itself: both length headers, repeated lengths, folded
     lines, bare CR or LF, spaces before the colon, control characters. What it lets through and
     we do not: heads without an end, HTTP/1.1 without exactly one Host, CONNECT and TRACE,
-    transfer codings other than chunked, trailers.
+    transfer codings other than chunked, trailers, chunk extensions without an end.
     """
 
     def __init__(
@@ -53,6 +62,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._began = False
         self._head_size = 0
         self._unfinished = 0
+        self._chunked = False
+        self._framing_left = 0
         self._refusal: tuple[int, str] | None = None
         self._over = False
         self._head_timer: asyncio.TimerHandle | None = None
@@ -82,7 +93,7 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle: Any = self.cycle
         cycle.disconnected = True  # else uvicorn complains of an answer that nobody finished
         if cycle.scope["http_version"] == "1.0":
-            self.transport.abort()  # an orderly end would be the end of the body
+            _reset(self.transport)  # an orderly end would be the end of the body
         else:
             close_soon(self.transport)
 
@@ -107,6 +118,10 @@ class GatewayProtocol(HttpToolsProtocol):
             self._unfinished = 0 if self._began else self._unfinished + len(data)
             if self._unfinished > MAX_HEAD:
                 self._refuse(431, f"a request head has {MAX_HEAD} bytes at most")
+        elif self._chunked:
+            self._framing_left -= len(data)
+            if self._framing_left < 0:
+                self._refuse(400, "the chunks of the body say more about themselves than they hold")
 
     # Parser callbacks
 
@@ -148,6 +163,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stop(400, f"a request has one Host header, not {len(hosts)}")
         if codings and (version == "1.0" or [x.lower() for x in codings] != [b"chunked"]):
             self._stop(501, "the only transfer coding here is chunked")
+        self._chunked = bool(codings)
+        self._framing_left = _FRAMING
         self._edge.counters.requests += 1
         super().on_headers_complete()
         scope: Any = self.scope
@@ -156,6 +173,17 @@ class GatewayProtocol(HttpToolsProtocol):
             scope["extensions"] = {CLIENT_END: self}
             if version == "1.0":
                 cycle.__class__ = Http10Cycle
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        if self._chunked:
+            self._framing_left += len(body) * (_FRAMING_PER_BYTE + 1)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._chunked = False
+        super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
         # Asked by uvicorn where it starts the application: no request that wants an upgrade
@@ -276,3 +304,11 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close so that the peer sees an error, not an end."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
