@@ -1,13 +1,14 @@
 """Two transports joined: what comes in on one goes out on the other, untouched.
 
 Nothing here looks at WebSocket frames, so compression, fragments, pings and close codes are the
-two ends' business. No task and no timer belongs to a joined pair.
+two ends' business. No task and no timer belongs to a joined pair, until one end has gone.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableSet
+from contextlib import suppress
 from typing import Any, cast
 
 #: How long what one end still has to be told may take when the other end is gone.
@@ -35,7 +36,8 @@ class _End:
         """Never called: ends take over connections that stand."""
 
     def eof_received(self) -> None:
-        """Half a WebSocket is none: the transport closes itself."""
+        """Half a WebSocket is none; what is still to be sent to this end has its time."""
+        close_soon(self._own)
 
     def pause_writing(self) -> None:
         """This end does not keep up: read no more from the other."""
@@ -47,7 +49,11 @@ class _End:
 
     def connection_lost(self, exc: Exception | None) -> None:
         """This end is gone: let the other one have what is on its way, and close it."""
-        close_soon(self._other)
+        _dismiss(self._other)
+        self._over(self)
+
+    def gone(self) -> None:
+        """This end is gone after the other one."""
         self._over(self)
 
     def shutdown(self) -> None:
@@ -98,6 +104,38 @@ class BufferedEnd(_End, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So much has been read. Copied, because a transport may keep what it cannot send yet."""
         self._write(bytes(self._scratch[:nbytes]))
+
+
+class _Dismissed(asyncio.Protocol):
+    """An end that has heard everything and is waited for; what it still says is for nobody.
+
+    Closing it at once would not do: the kernel answers what comes after that, or lies unread, with a
+    reset, which takes with it what the end has not received yet, such as the last close frame.
+    """
+
+    def __init__(self, end: _End) -> None:
+        self._end = end
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(LINGER_S, end.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end has gone, or had its time."""
+        self._timer.cancel()
+        self._end.gone()
+
+
+def _dismiss(transport: asyncio.Transport) -> None:
+    """Tell an end that nothing more comes, behind what is on its way, and wait until it closes."""
+    end = transport.get_protocol()
+    if transport.is_closing() or not isinstance(end, _End):
+        return
+    if not transport.can_write_eof():  # TLS says it by closing
+        close_soon(transport)
+        return
+    transport.set_protocol(_Dismissed(end))
+    transport.resume_reading()
+    with suppress(OSError):  # it is gone, too
+        transport.write_eof()
 
 
 def close_soon(transport: asyncio.Transport) -> None:

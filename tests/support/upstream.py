@@ -38,8 +38,8 @@ class Echo:
 
 
 @asynccontextmanager
-async def echo_upstream() -> AsyncGenerator[Echo]:
-    """A running :class:`Echo`."""
+async def echo_upstream(*subprotocols: str) -> AsyncGenerator[Echo]:
+    """A running :class:`Echo`; with subprotocols it refuses clients that offer none of them."""
     echo = Echo()
     async with serve(
         echo.handle,
@@ -47,7 +47,7 @@ async def echo_upstream() -> AsyncGenerator[Echo]:
         0,
         max_size=None,
         ping_interval=None,
-        subprotocols=[Subprotocol("v12.stomp")],
+        subprotocols=[Subprotocol(name) for name in subprotocols] or None,
     ) as server:
         echo.port = server.sockets[0].getsockname()[1]
         yield echo
