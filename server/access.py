@@ -13,13 +13,14 @@ import binascii
 import hmac
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from core.errors import UsageError
 
 TOKEN_VARIABLE = "PUSHSCOPE_TOKEN"
+_MOST_KNOWN_HOSTS = 64
 
 
 def is_loopback(host: str) -> bool:
@@ -41,6 +42,44 @@ def host_of(authority: str) -> str:
         return ""
 
 
+class HostGuard:
+    """Which names a ``Host`` header may have, remembering the few that come again and again.
+
+    A web page reaches services of this machine through a name of its own that resolves to 127.0.0.1 (DNS
+    rebinding), and for the browser it is then of the same origin. So on loopback only loopback's names are
+    taken, and those that were allowed; elsewhere any.
+
+    Args:
+        host: The address that is listened on.
+        allowed: Further names, without ports; ``*`` is any.
+    """
+
+    def __init__(self, host: str, allowed: Iterable[str] = ()) -> None:
+        self._allowed = frozenset(name.strip("[]").lower() for name in allowed)
+        #: Whether every name is taken.
+        self.anything = "*" in self._allowed or not is_loopback(host)
+        self._good: set[bytes] = set()
+
+    def refuse(self, authorities: Iterable[bytes]) -> str:
+        """Why a request with these ``Host`` headers is refused, or "" if it is not."""
+        if self.anything:
+            return ""
+        seen = False
+        for authority in authorities:
+            seen = True
+            if authority not in self._good and (reason := self._refuse_closely(authority)):
+                return reason
+        return "" if seen else "a Host header is needed"
+
+    def _refuse_closely(self, authority: bytes) -> str:
+        name = host_of(authority.decode("latin-1"))
+        if not is_loopback(name) and name not in self._allowed:
+            return f"the Host header {authority.decode('latin-1')!r} is not this machine (allowed_hosts)"
+        if len(self._good) < _MOST_KNOWN_HOSTS:
+            self._good.add(authority)
+        return ""
+
+
 @dataclass(frozen=True, slots=True)
 class AccessRule:
     """The rule of one listener.
@@ -48,13 +87,15 @@ class AccessRule:
     Attributes:
         host: The address that is listened on.
         token: What a write must carry where ``host`` is not loopback; hidden in ``repr``.
+        hosts: Which names requests may have for us; those of loopback by default.
     """
 
     host: str
     token: str = field(default="", repr=False)
+    hosts: HostGuard = field(default_factory=lambda: HostGuard("127.0.0.1"), repr=False, compare=False)
 
     @classmethod
-    def for_host(cls, host: str, *, need_token: bool = True) -> AccessRule:
+    def for_host(cls, host: str, *, need_token: bool = True, allowed_hosts: Iterable[str] = ()) -> AccessRule:
         """The rule for ``host`` with the token of the environment.
 
         Raises:
@@ -67,16 +108,13 @@ class AccessRule:
                 tried=f"listen on {host}, which other machines can reach",
                 hint=f"set {TOKEN_VARIABLE} to a secret, or listen on 127.0.0.1",
             )
-        return cls(host, token)
+        return cls(host, token, HostGuard(host, allowed_hosts))
 
     def refuse_read(self, headers: Mapping[str, str]) -> str:
         """Why a request that only reads is refused, or "" if it is not."""
         if not is_loopback(self.host):
             return ""
-        authority = headers.get("host", "")
-        if not is_loopback(host_of(authority)):
-            return f"the Host header {authority!r} is not this machine"
-        return ""
+        return self.hosts.refuse((headers.get("host", "").encode("latin-1"),))
 
     def refuse_write(self, headers: Mapping[str, str]) -> str:
         """Why a request that changes something is refused, or "" if it is not."""

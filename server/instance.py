@@ -215,7 +215,9 @@ class Instance:
     async def __aenter__(self) -> Self:
         mount = self._mount
         writable = mount is None or mount.push_api or mount.admin
-        self._rule = AccessRule.for_host(self.settings.host, need_token=writable)
+        self._rule = AccessRule.for_host(
+            self.settings.host, need_token=writable, allowed_hosts=self.settings.allowed_hosts
+        )
         self._parts = wire(self._surroundings(asyncio.get_running_loop()))
         try:
             await self._start()

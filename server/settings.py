@@ -37,6 +37,9 @@ class InstanceSettings(msgspec.Struct, frozen=True):
             handlers: ``/``, or ``.`` as in ``/app/room.7.say``.
         allowed_origins: Origins of web pages that may connect, besides our own and the gateways';
             ``*`` allows all.
+        allowed_hosts: Names by which clients may reach us while we listen on loopback, besides loopback's:
+            those of a proxy in front that passes the ``Host`` header on. ``*`` is any. A mounted
+            instance leaves this to its host unless names are given.
         allowed_headers: Headers that order a broker about (``durable``, ``x-message-ttl``, ``x-max-*``, …)
             and that clients may use all the same; all others of the kind are stripped.
         allowed_exchanges: Exchanges of RabbitMQ that clients may name as ``/exchange/<name>/…``, where
@@ -81,6 +84,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     prefixes: Prefixes = DEFAULT_PREFIXES
     path_separator: Literal["/", "."] = "/"
     allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
     allowed_headers: tuple[str, ...] = ()
     allowed_exchanges: tuple[str, ...] = ("amq.topic", "amq.direct", "amq.fanout")
     queue_limit: int = DEFAULT_QUEUE_LIMIT

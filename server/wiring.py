@@ -23,7 +23,7 @@ from .brokers.base import Availability, Broker
 from .counters import Counters
 from .endpoints.admin import Facts, admin_routes
 from .endpoints.app import InstanceApp
-from .endpoints.mount import Mount
+from .endpoints.mount import WHOLE, Mount
 from .endpoints.push_api import PushApi
 from .endpoints.sockjs import stomp_over_sockjs
 from .endpoints.websocket import WebSocketEndpoint
@@ -163,7 +163,11 @@ def wire(given: Surroundings) -> Parts:
     push_api = _serve_pushes(given, connections, users)
     sockets = WebSocketEndpoint(router, given.origins, given.admission)
     sockjs = stomp_over_sockjs(router, given.origins, given.admission, given.settings.sockjs)
-    app = InstanceApp(sockets, sockjs, push_api, admin_routes(given.facts, given.rule), given.mount)
+    # Which names lead to a mounted instance its host knows, who has a server that may check them.
+    checked = given.mount is WHOLE or given.settings.allowed_hosts
+    hosts = given.rule.hosts if checked else None
+    routes = admin_routes(given.facts, given.rule)
+    app = InstanceApp(sockets, sockjs, push_api, routes, hosts, given.mount)
     watch = _watch_broker(given, connections, users, router, _intercept(given, router))
     return Parts(connections, users, application, template, router, sockjs, push_api, app, watch)
 

@@ -10,10 +10,12 @@ from starlette.routing import Route
 
 from core.errors import CloseCode
 
+from ..access import HostGuard
+from ..admission import Denied
 from ..sockjs.service import SockJsService
 from .mount import WHOLE, Mount, path_in
 from .push_api import PushApi
-from .websocket import WebSocketEndpoint
+from .websocket import WebSocketEndpoint, deny
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -36,10 +38,12 @@ class InstanceApp:
         sockjs: SockJsService,
         pushes: PushApi,
         routes: list[Route],
+        hosts: HostGuard | None = None,
         mount: Mount = WHOLE,
     ) -> None:
         self._sockets = sockets
         self._sockjs: Any = sockjs  # typed as frameworks are
+        self._hosts = None if hosts is None or hosts.anything else hosts
         self._base = mount.path
         self._below = f"{mount.path}/"
         self._socket_paths = frozenset({mount.path, f"{mount.path}/", f"{mount.path}/websocket"})
@@ -54,6 +58,12 @@ class InstanceApp:
             await _lifespan(receive, send)
             return
         path = path_in(scope)
+        sockjs = (path == self._base or path.startswith(self._below)) and path not in _ADMIN
+        if self._hosts is not None and (sockjs or kind == "websocket"):
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            if reason := self._hosts.refuse(hosts):
+                await _turn_away(scope, receive, send, reason)
+                return
         if kind == "websocket":
             if path in self._socket_paths:
                 await self._sockets(scope, receive, send)
@@ -64,7 +74,7 @@ class InstanceApp:
                 await send({"type": "websocket.close", "code": CloseCode.PROTOCOL_ERROR})
         elif path in self._push_paths:
             await self._pushes(scope, receive, send)
-        elif (path == self._base or path.startswith(self._below)) and path not in _ADMIN:
+        elif sockjs:
             await self._sockjs(self._inside(scope), receive, send)
         else:
             await self._rest(scope, receive, send)
@@ -72,6 +82,19 @@ class InstanceApp:
     def _inside(self, scope: Scope) -> Scope:
         """The scope as SockJS sees it, mounted at the STOMP endpoint."""
         return {**scope, "root_path": str(scope.get("root_path", "")).rstrip("/") + self._base}
+
+
+async def _turn_away(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
+    """403 for a name that is not ours."""
+    denied = Denied(403, reason)
+    if scope["type"] == "websocket":
+        await receive()
+        await deny(scope, send, denied)
+        return
+    body = reason.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": denied.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
