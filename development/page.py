@@ -19,11 +19,7 @@ _LIBRARIES = {
 
 
 def build_page() -> Path | None:
-    """Put the libraries of assets/demo/package.json into assets/demo/vendor/.
-
-    Each is the file that its makers publish. ``libraries.json`` names the versions, from which the
-    page learns that they are there; it is written last. ``LICENSES.txt`` has the licences of the
-    libraries and of all packages that went into them.
+    """Put the libraries of assets/demo/package.json into assets/demo/vendor/, unless they are there.
 
     Returns:
         The folder, or None without Node or when npm failed (which is said).
@@ -35,24 +31,45 @@ def build_page() -> Path | None:
     if modules is None:
         return None
     vendor = _PAGE / "vendor"
-    versions = {name: _version(modules / name) for name in _LIBRARIES}
-    told = json.dumps(versions, indent=2) + "\n"
     list_file = vendor / "libraries.json"
-    if list_file.exists() and list_file.read_text("utf-8") == told:
-        return vendor
+    before = list_file.read_text("utf-8") if list_file.exists() else ""
+    if before != _told(modules):
+        collect(modules, vendor)
+        say(f"assets/demo/vendor has {', '.join(_LIBRARIES)} and their licences")
+    return vendor
+
+
+def collect(modules: Path, vendor: Path) -> None:
+    """Make the folder that the page loads from.
+
+    Each library is the file that its makers publish. ``LICENSES.txt`` has the licences of the libraries
+    and of all packages that went into them. ``libraries.json`` names the versions, from which the page
+    learns that all is there; it is written last.
+
+    Args:
+        modules: The ``node_modules`` that npm made.
+        vendor: Is replaced.
+
+    Raises:
+        ChoreError: a package has no such file, or no licence.
+    """
     shutil.rmtree(vendor, ignore_errors=True)
     vendor.mkdir()
     for name, (source, target) in _LIBRARIES.items():
         file = modules / name / source
         if not file.is_file():
-            raise ChoreError(f"npm's {name} {versions[name]} has no {source}; next: mend development/page.py")
+            raise ChoreError(
+                f"npm's {name} {_version(modules / name)} has no {source}; next: mend development/page.py"
+            )
         # The maps are not served, so the page must not ask for them.
         text, _, _ = file.read_text("utf-8").partition("\n//# sourceMappingURL=")
         (vendor / target).write_text(text.rstrip() + "\n", "utf-8")
     (vendor / "LICENSES.txt").write_text("\n".join(_licences(modules)), "utf-8")
-    list_file.write_text(told, "utf-8")
-    say(f"assets/demo/vendor has {', '.join(f'{name} {version}' for name, version in versions.items())}")
-    return vendor
+    (vendor / "libraries.json").write_text(_told(modules), "utf-8")
+
+
+def _told(modules: Path) -> str:
+    return json.dumps({name: _version(modules / name) for name in _LIBRARIES}, indent=2) + "\n"
 
 
 def _licences(modules: Path) -> Iterator[str]:
