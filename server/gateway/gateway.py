@@ -13,6 +13,7 @@ from ..discovery import DiscoveryClient, Registration, Snapshot
 from ..listener import Listener, bind_socket
 from .balancer import Balancer
 from .edge import Edge, GatewaySettings
+from .health import HealthChecks
 from .pages import Pages
 from .protocol import GatewayProtocol
 from .proxy import HttpProxy
@@ -78,6 +79,7 @@ class Gateway:
         sock = bind_socket(settings.host, settings.port)
         stack.callback(sock.close)
         proxy = await stack.enter_async_context(HttpProxy(self.edge))
+        await stack.enter_async_context(HealthChecks(self._balancer, self._services()))
         rule = AccessRule.for_host(settings.host, need_token=False)
         pages = Pages(self.edge, rule, self._report, proxy)
         if settings.discovery_url is not None:
@@ -111,14 +113,16 @@ class Gateway:
         logger.info("registry %d: %s", snapshot.version, ", ".join(listed) or "empty")
 
     def _report(self) -> dict[str, Any]:
-        services = sorted({x.upstream.service for x in self.edge.routes.routes if x.upstream.service})
         return {
             "discovery": {
                 "url": self.settings.discovery_url,
                 "connected": self._discovery is not None and self._discovery.connected,
             },
-            "services": {name: self._serving(name) for name in services},
+            "services": {name: self._serving(name) for name in self._services()},
         }
+
+    def _services(self) -> list[str]:
+        return sorted({x.upstream.service for x in self.edge.routes.routes if x.upstream.service})
 
     def _serving(self, service: str) -> list[str]:
         states = self._balancer.states(Upstream(service=service))

@@ -1,0 +1,103 @@
+"""Health checks: who fails gets nothing new until it is well again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+import aiohttp
+import pytest
+
+from server.gateway import Balance, Balancing, Gateway, GatewaySettings, HealthCheck
+from tests.support.processes import until
+from tests.support.upstream import Script, Scripted, scripted_upstream
+
+
+@pytest.fixture
+async def http() -> AsyncGenerator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+class Patient:
+    """An instance that is as well as a test says."""
+
+    def __init__(self, name: bytes) -> None:
+        self._name = name
+        self.status = b"200 OK"
+
+    @property
+    def script(self) -> Script:
+        """Answers everything with the status and its name."""
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(
+                b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b"
+                % (self.status, len(self._name), self._name)
+            )
+
+        return answer
+
+
+def settings(health: HealthCheck, *upstreams: Scripted) -> GatewaySettings:
+    services = {"web-socket": tuple(f"127.0.0.1:{each.port}" for each in upstreams)}
+    return GatewaySettings(services=services, balancing=Balancing(default=Balance(health=health)))
+
+
+async def states(http: aiohttp.ClientSession, gateway: Gateway) -> list[str]:
+    async with http.get(f"{gateway.url}/routes") as response:
+        return [each["state"] for each in (await response.json())["routes"][0]["instances"]]
+
+
+async def until_states(http: aiohttp.ClientSession, gateway: Gateway, *wanted: str) -> None:
+    while await states(http, gateway) != list(wanted):
+        pass
+
+
+async def test_who_fails_gets_nothing_new_until_it_is_well(http: aiohttp.ClientSession) -> None:
+    one, two = Patient(b"one"), Patient(b"two")
+    health = HealthCheck(path="/up?x", interval=0.1, timeout=1, fall=2, rise=2)
+    async with (
+        scripted_upstream(one.script) as first,
+        scripted_upstream(two.script) as second,
+        Gateway(settings(health, first, second)) as gateway,
+    ):
+        await until(lambda: bool(first.heads and second.heads), "both have been asked")
+        assert first.heads[0].startswith(b"GET /up?x HTTP/1.1\r\n")
+        assert await states(http, gateway) == ["up", "up"]
+        one.status = b"503 Ill"
+        await until_states(http, gateway, "ill", "up")
+        async with http.get(f"{gateway.url}/health") as response:
+            told = await response.json()
+        assert told["services"] == {"web-socket": [f"127.0.0.1:{second.port}"]}
+        for _ in range(3):
+            async with http.get(f"{gateway.url}/web-socket/x") as response:
+                assert await response.read() == b"two"
+        two.status = b"302 Else"
+        await until_states(http, gateway, "ill", "ill")
+        async with http.get(f"{gateway.url}/web-socket/x") as response:
+            assert response.status == 503
+        one.status = b"200 OK"
+        await until_states(http, gateway, "up", "ill")
+        async with http.get(f"{gateway.url}/web-socket/x") as response:
+            assert await response.read() == b"one"
+
+
+async def test_who_does_not_answer_in_time_or_is_not_there_is_ill(http: aiohttp.ClientSession) -> None:
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    health = HealthCheck(interval=0.1, timeout=0.1, fall=1)
+    async with scripted_upstream(silence) as gone:
+        pass
+    async with scripted_upstream(silence) as silent, Gateway(settings(health, silent, gone)) as gateway:
+        await until_states(http, gateway, "ill", "ill")
+
+
+async def test_nobody_is_asked_unless_it_is_wished() -> None:
+    one = Patient(b"one")
+    async with scripted_upstream(one.script) as upstream:
+        services = {"web-socket": (f"127.0.0.1:{upstream.port}",)}
+        async with Gateway(GatewaySettings(services=services)):
+            await asyncio.sleep(0)
+        assert upstream.connections == 0
