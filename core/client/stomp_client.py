@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from ..errors import LocalProtocolError, PushscopeError
 from ..protocol import BROKER_LIMITS, ClientSession, Connected, Limits, Message
-from ..transport import CloseInfo, Connect, connect_websocket
+from ..transport import CloseInfo, Connect, connect_url
 from .link import StompLink
 from .subscription import Subscription, WhenFull
 
@@ -34,7 +34,7 @@ class StompClient:
     connection that comes back see :class:`core.client.ReconnectingClient`.
 
     Args:
-        url: Where to connect.
+        url: Where to connect: ``ws:`` is a plain WebSocket, ``http:`` the base of a SockJS service.
         user: Added to the URL as ``?user=``, which our instances take as the user's name.
         login, passcode: For CONNECT.
         host: Virtual host for CONNECT; the URL's host by default.
@@ -42,8 +42,9 @@ class StompClient:
         heartbeat: Milliseconds (can send, want).
         within: Seconds that connecting and every receipt may take.
         limits: What the server may make us hold.
-        connect: Carrier; give a ``functools.partial`` of
-            :func:`core.transport.connect_websocket` for headers or TLS.
+        connect: Carrier, by default the one of the URL's kind; for headers, TLS or certain transports
+            give a ``functools.partial`` of :func:`core.transport.connect_websocket` or
+            :func:`core.transport.sockjs.connect_sockjs`.
         on_close: Called once when an established connection has ended.
     """
 
@@ -59,7 +60,7 @@ class StompClient:
         heartbeat: tuple[int, int] = (10_000, 10_000),
         within: float = 15.0,
         limits: Limits = BROKER_LIMITS,
-        connect: Connect = connect_websocket,
+        connect: Connect = connect_url,
         on_close: Callable[[CloseInfo], None] | None = None,
     ) -> None:
         if user is not None:

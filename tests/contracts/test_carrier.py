@@ -6,7 +6,7 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 import pytest
@@ -16,7 +16,9 @@ from websockets.exceptions import ConnectionClosed as PeerClosed
 from core.clock import now_ns
 from core.errors import ConnectionClosed, TargetUnreachable
 from core.transport import Carrier, MemoryCarrier, MemoryNetwork, connect_websocket
+from core.transport.sockjs import TRANSPORTS, SockJsTransport, connect_sockjs
 from tests.support.recorder import Recorder
+from tests.support.sockjs_far import SockJsFar, SockJsServer, sockjs_server
 
 
 class Far(Protocol):
@@ -31,9 +33,14 @@ class Far(Protocol):
 
 
 class Setting(Protocol):
-    """A network with one server."""
+    """A network with one server.
+
+    ``binary``: whether messages may be any bytes; ``tells``: whether the peer hears our close code.
+    """
 
     far: Far
+    binary: bool
+    tells: bool
 
     async def connect(self, recorder: Recorder) -> Carrier: ...
     async def connect_nowhere(self, recorder: Recorder) -> Carrier: ...
@@ -66,6 +73,7 @@ class MemoryFar:
 
 class MemorySetting:
     far: Far
+    binary = tells = True
 
     def __init__(self, max_backlog: int) -> None:
         self.network = MemoryNetwork(max_backlog=max_backlog)
@@ -120,6 +128,7 @@ class SocketFar:
 
 class SocketSetting:
     far: Far
+    binary = tells = True
 
     def __init__(self, max_backlog: int) -> None:
         self.max_backlog = max_backlog
@@ -156,6 +165,42 @@ class SocketSetting:
             return await connect_websocket(url, on_data=recorder.on_data, on_close=recorder.on_close)
 
 
+class SockJsPeer:
+    """The other end of a SockJS session."""
+
+    def __init__(self, far: SockJsFar) -> None:
+        self.send, self.received, self.close = far.send, far.received_count, far.close
+        self.ended, self.vanish, self.listen = far.ended, far.vanish, far.listen
+
+
+class SockJsSetting:
+    far: Far
+    binary = tells = False
+
+    def __init__(self, server: SockJsServer, transport: SockJsTransport, max_backlog: int) -> None:
+        self.server = server
+        self.transport: SockJsTransport = transport
+        self.max_backlog = max_backlog
+
+    async def connect(self, recorder: Recorder) -> Carrier:
+        carrier = await connect_sockjs(
+            self.server.url,
+            on_data=recorder.on_data,
+            on_close=recorder.on_close,
+            transports=[self.transport],
+            least_timeout=10,
+            max_backlog=self.max_backlog,
+        )
+        self.far = SockJsPeer(self.server.fars[-1])
+        return carrier
+
+    async def connect_nowhere(self, recorder: Recorder) -> Carrier:
+        with socket.socket() as deaf:
+            deaf.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{deaf.getsockname()[1]}/x"
+            return await connect_sockjs(url, on_data=recorder.on_data, on_close=recorder.on_close)
+
+
 @asynccontextmanager
 async def memory(max_backlog: int) -> AsyncGenerator[Setting]:
     yield MemorySetting(max_backlog)
@@ -169,10 +214,20 @@ async def websocket(max_backlog: int) -> AsyncGenerator[Setting]:
         yield setting
 
 
+def sockjs(transport: SockJsTransport) -> Callable[[int], AbstractAsyncContextManager[Setting]]:
+    @asynccontextmanager
+    async def made(max_backlog: int) -> AsyncGenerator[Setting]:
+        async with sockjs_server(disconnect_s=0.5) as server:
+            yield SockJsSetting(server, transport, max_backlog)
+
+    return made
+
+
 _BACKLOG = 256 * 1024
+_NETWORKS = {"websocket": websocket} | {f"sockjs-{name}": sockjs(name) for name in TRANSPORTS}
 
 
-@pytest.fixture(params=[memory, websocket])
+@pytest.fixture(params=[memory, *_NETWORKS.values()], ids=["memory", *_NETWORKS])
 async def setting(request: pytest.FixtureRequest) -> AsyncGenerator[Setting]:
     async with request.param(_BACKLOG) as made:
         yield made
@@ -181,7 +236,8 @@ async def setting(request: pytest.FixtureRequest) -> AsyncGenerator[Setting]:
 async def test_messages_arrive_whole_and_in_order_both_ways(setting: Setting) -> None:
     recorder = Recorder()
     carrier = await setting.connect(recorder)
-    sent = [b"one", b"", "zwölf ✓".encode(), b"x" * 70_000, b"\xff\x00binary"]
+    sent = [b"one", b"", "zwölf ✓ 100% \u2028".encode(), b"x" * 70_000, b"\xff\x00binary"]
+    sent = sent if setting.binary else sent[:4]
     for data in sent:
         carrier.send(data)
     assert await setting.far.received(len(sent)) == sent
@@ -219,7 +275,7 @@ async def test_this_side_closes_and_the_peer_sees_the_code(setting: Setting) -> 
     carrier.close(4003, "again")  # harmless
     assert (await recorder.closed()).asked
     assert await setting.far.received(1) == [b"last words"]
-    assert await setting.far.ended() == 4002
+    assert await setting.far.ended() == (4002 if setting.tells else 1006)
 
 
 async def test_sending_after_close_raises(setting: Setting) -> None:
@@ -322,12 +378,13 @@ _SCENES = [scene for name, scene in list(globals().items()) if name.startswith("
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="uvloop does not exist on Windows")
+@pytest.mark.parametrize("network", _NETWORKS)
 @pytest.mark.parametrize("scene", _SCENES)
-def test_on_uvloop(scene: Callable[[Setting], Coroutine[None, None, None]]) -> None:
+def test_on_uvloop(scene: Callable[[Setting], Coroutine[None, None, None]], network: str) -> None:
     import uvloop
 
     async def run() -> None:
-        async with websocket(_BACKLOG) as setting:
+        async with _NETWORKS[network](_BACKLOG) as setting:
             await scene(setting)
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
