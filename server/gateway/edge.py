@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import ssl
 import time
 from collections.abc import Iterable
@@ -13,13 +12,13 @@ from typing import Protocol
 
 import msgspec
 
-from core.errors import UsageError
-
 from ..access import host_of, is_loopback
 from .balance import Balancing
 from .balancer import Balancer
-from .heads import ForwardedPolicy, redact
-from .routes import DEFAULT_ROUTES, RouteSpec, RouteTable
+from .forwarded import ForwardedPolicy, ForwardedRules
+from .heads import Header, end_to_end, redact
+from .request import RouteRequest
+from .routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
 from .targets import Target
 
 access_log = logging.getLogger("pushscope.gateway.access")
@@ -73,8 +72,9 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         max_body: Bytes of a request body; answers are not limited.
         allowed_hosts: Further names that a Host header may have while listening on loopback
             (web pages must not reach local services through a name of their own); ``*`` is any.
-        trusted_proxies: Regular expression of the addresses whose X-Forwarded-* headers are kept
-            and appended to; empty: all incoming ones are stripped.
+        trusted_proxies: Regular expression (Java's) of the addresses whose X-Forwarded-* headers
+            are kept and appended to; empty: all incoming ones are stripped.
+        forwarded: Which of these headers are added, once the peer is trusted.
         compression: Which answers are compressed.
         access_log: Whether requests are logged, tokens redacted.
     """
@@ -94,6 +94,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = 16 * 1024 * 1024
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxies: str = ""
+    forwarded: ForwardedRules = ForwardedRules()
     compression: Compression = Compression()
     access_log: bool = True
 
@@ -143,11 +144,7 @@ class Edge:
         self.tasks: set[asyncio.Task[None]] = set()
         self.waiting: set[Waiting] = set()
         self.scratch = memoryview(bytearray(64 * 1024))
-        try:
-            trusted = re.compile(settings.trusted_proxies) if settings.trusted_proxies else None
-        except re.error as error:
-            raise UsageError(f"trusted_proxies {settings.trusted_proxies!r}: {error}") from error
-        self.forwarded = ForwardedPolicy(trusted)
+        self._forwarded = ForwardedPolicy(settings.trusted_proxies, settings.forwarded)
         self._any_host = "*" in settings.allowed_hosts or not is_loopback(settings.host)
         self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
         self._good: set[bytes] = set()
@@ -158,6 +155,26 @@ class Edge:
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
+
+    def headers_for(
+        self, route: Route, request: RouteRequest, target: Target, path: str, drop: frozenset[bytes]
+    ) -> list[Header]:
+        """The headers of a request to ``target``, Host included, but for those of the connection.
+
+        Args:
+            route: Whose filters change them, after X-Forwarded-* have been settled (spec A4).
+            request: The client's.
+            target: Who is asked.
+            path: What is asked for there.
+            drop: Names that are not passed on; Host is one.
+        """
+        kept = end_to_end(request.headers, drop=drop)
+        kept = self._forwarded.apply(kept, request, path)
+        kept = route.request_headers(request, kept)
+        kept = self.balancer.request_headers(route.upstream, target, kept)
+        theirs = request.values(b"host")
+        host = theirs[0] if route.preserve_host and theirs else target.authority.encode()
+        return [(b"host", host), *kept]
 
     def refuse_host(self, hosts: Iterable[bytes]) -> str:
         """Why these Host headers are refused, or ""."""

@@ -238,13 +238,8 @@ class Exchange:
 
     def _head_for(self, route: Route, target: Target) -> bytes:
         request, edge, body = self._request, self._edge, self._body
-        kept = end_to_end(self._headers, drop=_NOT_PASSED)
-        hosts = values(self._headers, b"host")
-        theirs = hosts[0] if hosts else b""
-        kept = edge.forwarded.apply(kept, request.client, theirs, request.secure)
-        kept = route.request_headers(request, kept)
-        kept = edge.balancer.request_headers(route.upstream, target, kept)
-        host = theirs if route.preserve_host and theirs else target.authority.encode()
+        path = route.path_for(request)
+        kept = edge.headers_for(route, request, target, path, _NOT_PASSED)
         if body.chunked:
             whole = body.whole
             kept.append(
@@ -252,9 +247,9 @@ class Exchange:
                 if whole is None
                 else (b"content-length", b"%d" % len(whole))
             )
-        path = route.path_for(request).encode("latin-1")
-        wanted = path + b"?" + request.query if request.query else path
-        return request_head(request.method.encode(), wanted, [(b"host", host), *kept])
+        wanted = path.encode("latin-1")
+        target_line = wanted + b"?" + request.query if request.query else wanted
+        return request_head(request.method.encode(), target_line, kept)
 
     async def _pump_body(self, route: Route, connection: UpstreamConnection) -> None:
         try:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -27,18 +27,6 @@ HOP_BY_HOP = frozenset(
         b"proxy-authenticate",
         b"x-application-context",
         b"upgrade",
-    )
-)
-
-#: What a client could use to pretend to be somebody else's proxy (spec A4).
-FORWARDED = frozenset(
-    (
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
     )
 )
 
@@ -69,30 +57,6 @@ def end_to_end(headers: Iterable[Header], *, drop: frozenset[bytes] = frozenset(
         # Content-Length and Host named there would change what the message is: they stay.
         unwanted = unwanted | (named - {b"content-length", b"host", b"close", b"keep-alive"})
     return [item for item in listed if item[0] not in unwanted]
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardedPolicy:
-    """What becomes of X-Forwarded-*: stripped, or appended to where the peer is trusted (spec A4)."""
-
-    trusted: re.Pattern[str] | None = None
-
-    def apply(self, headers: list[Header], client: str, host: bytes, secure: bool) -> list[Header]:
-        """``headers`` with the incoming ones removed, or ours added when ``client`` is trusted."""
-        if self.trusted is None or not self.trusted.fullmatch(client):
-            return [item for item in headers if item[0] not in FORWARDED]
-        proto = b"https" if secure else b"http"
-        _, _, port = host.rpartition(b":")
-        ours: Mapping[bytes, bytes] = {
-            b"x-forwarded-for": client.encode(),
-            b"x-forwarded-proto": proto,
-            b"x-forwarded-host": host,
-            b"x-forwarded-port": port if port.isdigit() else (b"443" if secure else b"80"),
-        }
-        merged = [item for item in headers if item[0] not in ours]
-        for name, value in ours.items():
-            merged.append((name, b", ".join([*values(headers, name), value])))
-        return merged
 
 
 def request_head(method: bytes, target: bytes, headers: Iterable[Header]) -> bytes:

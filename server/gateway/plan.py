@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .edge import Edge
-from .heads import accept_key, end_to_end, request_head, tokens, values
+from .heads import accept_key, request_head, tokens, values
 from .request import MAX_PATH, RouteRequest
 from .routes import Route
 from .targets import Target
@@ -49,19 +49,13 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
     if not targets:
         service = route.upstream.service
         return Refusal(503, f"no instance of service {service!r} is registered", route.id, service)
-    path = route.path_for(request).encode("latin-1")
-    target = path + b"?" + request.query if request.query else path
+    path = route.path_for(request)
+    wanted = path.encode("latin-1")
+    target = wanted + b"?" + request.query if request.query else wanted
 
     def head(instance: Target) -> bytes:
-        kept = end_to_end(request.headers, drop=_DROPPED)
-        theirs = values(request.headers, b"host")[0]
-        kept = edge.forwarded.apply(kept, request.client, theirs, secure=request.secure)
-        kept = route.request_headers(request, kept)
-        kept = edge.balancer.request_headers(route.upstream, instance, kept)
-        host = (b"host", theirs if route.preserve_host else instance.authority.encode())
-        return request_head(
-            b"GET", target, [host, (b"connection", b"Upgrade"), (b"upgrade", b"websocket"), *kept]
-        )
+        kept = edge.headers_for(route, request, instance, path, _DROPPED)
+        return request_head(b"GET", target, [*kept, (b"connection", b"Upgrade"), (b"upgrade", b"websocket")])
 
     return Plan(route, targets, head, accept_key(values(request.headers, b"sec-websocket-key")[0]))
 

@@ -2,27 +2,24 @@
 
 Understood: ``stomp.server``, ``stomp.port``, ``stomp.username``, ``stomp.password``, ``server.port``,
 ``spring.application.name`` and ``eureka.client.serviceUrl.defaultZone``. Every other key is named in a
-warning. Keys may be nested or dotted, in camel case or with dashes, and values may be placeholders
-(``${PORT:8080}``), which the environment fills.
+warning. How keys and values may be spelled says :mod:`..spring_yaml`.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode
+from yaml.nodes import ScalarNode
 
 from core.errors import UsageError
 
-_PLACEHOLDER: Final = re.compile(r"\$\{([^:{}]+)(?::([^{}]*))?\}")
-_LARGEST: Final = 1024 * 1024
+from ..spring_yaml import fill_placeholders, line_of, read_settings
+
 #: What is understood, in the one spelling that all others are brought to.
 _PORT: Final = "server.port"
 _NAME: Final = "spring.application.name"
@@ -66,8 +63,6 @@ def load_spring_file(path: str | Path, environment: Mapping[str, str] | None = N
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}", tried=f"read {path}") from error
-    if len(text) > _LARGEST:
-        raise UsageError(f"{path}: is larger than 1 MiB", tried=f"read {path}")
     return parse_spring_file(text, str(path), os.environ if environment is None else environment)
 
 
@@ -78,14 +73,14 @@ def parse_spring_file(text: str, source: str, environment: Mapping[str, str]) ->
         UsageError: as :func:`load_spring_file`.
     """
     found: dict[str, str] = {}
-    warnings: list[str] = []
-    for key, node in _keys(text, source):
-        line = f"{source}:{node.start_mark.line + 1}"
-        plain = key.lower().replace("-", "").replace("_", "")
+    settings, warnings = read_settings(text, source)
+    for setting in settings:
+        key, plain, node = setting.key, setting.plain, setting.node
+        line = f"{source}:{line_of(node)}"
         if plain not in _KNOWN or not isinstance(node, ScalarNode):
             warnings.append(f"{line}: {key} has no meaning for an instance and is ignored")
             continue
-        value = found[plain] = _filled(str(node.value), environment, f"{line}: {key}")
+        value = found[plain] = fill_placeholders(str(node.value), environment, f"{line}: {key}")
         if plain.endswith(".port") and not (value.isdigit() and int(value) < 65536):
             raise UsageError(f"{line}: {key} is no port: {value[:40]!r}", hint="a number up to 65535")
     return SpringFile(
@@ -114,39 +109,3 @@ def _discovery(zone: str | None) -> str | None:
     if not zone:
         return None
     return zone.split(",")[0].strip().rstrip("/").removesuffix("/eureka")
-
-
-def _filled(value: str, environment: Mapping[str, str], where: str) -> str:
-    def fill(match: re.Match[str]) -> str:
-        name, default = match[1].strip(), cast("str | None", match[2])
-        # Spring finds server.port in SERVER_PORT too.
-        filled = environment.get(name, environment.get(re.sub(r"[.-]", "_", name).upper(), default))
-        if filled is None:
-            raise UsageError(f"{where}: nothing fills ${{{name}}}", hint=f"set the variable {name}")
-        return filled
-
-    return _PLACEHOLDER.sub(fill, value)
-
-
-def _keys(text: str, source: str) -> Iterator[tuple[str, Node]]:
-    """Dotted keys and their nodes, of all documents of the file."""
-    try:
-        documents = yaml.compose_all(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        for document in cast("Iterator[Node | None]", documents):
-            if document is not None:
-                yield from _flat(document, "")
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark is not None else ""
-        raise UsageError(f"{source}{line}: not YAML: {error.problem}", tried=f"read {source}") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{source}: not YAML: {error}", tried=f"read {source}") from error
-
-
-def _flat(node: Node, prefix: str) -> Iterator[tuple[str, Node]]:
-    if not isinstance(node, MappingNode):
-        if prefix:
-            yield prefix, node
-        return
-    for key, value in cast("list[tuple[Node, Node]]", node.value):
-        name = str(getattr(key, "value", ""))
-        yield from _flat(value, f"{prefix}.{name}" if prefix else name)

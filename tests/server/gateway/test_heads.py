@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.gateway.heads import (
-    ForwardedPolicy,
     Header,
     accept_key,
     end_to_end,
@@ -40,22 +39,6 @@ def test_hop_by_hop_headers_and_what_connection_names() -> None:
     assert end_to_end(headers) == [(b"content-length", b"3"), (b"host", b"h"), (b"accept", b"a")]
     assert end_to_end(headers, drop=frozenset((b"host",)))[-1] == (b"accept", b"a")
     assert tokens(headers, b"connection") == {b"keep-alive", b"x-mine", b"content-length"}
-
-
-def test_forwarded_headers() -> None:
-    came: list[Header] = [(b"x-forwarded-for", b"1.1.1.1"), (b"forwarded", b"for=1"), (b"a", b"b")]
-    assert ForwardedPolicy().apply(came, "10.0.0.1", b"h:7000", False) == [(b"a", b"b")]
-    policy = ForwardedPolicy(re.compile(r"10\..*"))
-    assert policy.apply(came, "11.0.0.1", b"h", False) == [(b"a", b"b")]
-    assert dict(policy.apply(came, "10.0.0.1", b"h:7000", False)) == {
-        b"a": b"b",
-        b"forwarded": b"for=1",
-        b"x-forwarded-for": b"1.1.1.1, 10.0.0.1",
-        b"x-forwarded-proto": b"http",
-        b"x-forwarded-host": b"h:7000",
-        b"x-forwarded-port": b"7000",
-    }
-    assert dict(policy.apply([], "10.0.0.1", b"h", True))[b"x-forwarded-port"] == b"443"
 
 
 @pytest.mark.parametrize(
