@@ -214,7 +214,7 @@ function reason({ code, reason, error, silent, late }) {
   return (say) => say.closed(code, reason);
 }
 
-/** A WebSocket never says why it was refused; the same handshake by plain HTTP does. */
+/** A WebSocket never says why it was refused; SockJS's first request of a session does. */
 async function explain(how) {
   const mine = attempt;
   state = lost ? "waiting" : "trying";
@@ -229,7 +229,8 @@ async function askGateway(otherwise) {
   if (!navigator.onLine && !oneClock) return [(say) => say.offline, false];
   try {
     const signal = AbortSignal.timeout(EXPLAIN_MS);
-    const answer = await fetch(address("/ws/info"), { cache: "no-store", signal });
+    const session = `why${Math.random().toString(36).slice(2)}`; // ends by itself when nobody comes again
+    const answer = await fetch(address(`/ws/0/${session}/xhr`), { method: "POST", signal });
     if (answer.ok) return [otherwise, false];
     const text = beginning(told(await answer.text()), 300);
     if (answer.status === 401) return [(say) => say.unauthorized(text), true];

@@ -15,9 +15,14 @@ import pytest_asyncio
 
 from core.environment import InstanceInfo
 from server import LocalCluster
+from server.gateway import Gateway, GatewaySettings
+from server.instance import Instance
+from server.settings import InstanceSettings
+from server.tokens.settings import TokenSettings
 from tests.support.browser import Page, open_page
 from tests.support.instances import push
 from tests.support.requirements import requires
+from tests.support.tokens import SECRET, token
 
 pytestmark = [
     requires("chromium", "page"),
@@ -210,6 +215,26 @@ async def test_a_token_stays_out_of_address_and_storage(cluster: LocalCluster, p
     (info,) = (name for name in asked if "/ws/info?" in name)
     assert "user=joe&access_token=s3cret%2B1" in info
     await page.evaluate("localStorage.clear()")
+
+
+@pytest.mark.parametrize("query", ["", "client=sockjs"])
+async def test_a_refused_token_is_said_and_not_tried_again(page: Page, query: str) -> None:
+    settings = InstanceSettings(tokens=TokenSettings(secret=SECRET), allowed_origins=("*",))
+    async with (
+        Instance(settings) as instance,
+        Gateway(GatewaySettings(services={"web-socket": (f"127.0.0.1:{instance.port}",)})) as gateway,
+    ):
+        await page.go(f"{gateway.url}/110000.html?access_token=nonsense&{query}")
+        await page.wait_for("'loaded' in document.body.dataset")
+        await page.click("#connect")
+        await page.wait_for("document.body.dataset.state === 'refused'", seconds=20)
+        assert "401" in await page.text("#error")
+        assert "Check the access token" in await page.text("#error")
+        assert await page.evaluate("document.querySelector('#countdown').hidden")
+        await page.fill("#token", token("joe"))
+        await connect(page)
+        assert await page.text("#state") == "Connected as joe"
+        assert await page.evaluate("document.querySelector('#error').hidden")
 
 
 async def test_without_the_libraries_the_choice_says_how_to_get_them(
