@@ -17,6 +17,7 @@ from .balance import Balancing
 from .balancer import Balancer
 from .forwarded import ForwardedPolicy, ForwardedRules
 from .heads import Header, end_to_end, redact
+from .idle import IdleWatch
 from .request import RouteRequest
 from .routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
 from .targets import Target
@@ -143,6 +144,7 @@ class Edge:
         self.counters = Counters()
         self.tasks: set[asyncio.Task[None]] = set()
         self.waiting: set[Waiting] = set()
+        self.idle = IdleWatch(self._idle_cut)
         self.scratch = memoryview(bytearray(64 * 1024))
         self._forwarded = ForwardedPolicy(settings.trusted_proxies, settings.forwarded)
         self._any_host = "*" in settings.allowed_hosts or not is_loopback(settings.host)
@@ -209,6 +211,9 @@ class Edge:
     def tunnel_over(self) -> None:
         """Count a tunnel's end."""
         self.counters.open_tunnels -= 1
+
+    def _idle_cut(self) -> None:
+        self.counters.idle_cuts += 1
 
     def log(
         self,

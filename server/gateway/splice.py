@@ -14,6 +14,8 @@ from typing import Any, cast
 #: How long what one end still has to be told may take when the other end is gone.
 LINGER_S = 10.0
 
+Write = Callable[[Any], None]
+
 
 class _End:
     """What both kinds of end have in common."""
@@ -71,10 +73,14 @@ class DirectEnd(_End):
     __slots__ = ("data_received",)
 
     def __init__(
-        self, own: asyncio.Transport, other: asyncio.Transport, over: Callable[[_End], None]
+        self,
+        own: asyncio.Transport,
+        other: asyncio.Transport,
+        over: Callable[[_End], None],
+        write: Write,
     ) -> None:
         super().__init__(own, other, over)
-        self.data_received = other.write
+        self.data_received = write
 
 
 class BufferedEnd(_End, asyncio.BufferedProtocol):
@@ -91,11 +97,12 @@ class BufferedEnd(_End, asyncio.BufferedProtocol):
         own: asyncio.Transport,
         other: asyncio.Transport,
         over: Callable[[_End], None],
+        write: Write,
         scratch: memoryview,
     ) -> None:
         super().__init__(own, other, over)
         self._scratch = scratch
-        self._write = other.write
+        self._write = write
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read to; used up before anybody else reads."""
@@ -153,11 +160,13 @@ def join(
     connections: MutableSet[Any],
     on_over: Callable[[], None],
     scratch: memoryview,
+    through: Callable[[Write], Write] | None = None,
 ) -> None:
     """Join two transports; ``on_over`` is called once, when the client's end is gone.
 
     ``connections`` is the server's set of what it must shut down; ``scratch`` a buffer that all
-    joined pairs of one event loop may share.
+    joined pairs of one event loop may share; ``through`` makes of each end's write what is called
+    in its place, by who wants to see that something moves.
     """
 
     def client_over(end: _End) -> None:
@@ -165,9 +174,10 @@ def join(
         on_over()
 
     def make(own: asyncio.Transport, other: asyncio.Transport, over: Callable[[_End], None]) -> _End:
+        write: Write = other.write if through is None else through(other.write)
         if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-            return BufferedEnd(own, other, over, scratch)
-        return DirectEnd(own, other, over)
+            return BufferedEnd(own, other, over, write, scratch)
+        return DirectEnd(own, other, over, write)
 
     end = make(client, upstream, client_over)
     connections.add(end)

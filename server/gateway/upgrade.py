@@ -159,12 +159,26 @@ class Upgrade(asyncio.Protocol):
         if added := self._reached():
             data = with_headers(data, added)
         self._edge.tunnel_opened()
-        join(client, upstream, self._connections, self._edge.tunnel_over, self._edge.scratch)
+        self._join(client, upstream)
         client.write(data)
         if self._early:
             upstream.write(self._early)
         client.resume_reading()
         self._log(101)
+
+    def _join(self, client: asyncio.Transport, upstream: asyncio.Transport) -> None:
+        edge, limit_s = self._edge, self._plan.route.idle_timeout
+        if not limit_s:
+            join(client, upstream, self._connections, edge.tunnel_over, edge.scratch)
+            return
+        name = f"route {self._plan.route.id}, {self._request.client} to {self._where()}"
+        watched = edge.idle.watch(limit_s, client, upstream, name)
+
+        def over() -> None:
+            edge.idle.forget(watched)
+            edge.tunnel_over()
+
+        join(client, upstream, self._connections, over, edge.scratch, watched.through)
 
     def relay_head(self, answer: UpgradeAnswer) -> None:
         """The answer is something else: pass it on, once."""
@@ -228,7 +242,11 @@ class Upgrade(asyncio.Protocol):
             self._dialling.cancel()
             self._dialling = None
 
+    def _where(self) -> str:
+        target = self._target
+        return f"{target.id}@{target.authority}" if target is not None else ""
+
     def _log(self, status: int) -> None:
-        request, target = self._request, self._target
-        where = f"{target.id}@{target.authority}" if target is not None else ""
-        self._edge.log(request.client, "GET", request.target, status, self._started, where)
+        request = self._request
+        where, route = self._where(), self._plan.route.id
+        self._edge.log(request.client, "GET", request.target, status, self._started, where, route)
