@@ -29,6 +29,7 @@ _NPM_PACKAGES = {
     "sockjs": "sockjs-client",
     "sockjs-old": "sockjs-client-1.0",
     "stompjs-old": "stompjs",
+    "eureka-js": "eureka-js-client",
 }
 
 

@@ -37,11 +37,15 @@ class StompJs:
         assert self._process is not None
         return self._process.pid
 
-    async def __aenter__(self) -> Self:
+    def command(self) -> list[str]:
+        """How the driver is run."""
         node = find_program("node")
         assert node is not None
+        return [node, self._driver, str(node_modules())]
+
+    async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
-            node, self._driver, str(node_modules()), stdin=PIPE, stdout=PIPE, limit=4 * 1024 * 1024
+            *self.command(), stdin=PIPE, stdout=PIPE, limit=4 * 1024 * 1024
         )
         self._reading = asyncio.create_task(self._read(), name="stompjs")
         return self
