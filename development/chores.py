@@ -13,7 +13,7 @@ from pathlib import Path
 from cli.display import display_problem, qt_problem
 from cli.packages import find_program, install_line
 
-from .environment import ROOT, ChoreError, ensure_environment, run, say
+from .environment import ROOT, ChoreError, ensure_environment, run, say, side_by_side
 from .page import build_page
 from .system import ensure_node_modules, install_missing, missing_needs, packages_of
 from .without_qt import test_without_qt
@@ -61,8 +61,9 @@ def run_tests(words: Sequence[str]) -> int:
         say(f"some tests will skip, for want of {', '.join(need.name for need in missing)}; to run them too:")
         say(f"  {install_line(packages_of(missing))}")
     # pytest-qt ends pytest where Qt does not start; the window's tests are then left out by conftest.py.
-    without_window = ["-p", "no:pytest-qt"] if qt_problem(str(python), "offscreen") else []
-    return run([python, "-m", "pytest", *without_window, *arguments], environment)
+    if qt_problem(str(python), "offscreen"):
+        return run([python, "-m", "pytest", "-p", "no:pytest-qt", *arguments], environment)
+    return run([python, "-m", "pytest", *(arguments or side_by_side())], environment)
 
 
 #: The checks by name, cheapest first; ``{python}`` and ``{bin}`` are the environment's.

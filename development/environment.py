@@ -109,6 +109,16 @@ def stamp_of(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def side_by_side() -> list[str]:
+    """Words that make pytest run a whole suite in several processes; most tests wait most of the time.
+
+    A file stays in one process, because its tests may share a broker or a cluster; files begin in their
+    own order, because the longest ones (e2e) stand early in it.
+    """
+    processes = min((os.cpu_count() or 1) + 1, 8)
+    return ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
 def run(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> int:
     """Run a command in the project's folder and return its exit code (128 + n after signal n).
 

@@ -6,7 +6,18 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from .environment import CACHE, ROOT, dependencies, ensure_venv, pip, python_of, run, say, stamp_of
+from .environment import (
+    CACHE,
+    ROOT,
+    dependencies,
+    ensure_venv,
+    pip,
+    python_of,
+    run,
+    say,
+    side_by_side,
+    stamp_of,
+)
 
 #: Holds the base dependencies and nothing else, so that a missing one is noticed; the wheel's test
 #: installs the wheel here.
@@ -31,8 +42,7 @@ def test_without_qt(arguments: Sequence[str]) -> int:
         pip(python, ["install", "--upgrade", "--target", str(TOOLS), *dependencies("test")])
         stamp_file.write_text(stamp, "utf-8")
     say("running the tests of core and server without Qt")
-    folders = ["tests/core", "tests/server"]
     return run(
-        [python, "-m", "pytest", *(arguments or folders)],
+        [python, "-m", "pytest", *(arguments or ["tests/core", "tests/server", *side_by_side()])],
         {**os.environ, "PYTHONPATH": str(TOOLS)},
     )
