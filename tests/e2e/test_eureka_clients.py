@@ -34,7 +34,10 @@ class EurekaClient(StompJs):
 
     async def believes(self, name: str, there: bool) -> None:
         """Wait until it has heard that an instance has come, or gone."""
-        while (name in await self.statuses("theirs")) is not there:
+        while True:
+            statuses = await self.statuses("theirs")
+            if (name in statuses) is there:
+                return
             await asyncio.sleep(0.05)
 
 
