@@ -7,6 +7,27 @@ from typing import Annotated
 
 import typer
 
+from .endpoint_flags import (
+    AllowHost,
+    JwtAudience,
+    JwtEndAtExpiry,
+    JwtIssuer,
+    JwtJwks,
+    JwtKey,
+    JwtLeeway,
+    JwtOptional,
+    JwtSecretFile,
+    JwtUserClaim,
+    SockJs,
+    SockJsCookie,
+    SockJsDisconnectDelay,
+    SockJsHeartbeat,
+    SockJsResponseLimit,
+    SockJsWebSocket,
+    sockjs_of,
+    tokens_of,
+)
+
 Host = Annotated[str, typer.Option(help="Address to listen on; not loopback: PUSHSCOPE_TOKEN is needed.")]
 Discovery = Annotated[str, typer.Option(metavar="URL", help="Discovery to register with, or to ask.")]
 Service = Annotated[str, typer.Option(help="Name under which instances register.")]
@@ -78,10 +99,47 @@ def instance(
             metavar="NAME", help="Header of clients that the broker may obey, as x-max-*; repeatable."
         ),
     ] = None,
+    allow_host: AllowHost = None,
+    jwt_secret_file: JwtSecretFile = None,
+    jwt_key: JwtKey = None,
+    jwt_jwks: JwtJwks = None,
+    jwt_audience: JwtAudience = "",
+    jwt_issuer: JwtIssuer = "",
+    jwt_user_claim: JwtUserClaim = "sub",
+    jwt_leeway: JwtLeeway = 5.0,
+    jwt_optional: JwtOptional = False,
+    jwt_end_at_expiry: JwtEndAtExpiry = False,
+    sockjs: SockJs = "sockjs",
+    sockjs_heartbeat: SockJsHeartbeat = None,
+    sockjs_disconnect_delay: SockJsDisconnectDelay = None,
+    sockjs_response_limit: SockJsResponseLimit = None,
+    sockjs_websocket: SockJsWebSocket = None,
+    sockjs_cookie: SockJsCookie = None,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run one instance: STOMP over WebSocket, push API, user destinations."""
+    from server.roles.options import InstanceOptions, to_words
+
+    tokens = tokens_of(
+        jwt_secret_file,
+        jwt_key,
+        jwt_jwks,
+        audience=jwt_audience,
+        issuer=jwt_issuer,
+        user_claim=jwt_user_claim,
+        leeway=jwt_leeway,
+        optional=jwt_optional,
+        end_at_expiry=jwt_end_at_expiry,
+    )
+    spoken = sockjs_of(
+        sockjs,
+        sockjs_heartbeat,
+        sockjs_disconnect_delay,
+        sockjs_response_limit,
+        websocket=sockjs_websocket,
+        cookie=sockjs_cookie,
+    )
     port, broker, discovery, service = _configured(config, port, broker, discovery, service)
     words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
     words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
@@ -89,6 +147,9 @@ def instance(
     words += ["--slow-consumer", slow_consumer, "--queue-limit", str(queue_limit)]
     words += ["--max-sessions", str(max_sessions), "--allowed-origins", " ".join(allow_origin or [])]
     words += ["--allowed-headers", " ".join(allow_header or [])]
+    words += to_words(
+        InstanceOptions(allowed_hosts=" ".join(allow_host or []), sockjs=spoken, tokens=tokens)
+    )[1:]
     return _run("instance", host, port, words, ready_json)
 
 
@@ -124,12 +185,13 @@ def gateway(
             help="Who gets new users: round-robin, random, weighted, sticky or hash; repeatable.",
         ),
     ] = None,
+    allow_host: AllowHost = None,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
     words = ["--discovery", discovery, "--service", service, "--routes", routes]
-    words += ["--balance", " ".join(balance or [])]
+    words += ["--balance", " ".join(balance or []), "--allowed-hosts", " ".join(allow_host or [])]
     return _run("gateway", host, port, words, ready_json)
 
 

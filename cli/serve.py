@@ -16,6 +16,26 @@ from core.environment import EnvironmentEvent, EnvironmentInfo, LogLine, PartCha
 from core.errors import ExitCode, PushscopeError, UsageError
 from core.signals import on_stop_signals
 
+from .endpoint_flags import (
+    AllowHost,
+    JwtAudience,
+    JwtEndAtExpiry,
+    JwtIssuer,
+    JwtJwks,
+    JwtKey,
+    JwtLeeway,
+    JwtOptional,
+    JwtSecretFile,
+    JwtUserClaim,
+    SockJs,
+    SockJsCookie,
+    SockJsDisconnectDelay,
+    SockJsHeartbeat,
+    SockJsResponseLimit,
+    SockJsWebSocket,
+    sockjs_of,
+    tokens_of,
+)
 from .lines import LineWriter
 from .roles import OnBrokerLoss, RelayKind
 
@@ -45,6 +65,22 @@ def serve(
     default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
     on_broker_loss: OnBrokerLoss = "keep",
     relay: RelayKind = "multiplexed",
+    allow_host: AllowHost = None,
+    jwt_secret_file: JwtSecretFile = None,
+    jwt_key: JwtKey = None,
+    jwt_jwks: JwtJwks = None,
+    jwt_audience: JwtAudience = "",
+    jwt_issuer: JwtIssuer = "",
+    jwt_user_claim: JwtUserClaim = "sub",
+    jwt_leeway: JwtLeeway = 5.0,
+    jwt_optional: JwtOptional = False,
+    jwt_end_at_expiry: JwtEndAtExpiry = False,
+    sockjs: SockJs = "sockjs",
+    sockjs_heartbeat: SockJsHeartbeat = None,
+    sockjs_disconnect_delay: SockJsDisconnectDelay = None,
+    sockjs_response_limit: SockJsResponseLimit = None,
+    sockjs_websocket: SockJsWebSocket = None,
+    sockjs_cookie: SockJsCookie = None,
     gateway_port: Annotated[
         int | None, typer.Option(help="7000, or a free one if that is taken; 0 picks a free one.")
     ] = None,
@@ -61,6 +97,25 @@ def serve(
     """
     from server.supervisor import LocalCluster, PreferredPorts
 
+    tokens = tokens_of(
+        jwt_secret_file,
+        jwt_key,
+        jwt_jwks,
+        audience=jwt_audience,
+        issuer=jwt_issuer,
+        user_claim=jwt_user_claim,
+        leeway=jwt_leeway,
+        optional=jwt_optional,
+        end_at_expiry=jwt_end_at_expiry,
+    )
+    spoken = sockjs_of(
+        sockjs,
+        sockjs_heartbeat,
+        sockjs_disconnect_delay,
+        sockjs_response_limit,
+        websocket=sockjs_websocket,
+        cookie=sockjs_cookie,
+    )
     preferred = PreferredPorts(
         GATEWAY_PORT if gateway_port is None else 0,
         DISCOVERY_PORT if discovery_port is None else 0,
@@ -77,6 +132,9 @@ def serve(
         default_user,
         on_broker_loss=cast("Literal['keep', 'spring']", on_broker_loss),
         relay=cast("Literal['multiplexed', 'per-client']", relay),
+        tokens=tokens,
+        sockjs=spoken,
+        allowed_hosts=tuple(allow_host or ()),
         preferred=preferred,
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}

@@ -14,6 +14,9 @@ from .sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
 from .sockjs.settings import SockJsSettings
 from .tokens.settings import TokenSettings
 
+#: What waits for a client beyond ``high_water`` waits within ``queue_limit``, so that this limit is far off.
+SOCKJS = SockJsSettings(max_waiting=16 * MIB)
+
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
 RelayKind = Literal["multiplexed", "per-client"]
@@ -103,7 +106,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     relay: RelayKind = "multiplexed"
     client_login: str | None = None
     client_passcode: str | None = None
-    sockjs: SockJsSettings = SockJsSettings(max_waiting=16 * MIB)
+    sockjs: SockJsSettings = SOCKJS
     tokens: TokenSettings | None = None
 
     @property

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from core.errors import UsageError
 
+from ..sockjs.settings import SockJsSettings
+from ..tokens.settings import SECRET_VARIABLE, TokenSettings
+
 #: Environment variable with the broker's URL, for a child or a person who keeps it off the screen.
 BROKER_VARIABLE = "PUSHSCOPE_BROKER_URL"
+
+#: Options that are settings of their own.
+_NESTED: Final = ("sockjs", "tokens")
+_SECRETS: Final = ("secret",)
+_TOKEN_FILES: Final = ("secret_file", "public_key_file", "jwks_file")
 
 RoleName = Literal["instance", "gateway", "discovery", "broker"]
 Strategy = Literal["relay", "broadcast", "none"]
@@ -66,7 +74,9 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     """One push server.
 
     ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none,
-    ``allowed_origins`` and ``allowed_headers`` lists with spaces between.
+    ``allowed_origins``, ``allowed_hosts`` and ``allowed_headers`` lists with spaces between;
+    ``sockjs`` and ``tokens`` are JSON on a command line, without the secret of tokens. None is the
+    default of :class:`~server.settings.InstanceSettings`.
     """
 
     service: str = "web-socket"
@@ -80,7 +90,10 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     queue_limit: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
     max_sessions: Annotated[int, msgspec.Meta(ge=0)] = 0
     allowed_origins: str = ""
+    allowed_hosts: str = ""
     allowed_headers: str = ""
+    sockjs: SockJsSettings | None = None
+    tokens: TokenSettings | None = None
 
 
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):
@@ -95,6 +108,7 @@ class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, 
     discovery: str = ""
     routes: str = ""
     balance: str = ""
+    allowed_hosts: str = ""
 
 
 Options = BrokerOptions | DiscoveryOptions | InstanceOptions | GatewayOptions
@@ -114,20 +128,32 @@ def role_of(options: Options) -> RoleName:
 
 def to_words(options: Options) -> list[str]:
     """The options as words of a command line, without those that have their default and without
-    the broker's URL."""
+    the broker's URL and the secret of tokens."""
     words: list[str] = [role_of(options)]
     for field in msgspec.structs.fields(options):
         value = getattr(options, field.name)
         if field.name == "broker" or value == field.default:
             continue
         flag = "--" + field.name.replace("_", "-")
-        words += [flag] if value is True else [flag, str(value)]
+        words += [flag] if value is True else [flag, _word(value)]
     return words
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, msgspec.Struct):
+        return str(value)
+    fields = msgspec.structs.fields(value)
+    given = [(field.name, getattr(value, field.name), field.default) for field in fields]
+    changed = {name: each for name, each, usual in given if each != usual and name not in _SECRETS}
+    return msgspec.json.encode(changed).decode()
 
 
 def to_environment(options: Options) -> dict[str, str]:
     """The part of the options that no other process may read."""
-    return {BROKER_VARIABLE: options.broker} if isinstance(options, InstanceOptions) else {}
+    if not isinstance(options, InstanceOptions):
+        return {}
+    secret = options.tokens.secret if options.tokens is not None else ""
+    return {BROKER_VARIABLE: options.broker} | ({SECRET_VARIABLE: secret} if secret else {})
 
 
 def from_words(words: Sequence[str]) -> Options:
@@ -140,7 +166,7 @@ def from_words(words: Sequence[str]) -> Options:
     if kind is None:
         raise UsageError(f"no such role: {words[0] if words else ''!r}", hint=f"one of {', '.join(ROLES)}")
     known = {field.name: field for field in msgspec.structs.fields(kind)}
-    values: dict[str, str | bool] = {}
+    values: dict[str, Any] = {}
     rest = iter(words[1:])
     for word in rest:
         flag, equals, value = word.partition("=")
@@ -151,9 +177,21 @@ def from_words(words: Sequence[str]) -> Options:
             values[name] = True
         else:
             values[name] = value if equals else next(rest, "")
+        if name in _NESTED:
+            values[name] = _struct(words[0], name, values[name])
     if "broker" in known and "broker" not in values and BROKER_VARIABLE in os.environ:
         values["broker"] = os.environ[BROKER_VARIABLE]
+    tokens = values.get("tokens")
+    if tokens is not None and tokens.keys().isdisjoint(_TOKEN_FILES):
+        values["tokens"] = {**tokens, "secret": os.environ.get(SECRET_VARIABLE, "")}
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         raise UsageError(f"{words[0]}: {error}", hint=f"pushscope {words[0]} --help") from error
+
+
+def _struct(role: str, name: str, text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{role}: --{name} is no JSON object: {error}") from error

@@ -105,7 +105,7 @@ def _make_instance(
 ) -> AbstractAsyncContextManager[RunningRole]:
     from ..brokers.memory import MemoryBroker
     from ..instance import Instance
-    from ..settings import InstanceSettings
+    from ..settings import SOCKJS, InstanceSettings
 
     settings = InstanceSettings(
         id=options.id,
@@ -122,7 +122,10 @@ def _make_instance(
         queue_limit=options.queue_limit,
         max_sessions=options.max_sessions,
         allowed_origins=tuple(options.allowed_origins.split()),
+        allowed_hosts=tuple(options.allowed_hosts.split()),
         allowed_headers=tuple(options.allowed_headers.split()),
+        sockjs=options.sockjs or SOCKJS,
+        tokens=options.tokens,
     )
     if shared is not None and options.broker == "memory:":
         return Instance(settings, broker=MemoryBroker(shared.exchange))
@@ -149,5 +152,6 @@ def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[Runnin
             routes=routes,
             discovery_url=options.discovery or None,
             balancing=with_strategies(balancing, options.balance),
+            allowed_hosts=tuple(options.allowed_hosts.split()),
         )
     )

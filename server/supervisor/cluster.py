@@ -21,6 +21,8 @@ from core.environment import (
 from core.errors import ClusterStartError, UsageError
 
 from ..roles.options import InstanceOptions, Options
+from ..sockjs.settings import SockJsSettings
+from ..tokens.settings import TokenSettings
 from .draining import set_in_service
 from .feed import EventFeed
 from .launcher import Launcher, ProcessLauncher
@@ -58,6 +60,10 @@ class LocalCluster:
         relay: Whether clients share their instance's broker connection (``core.environment``).
         in_process: Run all roles in this event loop, for tests and notebooks. Instances can be
             killed, not paused.
+        tokens: How access tokens of clients are checked; None: nobody needs one. A secret in them never
+            appears on a command line or in a log.
+        sockjs: How SockJS is spoken, if not as usual.
+        allowed_hosts: Names by which gateway and instances may be reached, besides loopback's.
         preferred: Ports to try first where none is given.
         launcher: How roles are started, instead of what ``in_process`` says.
 
@@ -78,6 +84,9 @@ class LocalCluster:
         *,
         on_broker_loss: Literal["keep", "spring"] = "keep",
         relay: Literal["multiplexed", "per-client"] = "multiplexed",
+        tokens: TokenSettings | None = None,
+        sockjs: SockJsSettings | None = None,
+        allowed_hosts: tuple[str, ...] = (),
         preferred: PreferredPorts | None = None,
         launcher: Launcher | None = None,
     ) -> None:
@@ -92,7 +101,12 @@ class LocalCluster:
             on_broker_loss,
             relay,
         )
-        self._plan = Plan(spec, preferred=preferred or PreferredPorts(0, 0, 0), in_process=in_process)
+        self._plan = Plan(
+            spec,
+            preferred=preferred or PreferredPorts(0, 0, 0),
+            in_process=in_process,
+            instance=InstanceOptions(tokens=tokens, sockjs=sockjs, allowed_hosts=" ".join(allowed_hosts)),
+        )
         self._launcher = launcher or _make_launcher(in_process)
         self._feed = EventFeed()
         self._instances: dict[str, Member] = {}

@@ -36,6 +36,7 @@ class PreferredPorts(msgspec.Struct, frozen=True):
 
 
 _ANY = PreferredPorts(0, 0, 0)
+_PLAIN = InstanceOptions()
 
 
 class Plan:
@@ -45,16 +46,23 @@ class Plan:
         spec: What is wanted.
         preferred: Ports to try first where none is given.
         in_process: Whether all roles share one process.
+        instance: What instances are told besides; the gateway takes the hosts that they allow.
 
     Raises:
         UsageError: the specification cannot be fulfilled, whatever this machine is like.
     """
 
     def __init__(
-        self, spec: ClusterSpec, *, preferred: PreferredPorts = _ANY, in_process: bool = False
+        self,
+        spec: ClusterSpec,
+        *,
+        preferred: PreferredPorts = _ANY,
+        in_process: bool = False,
+        instance: InstanceOptions = _PLAIN,
     ) -> None:
         _check(spec, in_process)
         self.spec = spec
+        self._instance = instance
         self._preferred = preferred
         self._started = 0
 
@@ -85,7 +93,14 @@ class Plan:
     def gateway(self, discovery: str) -> GatewayOptions:
         """What the gateway is told."""
         port, or_free = _port(self.spec.gateway_port or None, self._preferred.gateway)
-        return GatewayOptions(host=HOST, port=port, or_free=or_free, service=SERVICE, discovery=discovery)
+        return GatewayOptions(
+            host=HOST,
+            port=port,
+            or_free=or_free,
+            service=SERVICE,
+            discovery=discovery,
+            allowed_hosts=self._instance.allowed_hosts,
+        )
 
     def next_instance(self, broker: str, discovery: str) -> InstanceOptions:
         """What the next instance is told; its id has not been used before (``i1``, ``i2``, …)."""
@@ -94,7 +109,8 @@ class Plan:
         usual = first + number if first and number < self.spec.instances else 0
         port, or_free = _port(ports[number] if number < len(ports) else None, usual)
         self._started += 1
-        return InstanceOptions(
+        return msgspec.structs.replace(
+            self._instance,
             id=f"i{self._started}",
             host=HOST,
             port=port,

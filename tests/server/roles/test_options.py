@@ -17,6 +17,9 @@ from server.roles.options import (
     to_environment,
     to_words,
 )
+from server.sockjs.settings import spring_settings
+from server.tokens import TokenSettings
+from server.tokens.settings import SECRET_VARIABLE
 
 
 @pytest.mark.parametrize(
@@ -28,6 +31,10 @@ from server.roles.options import (
         GatewayOptions(port=7000, discovery="http://127.0.0.1:8761", service="push"),
         InstanceOptions(id="i2", strategy="none", default_user="a b=c", broker="stomp://u:secret@h:1/"),
         InstanceOptions(slow_consumer="conflate", queue_limit=2048, max_sessions=3),
+        InstanceOptions(tokens=TokenSettings(secret="secret" * 6, audience="a b", end_at_expiry=True)),
+        InstanceOptions(tokens=TokenSettings(jwks_file="/a b", required=False), allowed_hosts="a *"),
+        InstanceOptions(sockjs=spring_settings(heartbeat_s=0, websocket=False)),
+        GatewayOptions(allowed_hosts="a.example b.example"),
         InstanceOptions(allowed_origins="https://*.a.org:[80,81] http://b", allowed_headers="x-max-*"),
     ],
 )
@@ -38,6 +45,15 @@ def test_there_and_back(options: Options, monkeypatch: pytest.MonkeyPatch) -> No
     for name, value in to_environment(options).items():
         monkeypatch.setenv(name, value)
     assert from_words(words) == options
+
+
+def test_a_secret_is_taken_only_where_tokens_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, "secret" * 6)
+    assert from_words(["instance", "--broker", "memory:"]) == InstanceOptions()
+    by_file = InstanceOptions(tokens=TokenSettings(public_key_file="/k"))
+    assert from_words([*to_words(by_file), "--broker", "memory:"]) == by_file
+    found = from_words(["instance", "--broker", "memory:", "--tokens", "{}"])
+    assert found == InstanceOptions(tokens=TokenSettings(secret="secret" * 6))
 
 
 def test_defaults_need_no_words() -> None:
@@ -58,6 +74,9 @@ def test_a_value_after_an_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
         (["gateway", "7000"], "gateway has no option 7000"),
         (["gateway", "--port", "many"], "port"),
         (["broker", "--queue-messages", "0"], "queue_messages"),
+        (["instance", "--tokens", "x"], "--tokens is no JSON object"),
+        (["instance", "--tokens", '{"leeway": 1}'], "leeway"),
+        (["instance", "--sockjs", '{"dialect": "x"}'], "dialect"),
         (["broker", "--expires", "0"], "expires"),
         (["gateway", "--port"], "port"),
         (["instance", "--strategy", "hope"], "strategy"),
