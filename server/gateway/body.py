@@ -32,6 +32,7 @@ class RequestBody:
         whole: All of it, if it came in one piece (SockJS's sends do); b"" if there is none; None
             if the rest is still to come.
         complete: Whether all of it has been taken from the client.
+        size: Bytes taken so far.
     """
 
     def __init__(self, headers: list[Header], receive: Receive, most: int, silence_s: float) -> None:
@@ -44,7 +45,7 @@ class RequestBody:
         self._receive = receive
         self._most = most
         self._silence_s = silence_s or None
-        self._size = 0
+        self.size = 0
         self._first = b""
 
     async def begin(self) -> None:
@@ -87,8 +88,8 @@ class RequestBody:
         if message["type"] == "http.disconnect":
             raise ClientGone
         piece: bytes = message.get("body", b"")
-        self._size += len(piece)
-        if self._size > self._most:
+        self.size += len(piece)
+        if self.size > self._most:
             raise BodyError(413, f"a request body has {self._most} bytes at most")
         self.complete = not message.get("more_body", False)
         return piece

@@ -111,6 +111,8 @@ class Counters:
     retries: int = 0
     compressed: int = 0
     idle_cuts: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
     answers: dict[int, int] = field(default_factory=dict[int, int])
     by_route: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
 

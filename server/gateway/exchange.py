@@ -119,6 +119,7 @@ class Exchange:
         finally:
             self._end.watch(None)
             self._let_go()
+            edge.counters.bytes_in += self._body.size
 
     async def fail(self, status: int, message: str, **details: str) -> None:
         """Answer with the gateway's own words, unless an answer has begun."""
@@ -306,6 +307,7 @@ class Exchange:
                 last = connection.finished
                 if gzip is not None:
                     piece = gzip.compress(piece, last=last)
+                edge.counters.bytes_out += len(piece)
                 await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
         except UpstreamFailure as failure:
             raise Failure(502, f"{self._upstream} {failure}") from failure

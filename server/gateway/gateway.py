@@ -14,6 +14,7 @@ from ..listener import Listener, bind_socket
 from .balancer import Balancer
 from .edge import Edge, GatewaySettings
 from .health import HealthChecks
+from .metrics import Metrics
 from .pages import Pages
 from .protocol import GatewayProtocol
 from .proxy import HttpProxy
@@ -81,7 +82,7 @@ class Gateway:
         proxy = await stack.enter_async_context(HttpProxy(self.edge))
         await stack.enter_async_context(HealthChecks(self._balancer, self._services()))
         rule = AccessRule.for_host(settings.host, need_token=False)
-        pages = Pages(self.edge, rule, self._report, proxy)
+        pages = Pages(self.edge, rule, self._report, Metrics(self.edge, proxy.pool), proxy)
         if settings.discovery_url is not None:
             port = int(sock.getsockname()[1])
             ourselves = Registration(f"gateway-{port}", GATEWAY_SERVICE, settings.host, port)

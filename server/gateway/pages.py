@@ -1,4 +1,4 @@
-"""What the gateway serves itself: the demo page, ``/health`` and ``/routes``."""
+"""What the gateway serves itself: the demo page, ``/health``, ``/metrics`` and ``/routes``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..access import AccessRule
 from .demo import PREFIX, DemoPage
 from .edge import Edge
+from .metrics import PROMETHEUS, Metrics
 from .routes import Route
 
 
@@ -25,14 +26,20 @@ class Pages:
     """
 
     def __init__(
-        self, edge: Edge, rule: AccessRule, report: Callable[[], dict[str, Any]], proxy: ASGIApp
+        self,
+        edge: Edge,
+        rule: AccessRule,
+        report: Callable[[], dict[str, Any]],
+        metrics: Metrics,
+        proxy: ASGIApp,
     ) -> None:
         self._edge = edge
         self._rule = rule
         self._report = report
+        self._metrics = metrics
         self._proxy = proxy
         self._page = DemoPage()
-        self._own = {"/health": self._health, "/routes": self._routes}
+        self._own = {"/health": self._health, "/metrics": self._prometheus, "/routes": self._routes}
         self._started = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,6 +79,11 @@ class Pages:
                 **self._report(),
             }
         )
+
+    def _prometheus(self, request: Request) -> Response:
+        if reason := self._rule.refuse_write(request.headers):
+            return PlainTextResponse(reason, 403)
+        return Response(self._metrics.text(), media_type=PROMETHEUS)
 
     def _routes(self, request: Request) -> Response:
         # Internal addresses are nobody's business on a public address.

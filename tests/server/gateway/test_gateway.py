@@ -140,6 +140,46 @@ async def test_own_paths_only_answer_get_and_loopback(http: aiohttp.ClientSessio
         assert response.status == 200
 
 
+async def test_metrics_count_what_happens(http: aiohttp.ClientSession) -> None:
+    async with echo_upstream() as echo:
+        services = {"web-socket": (f"127.0.0.1:{echo.port}",)}
+        async with Gateway(GatewaySettings(services=services)) as gateway:
+            base = f"http://127.0.0.1:{gateway.port}"
+            url = f"ws://127.0.0.1:{gateway.port}/web-socket/ws"
+            async with connect(url, proxy=None) as client, http.get(f"{base}/else"):
+                await client.send("x")
+                await client.recv()
+                async with http.post(f"{base}/web-socket/x", data=b"12345") as response:
+                    status = response.status  # no handshake
+                async with http.get(f"{base}/metrics") as response:
+                    assert response.content_type == "text/plain"
+                    found = dict(
+                        line.rsplit(" ", 1)
+                        for line in (await response.text()).splitlines()
+                        if not line.startswith("#")
+                    )
+    assert {name.removeprefix("pushscope_gateway_"): float(value) for name, value in found.items()} == {
+        'answers_total{route="",status="404"}': 1,
+        'answers_total{route="web-socket",status="101"}': 1,
+        f'answers_total{{route="web-socket",status="{status}"}}': 1,
+        "requests_total": 4,
+        "upgrades_total": 1,
+        "failed_dials_total": 0,
+        "dials_total": 1,
+        "reused_total": 0,
+        "retries_total": 0,
+        "idle_cuts_total": 0,
+        "compressed_total": 0,
+        'body_bytes_total{direction="to_upstream"}': 5,
+        'body_bytes_total{direction="to_client"}': pytest.approx(0, abs=1000),  # pyright: ignore[reportUnknownMemberType]
+        "open_tunnels": 1,
+        "watched_tunnels": 0,
+        "uptime_seconds": pytest.approx(0, abs=60),  # pyright: ignore[reportUnknownMemberType]
+        'upstream_connections{state="busy"}': 0,
+        'upstream_connections{state="idle"}': 0,
+    }
+
+
 async def test_on_another_address_the_routes_need_the_token(
     http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,9 +188,11 @@ async def test_on_another_address_the_routes_need_the_token(
         base = f"http://127.0.0.1:{gateway.port}"
         async with http.get(f"{base}/health", headers={"Host": "bench.example"}) as response:
             assert response.status == 200
-        for token, status in (("", 403), ("wrong", 403), ("secret", 200)):
-            async with http.get(f"{base}/routes", headers={"Authorization": f"Bearer {token}"}) as response:
-                assert response.status == status
+        for path in ("routes", "metrics"):
+            for token, status in (("", 403), ("wrong", 403), ("secret", 200)):
+                headers = {"Authorization": f"Bearer {token}"}
+                async with http.get(f"{base}/{path}", headers=headers) as response:
+                    assert response.status == status
 
 
 async def test_a_taken_port_names_itself() -> None:
