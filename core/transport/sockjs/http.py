@@ -102,6 +102,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         "_endless",
         "_fed",
         "_headed",
+        "_lasting",
         "_parser",
         "_pool",
         "_reading",
@@ -132,7 +133,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Before an answer."""
         self._fed = 0
         self._status = 0
-        self._headed = self._complete = False
+        self._headed = self._complete = self._lasting = False
         self._endless = True  # until a header says otherwise
         self._cookies: list[str] = []
 
@@ -246,6 +247,7 @@ class HttpConnection(asyncio.BufferedProtocol):
     def on_message_complete(self) -> None:
         """httptools: the answer is whole; an interim one (1xx) is not the answer."""
         self._complete = self._headed
+        self._lasting = self._parser.should_keep_alive()  # known only now
 
     # ---- inside ---------------------------------------------------------------------------------------
 
@@ -258,7 +260,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             call.body(body)
         if self._complete and self.call is call:
             self._let_go(call)
-            if self._parser is not None and self._parser.should_keep_alive():
+            if self._lasting:
                 self.set_reading(True)
                 self._pool.keep(self)
             else:
