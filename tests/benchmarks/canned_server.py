@@ -22,6 +22,11 @@ _ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: %d\r\ncontent-type: appli
 
 def message_frame(size: int = 180) -> bytes:
     """A MESSAGE of so many bytes, as a WebSocket frame."""
+    return server_frame(message(size))
+
+
+def message(size: int = 180) -> bytes:
+    """A MESSAGE of so many bytes."""
     headers = {
         "subscription": "0",
         "destination": "/user/topic/greetings",
@@ -31,7 +36,7 @@ def message_frame(size: int = 180) -> bytes:
     body = b"x" * size
     while len(encode("MESSAGE", headers, body)) > size:
         body = body[1:]
-    return server_frame(encode("MESSAGE", headers, body))
+    return encode("MESSAGE", headers, body)
 
 
 class CannedPeer(asyncio.Protocol):

@@ -26,6 +26,7 @@ from core.load.lane import PushAnswer
 from core.load.pusher import Pusher
 from core.load.user import SimulatedUser, UserState
 
+from .aiohttp_clients import AiohttpClients
 from .canned_server import message_frame
 
 #: Handshakes under way at once, for every kind of client.
@@ -64,10 +65,16 @@ class Clients:
 
 
 class Users(Clients):
-    """Simulated users."""
+    """Simulated users, all with one transport."""
+
+    def __init__(self, transport: str = "websocket") -> None:
+        super().__init__()
+        self._shares = {transport: 1}
 
     async def open(self, stack: AsyncExitStack, url: str, count: int) -> None:
-        crowd = await stack.enter_async_context(Crowd(url, "/topic/greetings", self, dialers=DIALERS))
+        crowd = await stack.enter_async_context(
+            Crowd(url, "/topic/greetings", self, dialers=DIALERS, sockjs_url=url, transports=self._shares)
+        )
         crowd.add(f"user-{self.first + number}" for number in range(count))
         await crowd.settled()
         if crowd.counts["connected"] != count:
@@ -132,7 +139,13 @@ class Bare(Clients):
         self.got = 0
 
 
-KINDS: dict[str, Callable[[], Clients]] = {"users": Users, "websockets": Plain, "bare": Bare}
+def clients_of(kind: str) -> Clients | AiohttpClients:
+    """Clients of a kind: one of those above, a transport of users, or aiohttp with one."""
+    library, _, transport = kind.partition(" ")
+    if library == "aiohttp":
+        return AiohttpClients(transport)
+    kinds: dict[str, Callable[[], Clients]] = {"users": Users, "websockets": Plain, "bare": Bare}
+    return kinds[kind]() if kind in kinds else Users(kind)
 
 
 def say(**figures: float) -> None:
@@ -169,7 +182,7 @@ async def push(url: str, count: int, rate: float) -> None:
 async def main(kind: str, url: str, count: int, first: int) -> None:
     """Connect, then carry out commands."""
     raise_files_limit()
-    clients = KINDS[kind]()
+    clients = clients_of(kind)
     clients.first = first
     loop = asyncio.get_running_loop()
     await loop.run_in_executor(None, time.monotonic)  # the thread that will read commands exists
