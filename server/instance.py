@@ -32,6 +32,7 @@ from .handlers.demo import DEMO_HANDLERS
 from .handlers.interceptors import Interceptor
 from .handlers.mapping import Handlers
 from .handlers.template import MessagingTemplate
+from .leaving import leave
 from .listener import Listener
 from .origins import Origins, place_of
 from .sessions.hub import Hub
@@ -321,18 +322,15 @@ class Instance:
             self._listener.abort()
 
     async def _stop(self) -> None:
+        if self._parts is not None and not self._aborted:
+            await leave(self.settings, self._parts, self.broker, self.discovery)
+        elif self._parts is not None:
+            self._parts.sockjs.abandon()
         if self._timer is not None:
             self._timer.cancel()
         if self.discovery is not None:
             discovery, self.discovery = self.discovery, None
             await discovery.__aexit__(None, None, None)
-        if self._parts is not None and not self._aborted:
-            self._parts.router.close_all()
-            if self.broker.available:
-                self._parts.users.internal.goodbye()
-            await self._parts.sockjs.stop()
-        elif self._parts is not None:
-            self._parts.sockjs.abandon()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

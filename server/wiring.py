@@ -7,6 +7,7 @@ function of its layer and gets a line in that layer's record.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ from .sessions.topics import TopicRelay
 from .settings import InstanceSettings
 from .sockjs.service import SockJsService
 from .stages import StageLog
+from .users.handover import Handover
 from .users.internal_topics import InternalTopics
 from .users.local_delivery import LocalDelivery
 from .users.peers import PeerSync
@@ -206,7 +208,10 @@ def _find_users(given: Surroundings, connections: Connections) -> Users:
         )
         registry.on_local_change = spring.changed
         registry.on_subscriptions = sync.changes.resubscribed
-    strategy = _choose_strategy(given, local)
+    handover = Handover(settings, registry, undeliverable, loop.call_later, loop.time)
+    strategy = _choose_strategy(given, local, handover)
+    if sync is not None and isinstance(strategy, RelayStrategy):
+        sync.on_leaving = functools.partial(handover.begin, send=strategy.send_now)
     internal = InternalTopics(
         settings, broker, strategy, local, sync, spring, given.counters, given.on_subscribed
     )
@@ -215,11 +220,11 @@ def _find_users(given: Surroundings, connections: Connections) -> Users:
     return Users(local, sync, spring, strategy, internal, report)
 
 
-def _choose_strategy(given: Surroundings, local: LocalDelivery) -> Strategy:
+def _choose_strategy(given: Surroundings, local: LocalDelivery, handover: Handover) -> Strategy:
     settings, registry, counters, stages = given.settings, given.registry, given.counters, given.stages
     match settings.strategy:
         case "relay":
-            return RelayStrategy(settings, registry, given.broker, local, counters, stages)
+            return RelayStrategy(settings, registry, given.broker, local, counters, stages, handover)
         case "broadcast":
             return BroadcastStrategy(settings, registry, given.broker, local, counters, stages)
         case "none":

@@ -62,6 +62,10 @@ class PushApi:
         #: Heads of pushes that were parsed and not refused, with the length of the body.
         self.known_heads: dict[bytes, int] = {}
 
+    def stop(self) -> None:
+        """Take no pushes any more: the instance is about to stop."""
+        self._pushes.stopping = True
+
     def answer(
         self,
         method: bytes,

@@ -87,6 +87,13 @@ class OwnChanges:
         self.seq += 1
         return self.seq
 
+    def leave(self) -> int:
+        """Tell that this instance is about to stop; returns the version that says so."""
+        self.flush()
+        self.seq += 1
+        self._peers.tell(Delta(self._settings.id, self._epoch, self.seq, leaving=True))
+        return self.seq
+
     def flush(self) -> None:
         """Publish what there is to tell, if anything."""
         changed = self._resubscribed

@@ -49,6 +49,7 @@ class Delta(msgspec.Struct, frozen=True, tag_field="type", tag="delta", omit_def
         join: Session ids with their users ("" if anonymous).
         leave: Session ids.
         subs: All subscriptions of the sessions where they have changed.
+        leaving: Whether I am about to stop: hold what is for my users until they are elsewhere.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Delta(msgspec.Struct, frozen=True, tag_field="type", tag="delta", omit_def
     join: list[tuple[str, str]] = []
     leave: list[str] = []
     subs: dict[str, Subscriptions] = {}
+    leaving: bool = False
 
 
 class Ack(msgspec.Struct, frozen=True, tag_field="type", tag="ack"):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -95,6 +95,8 @@ class PeerSync:
         self._later = later
         self._clock = clock
         self._counters = counters
+        #: Called with users whose instance is about to stop.
+        self.on_leaving: Callable[[Iterable[str]], None] = _unheard
         #: What our own users did.
         self.changes = OwnChanges(settings, self.epoch, self, later)
         self._sender = StateSender(settings, self.epoch, registry, slicer, self._begin_state, self._send)
@@ -128,6 +130,13 @@ class PeerSync:
             self._sender.send(peer.epoch)
         # Their pictures of us and ours of them may be old: wait for all, known and listed.
         self._states.begin({*self.peers, *self._untold(self._listed)}, now + _CATCH_UP_S)
+
+    def leave(self, call: Callable[[], None]) -> None:
+        """Tell that we are about to stop, and call back once all live peers know (or the wait is over).
+
+        Whatever they sent to our users before is here by then, where the broker keeps the order.
+        """
+        self.when_known(self.changes.leave(), call)
 
     def goodbye(self) -> None:
         """We are leaving."""
@@ -278,18 +287,26 @@ class PeerSync:
             self._want(peer)
             return
         if delta.seq == peer.seq + 1:
-            registry = self._registry
-            for session_id in delta.leave:
-                registry.remove_remote(peer, session_id)
-            for session_id, user in delta.join:
-                registry.add_remote(peer, session_id, user)
-            for session_id, subscriptions in delta.subs.items():
-                user = peer.sessions.get(session_id)
-                if user is not None:
-                    registry.add_remote(peer, session_id, user, subscriptions)
-            peer.seq = delta.seq
-            peer.told_at = self._clock()
+            self._apply_changes(peer, delta)
         self._send(self._to(peer), Ack(self._settings.id, self.epoch, peer.seq))
+
+    def _apply_changes(self, peer: RemotePeer, delta: Delta) -> None:
+        registry = self._registry
+        for session_id in delta.leave:
+            registry.remove_remote(peer, session_id)
+        for session_id, user in delta.join:
+            registry.add_remote(peer, session_id, user)
+        for session_id, subscriptions in delta.subs.items():
+            user = peer.sessions.get(session_id)
+            if user is not None:
+                registry.add_remote(peer, session_id, user, subscriptions)
+        if delta.leaving:
+            peer.leaving = True
+            self.on_leaving(peer.sessions.values())
+        elif peer.leaving and delta.join:
+            self.on_leaving([user for _, user in delta.join])
+        peer.seq = delta.seq
+        peer.told_at = self._clock()
 
     def _apply_state(self, peer: RemotePeer, state: State) -> None:
         now = self._clock()
@@ -360,3 +377,7 @@ class PeerSync:
 def _named(id: str) -> str:
     """How an instance is waited for whose epoch is not known."""
     return f"id:{id}"
+
+
+def _unheard(users: Iterable[str]) -> None:
+    """Nobody wants to know."""

@@ -125,6 +125,8 @@ class Pushes:
         # Spec 4.1: a first broker prefix without a slash stands for destinations without one.
         self._slashes = not settings.prefixes.broker or settings.prefixes.broker[0].startswith("/")
         self._count = 0
+        #: Whether the instance is about to stop: it takes no pushes any more.
+        self.stopping = False
 
     def push(self, request: PushRequest, done: Settled | None = None) -> PushAnswer:
         """Hand a push on.
@@ -183,6 +185,9 @@ class Pushes:
         return topic.size if topic is not None else 0
 
     def _check_ready(self, user: str, destination: str, id: str) -> None:
+        if self.stopping:
+            self._refuse(Reason.STOPPING, user, destination, id)
+            raise BrokerUnavailable("this instance is about to stop", hint="push through another one")
         if not self._broker.available:
             self._refuse(Reason.BROKER_UNAVAILABLE, user, destination, id)
             raise BrokerUnavailable(

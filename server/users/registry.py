@@ -28,6 +28,7 @@ class RemotePeer:
         told_at: When it last told us about its users (loop time).
         suspect: Whether it has been silent for so long that its sessions may be stale.
         listed: Whether discovery has listed it.
+        leaving: Whether it has said that it is about to stop.
         want_again_at: When its full state may be asked for again.
         sessions: User of each of its sessions; "" for anonymous ones.
         subscriptions: Subscriptions of those of its sessions that have any, as far as it told.
@@ -39,6 +40,7 @@ class RemotePeer:
         "heard_at",
         "id",
         "kind",
+        "leaving",
         "listed",
         "seq",
         "sessions",
@@ -58,6 +60,7 @@ class RemotePeer:
         self.told_at = now
         self.suspect = False
         self.listed = False
+        self.leaving = False
         self.want_again_at = 0.0
         self.sessions: dict[str, str] = {}
         self.subscriptions: dict[str, Subscriptions] = {}

@@ -25,6 +25,7 @@ from ..counters import Counters
 from ..sessions.session import Session
 from ..settings import InstanceSettings
 from ..stages import Stage, StageLog
+from .handover import Handover, staying
 from .local_delivery import VIA_HEADER, LocalDelivery, UserMessage, origin_of, via
 from .registry import Place, RemotePeer, UserRegistry
 from .undeliverable import Origin, Reason
@@ -67,6 +68,7 @@ class RelayStrategy:
         local: LocalDelivery,
         counters: Counters,
         stages: StageLog,
+        handover: Handover,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -74,6 +76,7 @@ class RelayStrategy:
         self._local = local
         self._counters = counters
         self._stages = stages
+        self._handover = handover
         self._undeliverable = local.undeliverable
         self._via = {origin: via(settings.id, origin) for origin in Origin}
         #: Unresolved messages of ours that have not come back yet, by user, and by who sent them.
@@ -89,13 +92,24 @@ class RelayStrategy:
         session.direct = self._settings.local_shortcut and session.user not in self._in_flight
 
     def send(self, message: UserMessage, done: Settled | None = None) -> int:
-        """Send to every session of the user; broadcast if there is none to be trusted."""
+        """Send to every session of the user; broadcast if there is none to be trusted.
+
+        Held back while the user moves from an instance that stops to another one.
+        """
+        if self._handover.moving and self._handover.hold(message, done):
+            return 0
+        return self.send_now(message, done)
+
+    def send_now(self, message: UserMessage, done: Settled | None = None) -> int:
+        """:meth:`send` without holding anything back."""
         registry = self._registry
         if message.one_session:
             place = registry.session(message.user)
             places: Mapping[str, Place] = {} if place is None else {message.user: place}
         else:
             places = registry.places(message.user) or registry.resolve(message.user)
+            if self._handover.moving:
+                places = staying(places) or places
         if done is not None:
             done = self._noting(message, done)
         try:

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     BROKER_LOST = "broker-lost"
     #: This instance was not in step with its peers; the sender was told.
     NOT_IN_STEP = "not-in-step"
+    #: This instance is about to stop; the sender was told.
+    STOPPING = "stopping"
     #: A broadcast of a foreign instance for a user unknown here: it is not broadcast again.
     LOOP_GUARD = "loop-guard"
     #: The destination names no user, or nothing behind the user.
@@ -61,7 +63,7 @@ class Reason(StrEnum):
 
 
 #: Reasons of which the sender was told at once: refused, not dropped.
-REFUSALS: Final = frozenset({Reason.BROKER_UNAVAILABLE, Reason.NOT_IN_STEP})
+REFUSALS: Final = frozenset({Reason.BROKER_UNAVAILABLE, Reason.NOT_IN_STEP, Reason.STOPPING})
 
 
 class Case(msgspec.Struct, frozen=True):

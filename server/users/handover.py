@@ -1,0 +1,183 @@
+"""Users on their way from an instance that stops in order to another one.
+
+Such an instance says so before it closes its connections (:class:`.peer_messages.Delta`). From then
+on every other instance holds back what is pushed through it to those users, and sends it, in order,
+when a user has subscribed somewhere else. What was sent before is on its way to the old connection
+and is written to it before it is closed: nothing is lost and nothing overtaken.
+
+Bounded in time, number and size. An instance that dies says nothing, and nothing is held for it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from core.errors import BrokerUnavailable
+from core.protocol import subscribe_form
+
+from ..brokers.base import Settled
+from ..sessions.session import Session
+from ..settings import InstanceSettings
+from ..stages import Stage
+from .local_delivery import UserMessage
+from .registry import Place, UserRegistry
+from .told import told_subscriptions
+from .undeliverable import Reason, Undeliverable
+
+logger = logging.getLogger("pushscope.server.peers")
+
+#: How long a user may take to come back: clients wait five seconds, and then connect.
+HOLD_S: Final = 10.0
+#: How often we look who has come.
+LOOK_S: Final = 0.025
+MOST_MESSAGES: Final = 20_000
+MOST_BYTES: Final = 16 * 1024 * 1024
+
+Send = Callable[[UserMessage, Settled | None], int]
+
+
+class _Held:
+    """What waits for one user."""
+
+    __slots__ = ("messages", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.messages: deque[tuple[UserMessage, Settled | None]] = deque()
+
+
+class Handover:
+    """Holds messages for users who are moving.
+
+    Args:
+        settings: How destinations are written.
+        registry: Says where users are.
+        undeliverable: Is told of what was held in vain.
+        later: ``later(seconds, callback)``, the loop's ``call_later``.
+        clock: The loop's clock.
+    """
+
+    def __init__(
+        self,
+        settings: InstanceSettings,
+        registry: UserRegistry,
+        undeliverable: Undeliverable,
+        later: Callable[[float, Callable[[], None]], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._undeliverable = undeliverable
+        self._later = later
+        self._clock = clock
+        #: Who is moving; empty most of the time, which is all that a push then asks.
+        self.moving: dict[str, _Held] = {}
+        self._count = 0
+        self._bytes = 0
+        self._send: Send | None = None
+        self._looking = False
+
+    @property
+    def held(self) -> int:
+        """How many messages are held."""
+        return self._count
+
+    def begin(self, users: Iterable[str], send: Send) -> None:
+        """These users' instance stops; ``send`` takes what was held for a user who has come."""
+        self._send = send
+        until = self._clock() + HOLD_S
+        for user in users:
+            if user and user not in self.moving:
+                self.moving[user] = _Held(until)
+        if self.moving and not self._looking:
+            self._looking = True
+            self._later(LOOK_S, self._look)
+
+    def hold(self, message: UserMessage, done: Settled | None) -> bool:
+        """Whether ``message`` was kept back; False: its user is not moving, send it now."""
+        held = self.moving.get(message.user)
+        if held is None or message.one_session:
+            return False
+        if self._has_come(message):
+            self._release(held)  # what was held goes first
+            return False
+        size = len(message.body)
+        if self._count >= MOST_MESSAGES or self._bytes + size > MOST_BYTES:
+            self._give_up(message, done)
+            return True
+        held.messages.append((message, done))
+        self._count += 1
+        self._bytes += size
+        return True
+
+    def _look(self) -> None:
+        now = self._clock()
+        for user, held in list(self.moving.items()):
+            if held.messages:
+                self._release(held)
+            if held.until <= now:
+                self._end(user, held)
+        self._looking = bool(self.moving)
+        if self._looking:
+            self._later(LOOK_S, self._look)
+
+    def _release(self, held: _Held) -> None:
+        """Send what the user, where it is now, has subscribed to."""
+        assert self._send is not None
+        waiting, held.messages = held.messages, deque()
+        for message, done in waiting:
+            if not self._has_come(message):
+                held.messages.append((message, done))
+                continue
+            self._count -= 1
+            self._bytes -= len(message.body)
+            try:
+                self._send(message, done)
+            except BrokerUnavailable as error:  # who sends has noted it
+                if done is not None:
+                    done(error)
+
+    def _end(self, user: str, held: _Held) -> None:
+        """Time is up. A user who has come has nothing waiting, as a rule."""
+        del self.moving[user]
+        for message, done in held.messages:
+            self._count -= 1
+            self._bytes -= len(message.body)
+            self._give_up(message, done)
+
+    def _give_up(self, message: UserMessage, done: Settled | None) -> None:
+        self._undeliverable.note(
+            message.origin,
+            Reason.NO_SESSION,
+            Stage.NO_SESSION,
+            user=message.user,
+            destination=message.destination,
+            id=message.id,
+        )
+        if done is not None:
+            done(BrokerUnavailable(f"user {message.user!r} was moving to another instance and did not come"))
+
+    def _has_come(self, message: UserMessage) -> bool:
+        """Whether its user is somewhere to stay, and has subscribed to its destination there."""
+        wanted = subscribe_form(message.destination, self._settings.prefixes)
+        return any(
+            destination == wanted
+            for session_id, place in staying(self._registry.places(message.user)).items()
+            for _, destination in _subscriptions(session_id, place)
+        )
+
+
+def staying(places: Mapping[str, Place]) -> Mapping[str, Place]:
+    """Those of a user's places that are not about to go."""
+    if any(not isinstance(place, Session) and place.leaving for place in places.values()):
+        return {id: place for id, place in places.items() if isinstance(place, Session) or not place.leaving}
+    return places
+
+
+def _subscriptions(session_id: str, place: Place) -> Iterable[tuple[str, str]]:
+    if isinstance(place, Session):
+        return told_subscriptions(place)
+    return place.subscriptions.get(session_id, ())
