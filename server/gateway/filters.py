@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from .arguments import Arguments, Shape, duration, truth
-from .definition import Part
+from .definition import Part, RouteError
 from .header_filters import HeaderFilter, add_header, dedupe_headers, remove_header, set_header
 from .path_filters import PathFilter, prefix_path, rewrite_path, set_path, strip_prefix
 from .retry import Backoff, Retry
@@ -104,6 +104,20 @@ def build_filter(part: Part) -> Step:
         return build(Arguments(part, shape))
     except ValueError as error:
         raise ValueError(f"{part.name}: {error}") from error
+
+
+def check_defaults(parts: Iterable[Part], source: str) -> None:
+    """Refuse wrong ``default-filters``, whether or not there are routes to have them.
+
+    Raises:
+        RouteError: names file and line.
+    """
+    for part in parts:
+        try:
+            build_filter(part)
+        except ValueError as error:
+            place = f"{source}:{part.line}" if part.line is not None else source
+            raise RouteError(f"{place}: default-filters: {error}", tried=f"read {source}") from error
 
 
 def join_filters(steps: Iterable[Step]) -> Filters:
