@@ -158,7 +158,7 @@ class Session(QObject):
         self.send(StopCluster())
 
     def control(self, action: Action, instance: str | None = None) -> None:
-        """Kill, stop, pause, resume, add or remove an instance."""
+        """Kill, stop, pause, resume, drain, undrain, add or remove an instance."""
         self.send(ControlInstance(action, instance))
 
     def choose_strategy(self, strategy: Strategy) -> None:

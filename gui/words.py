@@ -63,6 +63,8 @@ _MARKERS = {
     "stop": QT_TRANSLATE_NOOP("Words", "stop"),
     "pause": QT_TRANSLATE_NOOP("Words", "pause"),
     "resume": QT_TRANSLATE_NOOP("Words", "resume"),
+    "drain": QT_TRANSLATE_NOOP("Words", "out of service"),
+    "undrain": QT_TRANSLATE_NOOP("Words", "in service again"),
     "add": QT_TRANSLATE_NOOP("Words", "add"),
     "remove": QT_TRANSLATE_NOOP("Words", "remove"),
     "dead": QT_TRANSLATE_NOOP("Words", "died"),

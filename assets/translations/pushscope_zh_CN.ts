@@ -307,8 +307,28 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>移除</translation>
     </message>
     <message>
+        <source>Undrain</source>
+        <translation>恢复接入</translation>
+    </message>
+    <message>
+        <source>Drain</source>
+        <translation>停止接入</translation>
+    </message>
+    <message>
+        <source>Give it new users again</source>
+        <translation>重新给它分配新用户</translation>
+    </message>
+    <message>
+        <source>Keep its users, but give it no new ones</source>
+        <translation>保留现有用户，但不再分配新用户</translation>
+    </message>
+    <message>
         <source>No broker</source>
         <translation>没有消息代理</translation>
+    </message>
+    <message>
+        <source>Out of service</source>
+        <translation>已停止接入</translation>
     </message>
     <message>
         <source>pid {pid}</source>
@@ -1453,6 +1473,14 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>resume</source>
         <translation>继续</translation>
+    </message>
+    <message>
+        <source>out of service</source>
+        <translation>停止接入</translation>
+    </message>
+    <message>
+        <source>in service again</source>
+        <translation>恢复接入</translation>
     </message>
     <message>
         <source>add</source>

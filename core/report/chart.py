@@ -202,7 +202,7 @@ class Chart:
             if not self.start <= t <= self.end or not marker.target:
                 continue
             x = self.x(t)
-            calm = "" if marker.kind in ("kill", "dead", "stop", "pause", "broker-lost") else " calm"
+            calm = "" if marker.kind in ("kill", "dead", "stop", "pause", "drain", "broker-lost") else " calm"
             label = escape(f"{_WORDS.get(marker.kind, marker.kind)} {marker.target}")
             row = 0 if x + 4 >= last_end[0] else 1
             right = x + 8 + 7 * len(label) > VIEW

@@ -37,6 +37,7 @@ _TONES = {
     "dead": "danger",
     "stop": "warn",
     "pause": "warn",
+    "drain": "warn",
     "remove": "warn",
     "broker-lost": "danger",
 }

@@ -75,6 +75,7 @@ class InstanceCard(Card):
         self.buttons = {
             "kill": button("danger", small=True),
             "pause": button(small=True),
+            "drain": button(small=True),
             "stop": button(small=True),
             "remove": button(small=True),
         }
@@ -107,9 +108,9 @@ class InstanceCard(Card):
     def show_info(self, info: InstanceInfo) -> None:
         """Show the instance as it is now."""
         self._info = info
-        tone = "danger" if info.cut_off else state_tone(info.state)
+        tone, state = self._how(info)
         self._dot.set_colour(getattr(self._context.theme.tokens, tone))
-        self._state.setText(self.tr("No broker") if info.cut_off else words.state(info.state))
+        self._state.setText(state)
         self._state.setToolTip(info.broker_trouble)
         pid = self.tr("pid {pid}").format(pid=info.pid) if info.pid is not None else ""
         self._address.setText(
@@ -117,14 +118,29 @@ class InstanceCard(Card):
         )
         self._show_figures(info)
         alive = info.state in ("ready", "paused", "starting")
-        for key in ("kill", "pause", "stop"):
+        for key in ("kill", "pause", "drain", "stop"):
             self.buttons[key].setVisible(alive)
         self.buttons["pause"].setEnabled(info.state in ("ready", "paused"))
+        self.buttons["drain"].setEnabled(info.state == "ready")
         self.buttons["remove"].setVisible(not alive)
         paused = info.state == "paused"
         self.buttons["pause"].setText(self.tr("Resume") if paused else self.tr("Pause"))
         self.buttons["pause"].setToolTip(self.tr("Freeze the process or let it go on (P)"))
-        self.setAccessibleName(f"{self.name}, {words.state(info.state)}")
+        self.buttons["drain"].setText(self.tr("Undrain") if info.draining else self.tr("Drain"))
+        self.buttons["drain"].setToolTip(
+            self.tr("Give it new users again")
+            if info.draining
+            else self.tr("Keep its users, but give it no new ones")
+        )
+        self.setAccessibleName(f"{self.name}, {state}")
+
+    def _how(self, info: InstanceInfo) -> tuple[str, str]:
+        """The tone and the word for how it is."""
+        if info.cut_off:
+            return "danger", self.tr("No broker")
+        if info.draining and info.state == "ready":
+            return "warn", self.tr("Out of service")
+        return state_tone(info.state), words.state(info.state)
 
     def set_selected(self, selected: bool) -> None:
         """Outline the card whose log is shown."""
@@ -174,6 +190,8 @@ class InstanceCard(Card):
             case "pause":
                 paused = self._info is not None and self._info.state == "paused"
                 action = "resume" if paused else "pause"
+            case "drain":
+                action = "undrain" if self._info is not None and self._info.draining else "drain"
             case "stop":
                 action = "stop"
             case _:

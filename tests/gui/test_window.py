@@ -83,6 +83,22 @@ def test_a_lost_broker_is_seen_everywhere(window: MainWindow, link: DoubleLink) 
     assert window.cluster.parts["broker"].state_text == "Ready"
 
 
+def test_an_instance_goes_out_of_service_and_back(window: MainWindow, link: DoubleLink) -> None:
+    run_demo(window, link, 2.0)
+    window.go_to("cluster")
+    card = window.cluster.cards["i2"]
+    assert (card.buttons["drain"].text(), card.state_text) == ("Drain", "Ready")
+    for label, state in (("Undrain", "Out of service"), ("Drain", "Ready")):
+        card.buttons["drain"].click()
+        link.advance(0.5)
+        beat(window)
+        assert (card.buttons["drain"].text(), card.state_text) == (label, state)
+    assert [each for each in link.sent if isinstance(each, Control)] == [
+        Control("drain", "i2"),
+        Control("undrain", "i2"),
+    ]
+
+
 def test_a_kill_is_seen_everywhere(window: MainWindow, link: DoubleLink) -> None:
     run_demo(window, link, 5.0)
     window.session.control("kill", "i2")

@@ -68,6 +68,7 @@ class EngineDouble:
         self._refused = 0
         self._strategy = "relay"
         self._states: dict[str, InstanceState] = {}
+        self._drained: set[str] = set()
         self._users: dict[str, str] = {}
         self._touched: set[str] = set()
         self._run_start = 0.0
@@ -163,7 +164,11 @@ class EngineDouble:
             "pause": "paused",
             "resume": "ready",
             "add": "ready",
+            "drain": "ready",
+            "undrain": "ready",
         }
+        if action in ("drain", "undrain"):
+            (self._drained.add if action == "drain" else self._drained.discard)(name)
         if action == "remove":
             self._states.pop(name, None)
         else:
@@ -261,6 +266,7 @@ class EngineDouble:
                 sessions=sum(on == name for on in self._users.values()),
                 cpu_percent=7.5 if state == "ready" else 0.0,
                 rss_bytes=48 << 20,
+                draining=name in self._drained and state == "ready",
                 broker_trouble=self.broker_trouble if state == "ready" else "",
             )
             for number, (name, state) in enumerate(self._states.items())
