@@ -14,7 +14,7 @@ import msgspec
 
 from ...errors import UsageError
 from ...version import VERSION
-from .http import Origin
+from .connection import Origin
 
 #: What session ids are made of, and how long they are.
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz012345"

@@ -16,11 +16,12 @@ from ..reader import MAX_MESSAGE
 from ..websocket import MAX_BACKLOG, connect_websocket
 from .addresses import Base, new_server_id, new_session_id
 from .cookies import Cookies
-from .exchanging import EVENTSOURCE, XHR_POLLING, XHR_STREAMING, ExchangeCarrier, Receiving
+from .exchanging import ExchangeCarrier
 from .framed import FramedCarrier
 from .http import HttpPool
 from .info import Info, fetch_info
 from .options import INFO_TIMEOUT, TRANSPORTS, SockJs, SockJsTransport
+from .receiving import EVENTSOURCE, XHR_POLLING, XHR_STREAMING, Receiving
 
 _EXCHANGES: Final[dict[SockJsTransport, Receiving]] = {
     "xhr-streaming": XHR_STREAMING,

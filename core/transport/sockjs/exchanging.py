@@ -4,41 +4,23 @@ and again, and short ones that send (specification sockjs.md §5, §8)."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from ...errors import CloseCode, ConnectionClosed, HandshakeRefused, RemoteProtocolError
 from ..base import CloseInfo, OnClose, OnData
 from .addresses import Base
+from .connection import Call
 from .cookies import Cookies
 from .delivering import Delivering, ignore, quoted_text
-from .http import Call, HttpPool
+from .http import HttpPool
 from .options import SockJs
+from .receiving import Receive, Receiving
 from .sending import BODY_SHOWN, Sending
-from .splitting import EventSplitter, LineSplitter, Splitter
+from .splitting import Splitter
 
 #: Seconds for the server to end the session behind the last words: STOMP's goodbye is one, and what is
 #: under way comes before its answer.
 _LINGER: Final = 0.5
-
-
-class Receiving:
-    """How a transport receives: method and path of its request, and how frames are cut from the answer."""
-
-    __slots__ = ("accept", "method", "path", "splitter")
-
-    def __init__(
-        self, method: str, path: str, splitter: Callable[[int], Splitter], accept: str = "*/*"
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.splitter = splitter
-        self.accept = accept
-
-
-XHR_STREAMING: Final = Receiving("POST", "/xhr_streaming", LineSplitter)
-XHR_POLLING: Final = Receiving("POST", "/xhr", LineSplitter)
-EVENTSOURCE: Final = Receiving("GET", "/eventsource", EventSplitter, "text/event-stream")
 
 
 class ExchangeCarrier(Delivering):
@@ -175,7 +157,7 @@ class ExchangeCarrier(Delivering):
                 cookies=self.jar.header,
                 accept=how.accept,
             )
-        call = self._receive = _Receive(self._request, self)
+        call = self._receive = Receive(self._request, self)
         call.pause(not self._reading)
         self.pool.start(self.base.origin, call)
 
@@ -274,43 +256,3 @@ class ExchangeCarrier(Delivering):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class _Receive(Call):
-    """The request that brings frames."""
-
-    __slots__ = ("_carrier", "_refused", "_status")
-
-    def __init__(self, request: bytes, carrier: ExchangeCarrier) -> None:
-        # The server that had it would have opened or interrupted the session: nothing is lost unseen.
-        super().__init__(request, repeatable=True)
-        self._carrier = carrier
-        self._status = 0
-
-    def head(self, status: int, cookies: list[str]) -> None:
-        """Anything but 200 is the end; its words come with its head, or not at all."""
-        self._status = status
-        if cookies:
-            self._carrier.cookies(cookies)
-
-    def body(self, data: bytes) -> None:
-        """Frames."""
-        if self._status == 200:
-            self._carrier.take(data, self.received_ns)
-        else:
-            self._refuse(data)
-
-    def done(self) -> None:
-        """The next one is due."""
-        if self._status == 200:
-            self._carrier.received()
-        else:
-            self._refuse(b"")
-
-    def failed(self, why: str) -> None:
-        """It broke off."""
-        self._carrier.lost(why)
-
-    def _refuse(self, body: bytes) -> None:
-        self.abort()
-        self._carrier.refused(self._status, body)

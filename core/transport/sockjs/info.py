@@ -8,8 +8,9 @@ import msgspec
 
 from ...errors import HandshakeRefused, TargetUnreachable
 from .addresses import Base
+from .connection import Call
 from .cookies import Cookies
-from .http import Call, HttpPool
+from .http import HttpPool
 
 #: Longest body that is read.
 _MAX_BODY = 64 * 1024

@@ -8,8 +8,9 @@ from collections import deque
 from typing import Final, Protocol
 
 from .addresses import Base
+from .connection import Call
 from .cookies import Cookies
-from .http import Call, HttpPool
+from .http import HttpPool
 
 #: Bytes on their way to the server at which :meth:`Sending.drain` begins to wait, and ends.
 _HIGH_WATER: Final = 64 * 1024

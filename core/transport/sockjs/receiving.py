@@ -1,0 +1,93 @@
+"""The receiving half of the transports over HTTP: a request that brings frames (specification sockjs.md
+§5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from .connection import Call
+from .splitting import EventSplitter, LineSplitter, Splitter
+
+
+class Receiving:
+    """How a transport receives: method and path of its request, and how frames are cut from the answer."""
+
+    __slots__ = ("accept", "method", "path", "splitter")
+
+    def __init__(
+        self, method: str, path: str, splitter: Callable[[int], Splitter], accept: str = "*/*"
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.splitter = splitter
+        self.accept = accept
+
+
+XHR_STREAMING: Final = Receiving("POST", "/xhr_streaming", LineSplitter)
+XHR_POLLING: Final = Receiving("POST", "/xhr", LineSplitter)
+EVENTSOURCE: Final = Receiving("GET", "/eventsource", EventSplitter, "text/event-stream")
+
+
+class Receiver(Protocol):
+    """The carrier that receives."""
+
+    def cookies(self, values: list[str]) -> None:
+        """The server has set cookies."""
+        ...
+
+    def take(self, data: bytes, received_ns: int) -> None:
+        """A piece of an answer came."""
+        ...
+
+    def received(self) -> None:
+        """An answer has ended."""
+        ...
+
+    def refused(self, status: int, body: bytes) -> None:
+        """An answer that is not 200."""
+        ...
+
+    def lost(self, why: str) -> None:
+        """An answer broke off."""
+        ...
+
+
+class Receive(Call):
+    """The request that brings frames."""
+
+    __slots__ = ("_receiver", "_refused", "_status")
+
+    def __init__(self, request: bytes, receiver: Receiver) -> None:
+        # The server that had it would have opened or interrupted the session: nothing is lost unseen.
+        super().__init__(request, repeatable=True)
+        self._receiver = receiver
+        self._status = 0
+
+    def head(self, status: int, cookies: list[str]) -> None:
+        """Anything but 200 is the end; its words come with its head, or not at all."""
+        self._status = status
+        if cookies:
+            self._receiver.cookies(cookies)
+
+    def body(self, data: bytes) -> None:
+        """Frames."""
+        if self._status == 200:
+            self._receiver.take(data, self.received_ns)
+        else:
+            self._refuse(data)
+
+    def done(self) -> None:
+        """The next one is due."""
+        if self._status == 200:
+            self._receiver.received()
+        else:
+            self._refuse(b"")
+
+    def failed(self, why: str) -> None:
+        """It broke off."""
+        self._receiver.lost(why)
+
+    def _refuse(self, body: bytes) -> None:
+        self.abort()
+        self._receiver.refused(self._status, body)
