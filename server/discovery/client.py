@@ -95,6 +95,7 @@ class DiscoveryClient:
         self._listing: tuple[Registered, ...] = ()
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._leaving = False
         self._trouble = ""
 
     @property
@@ -151,6 +152,8 @@ class DiscoveryClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # A task group may swallow our cancelling when the connection ends at the same moment.
+        self._leaving = True
         await self._line.leave()
         await self._stop()
 
@@ -170,7 +173,7 @@ class DiscoveryClient:
 
     async def _run(self) -> None:
         delay = _FIRST_DELAY_S
-        while True:
+        while not self._leaving:
             try:
                 await self._line.run()
                 logger.info("discovery at %s: connection ended", self.url)
