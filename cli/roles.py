@@ -172,11 +172,14 @@ def _configured(
 
 
 def gateway(
-    port: Annotated[int, typer.Option(help=_PORT)] = 7000,
+    port: Annotated[int | None, typer.Option(help=f"{_PORT}  [default: 7000]")] = None,
     discovery: Discovery = "http://127.0.0.1:8761",
     service: Service = "web-socket",
     routes: Annotated[
-        str, typer.Option(metavar="FILE", help="Routes: Spring's application.yml, or TOML.")
+        str,
+        typer.Option(
+            metavar="FILE", help="Spring's application.yml, or TOML; --port wins over its server.port."
+        ),
     ] = "",
     balance: Annotated[
         list[str] | None,
@@ -190,9 +193,20 @@ def gateway(
     ready_json: ReadyJson = False,
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
+    if port is None:
+        port = _port_in(routes) or 7000
     words = ["--discovery", discovery, "--service", service, "--routes", routes]
     words += ["--balance", " ".join(balance or []), "--allowed-hosts", " ".join(allow_host or [])]
     return _run("gateway", host, port, words, ready_json)
+
+
+def _port_in(routes: str) -> int | None:
+    """``server.port`` of a gateway's file, if there is one."""
+    if not routes:
+        return None
+    from server.gateway import load_gateway_file
+
+    return load_gateway_file(Path(routes)).port
 
 
 def discovery(

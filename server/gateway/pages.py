@@ -97,22 +97,24 @@ class Pages:
         )
 
     def _route(self, route: Route) -> dict[str, Any]:
+        settings, own = self._edge.settings, route.timeouts
         return {
             "id": route.id,
             "uri": route.uri,
-            "predicates": [_shown(part) for part in msgspec.to_builtins(route.spec.predicates)],
-            "filters": [_shown(part) for part in msgspec.to_builtins(route.spec.filters)],
+            "predicates": [str(part) for part in route.spec.predicates],
+            "filters": [str(part) for part in route.spec.filters],
             "order": route.spec.order,
+            "metadata": route.spec.metadata,
+            "timeouts_s": {
+                "connect": settings.connect_timeout_s if own.connect_s is None else own.connect_s,
+                "response": settings.response_timeout_s if own.response_s is None else own.response_s,
+                "idle": route.idle_timeout,
+            },
             "instances": [
                 {"id": item.id, "address": item.authority, "state": state}
                 for item, state in self._edge.balancer.states(route.upstream)
             ],
         }
-
-
-def _shown(part: dict[str, Any]) -> str:
-    arguments = [*part["arguments"], *(f"{key}: {value}" for key, value in part["named"].items())]
-    return f"{part['name']}={', '.join(arguments)}"
 
 
 def _json(value: object) -> Response:

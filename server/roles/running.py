@@ -133,25 +133,21 @@ def _make_instance(
 
 
 def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[RunningRole]:
-    from ..gateway import Balancing, Gateway, GatewaySettings, load_gateway_file, route_spec, with_strategies
+    from ..gateway import Gateway, GatewaySettings, load_gateway_file, route_spec, with_strategies
 
-    balancing = Balancing()
+    path = f"/{options.service}"
+    rewrite = f"RewritePath={path}/?(?<path>.*), /$\\{{path}}"
+    settings = GatewaySettings(
+        host=options.host,
+        port=options.port,
+        routes=(route_spec(options.service, f"lb://{options.service}", [f"Path={path}/**"], [rewrite]),),
+        discovery_url=options.discovery or None,
+        allowed_hosts=tuple(options.allowed_hosts.split()),
+    )
     if options.routes:
         file = load_gateway_file(Path(options.routes))
         for warning in file.warnings:
             logger.warning("%s", warning)
-        routes, balancing = file.routes, file.balancing
-    else:
-        path = f"/{options.service}"
-        rewrite = f"RewritePath={path}/?(?<path>.*), /$\\{{path}}"
-        routes = (route_spec(options.service, f"lb://{options.service}", [f"Path={path}/**"], [rewrite]),)
-    return Gateway(
-        GatewaySettings(
-            host=options.host,
-            port=options.port,
-            routes=routes,
-            discovery_url=options.discovery or None,
-            balancing=with_strategies(balancing, options.balance),
-            allowed_hosts=tuple(options.allowed_hosts.split()),
-        )
-    )
+        settings = file.onto(settings)
+    balancing = with_strategies(settings.balancing, options.balance)
+    return Gateway(msgspec.structs.replace(settings, balancing=balancing))

@@ -102,6 +102,8 @@ async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) 
                     "predicates": ["Path=/web-socket/**"],
                     "filters": [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
                     "order": 0,
+                    "metadata": {},
+                    "timeouts_s": {"connect": 2.0, "response": 60.0, "idle": 0.0},
                     "instances": [{"id": "i1", "address": "127.0.0.1:8080", "state": "up"}],
                 }
             ]
