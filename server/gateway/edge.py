@@ -180,6 +180,11 @@ class Edge:
         host = theirs[0] if route.preserve_host and theirs else target.authority.encode()
         return [(b"host", host), *kept]
 
+    def connect_timeout(self, route: Route) -> float | None:
+        """Seconds in which one instance of ``route`` must be reached; None: no limit."""
+        seconds = route.timeouts.connect_s
+        return (self.settings.connect_timeout_s if seconds is None else seconds) or None
+
     def refuse_host(self, hosts: Iterable[bytes]) -> str:
         """Why these Host headers are refused, or ""."""
         if self._any_host:

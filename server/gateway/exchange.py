@@ -206,11 +206,8 @@ class Exchange:
             return None
 
     async def _dial(self, route: Route, target: Target, tried: list[str]) -> UpstreamConnection | None:
-        seconds = route.timeouts.connect_s
         try:
-            return await self._pool.dial(
-                target, self._edge.settings.connect_timeout_s if seconds is None else seconds
-            )
+            return await self._pool.dial(target, self._edge.connect_timeout(route))
         except OSError as error:  # TimeoutError is one
             self._edge.dial_failed(target)
             words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)

@@ -64,7 +64,7 @@ class UpstreamPool:
             connection.abort()
         return None
 
-    async def dial(self, target: Target, timeout_s: float) -> UpstreamConnection:
+    async def dial(self, target: Target, timeout_s: float | None) -> UpstreamConnection:
         """A new connection.
 
         Raises:

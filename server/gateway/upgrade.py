@@ -117,7 +117,7 @@ class Upgrade(asyncio.Protocol):
             target = self._left.pop()
             answer = UpstreamEnd(self, self._plan.accept)
             try:
-                async with asyncio.timeout(self._edge.settings.connect_timeout_s):
+                async with asyncio.timeout(self._edge.connect_timeout(self._plan.route)):
                     await loop.create_connection(
                         lambda answer=answer: answer,
                         target.host,

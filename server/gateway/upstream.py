@@ -38,7 +38,7 @@ class UpstreamFailure(Exception):
 class AnswerHead:
     """Status and headers of an answer, names in lower case.
 
-    ``length`` is that of the body, or None if its end decides.
+    ``length`` is what Content-Length says; None: the end of the body decides.
     """
 
     status: int
@@ -279,7 +279,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._until_close = not bodiless and not codings and not lengths
         self._keep = self._parser.should_keep_alive() and not self._until_close
         self.keep_s = _keep_time(headers)
-        self._head = AnswerHead(status, headers, int(lengths[0]) if lengths and not bodiless else None)
+        self._head = AnswerHead(status, headers, int(lengths[0]) if lengths else None)
         if self._no_body:
             self._keep = False  # the parser does not know, and would wait for a body
             self._complete = True
