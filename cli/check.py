@@ -39,16 +39,30 @@ def check(
             help="And how its instances push: 'http://h:{8080,8081}/test?username={user}'.",
         ),
     ] = "",
+    idle: Annotated[
+        float | None,
+        typer.Option(
+            metavar="S", min=0.1, max=86_400, help="Instead of pushing say nothing for this long: who cuts?"
+        ),
+    ] = None,
+    heartbeat: Annotated[
+        int, typer.Option(metavar="MS", min=1, help="With --idle: the STOMP heart-beats to compare with.")
+    ] = 10_000,
 ) -> int:
     """Connect users to all instances, push through each instance to each user, show who received.
 
     Rows of the matrix are the instances that were asked, columns those that users are on.
+    With --idle: find who cuts a connection over which nothing goes, and what keeps it alive.
     """
-    if bool(gateway) != bool(push):
+    if (push and not gateway) or (gateway and not push and idle is None):
         raise UsageError("--gateway and --push belong together", hint="give both, or neither")
     if env is not None and gateway:
         raise UsageError("--env and --gateway both name a deployment", hint="give one of them")
     environment = _attached(env, gateway, push) or _cluster(instances, strategy, broker)
+    if idle is not None:
+        from .idle import run_idle
+
+        return asyncio.run(run_idle(environment, idle, heartbeat))
     return asyncio.run(_check(environment, users))
 
 

@@ -155,11 +155,15 @@ def deployment_of(gateway: str, push: str) -> Deployment:
         push: URL template that makes an instance push to ``{user}``; alternatives in braces name
             the instances: ``http://h:{8080,8081}/test?username={user}``.
 
+            Empty: nobody pushes, users only connect.
+
     Raises:
         UsageError: one of the two is no such URL.
     """
     if _address(gateway, tuple(_SCHEMES)) is None:
         raise UsageError(f"--gateway {gateway}: not an address", hint="write http://HOST:PORT or ws://…/PATH")
+    if not push:
+        return Deployment(gateway, ())
     if "{user}" not in push:
         raise UsageError(
             f"--push {push}: does not say where the user's name goes",

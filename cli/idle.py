@@ -1,0 +1,86 @@
+"""``pushscope check --idle``: who cuts a silent connection, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import typer
+
+from core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from core.engine.idle import IdleFinding, IdleKind
+    from core.environment import Environment
+
+_NAMES = {"silent": "no heart-beats", "stomp": "STOMP heart-beats", "sockjs": "SockJS heart-beats"}
+
+
+async def run_idle(environment: Environment, seconds: float, heartbeat_ms: int) -> int:
+    """Start the environment, hold connections, tell who cut them; the exit code."""
+    from core.engine.idle import check_idle
+
+    def show(finding: IdleFinding) -> None:
+        typer.echo(f"{_NAMES[finding.kind]:<20}{fared(finding)}")
+
+    await environment.start(lambda step: None)
+    try:
+        info = environment.describe()
+        typer.echo(f"nothing is said for {seconds:g} s through {info.gateway_url}")
+        findings = await check_idle(info, seconds, heartbeat_ms=heartbeat_ms, show=show)
+    finally:
+        await environment.stop()
+    for line in verdict(findings, seconds):
+        typer.echo(line)
+    return ExitCode.DELIVERY if any(finding.lost for finding in findings.values()) else ExitCode.PASS
+
+
+def fared(finding: IdleFinding) -> str:
+    """How one connection fared."""
+    after = f"after {finding.seconds:.1f} s"
+    close = finding.close
+    match finding.fate:
+        case "alive":
+            words = f"alive {after}"
+        case "closed":
+            assert close is not None
+            words = f"closed {after} with {close.code} {close.reason}".rstrip()
+        case "cut":
+            words = f"cut {after} without a close frame (1006)"
+        case "dead":
+            words = f"dead {after}: nobody said that it ended, and nobody answers any more"
+        case "refused":
+            words = f"not there: {close.reason if close is not None else ''}"
+    if finding.kind == "stomp":
+        words += f"; the server offers heart-beat:{finding.heartbeat}"
+    return words
+
+
+def verdict(findings: Mapping[IdleKind, IdleFinding], seconds: float) -> list[str]:
+    """The cut-off, its probable cause, and what to do next."""
+    lost = [finding for finding in findings.values() if finding.lost]
+    if not lost:
+        return [f"passed: nobody cuts a connection that is silent for {seconds:g} s"]
+    first = findings["silent"] if findings["silent"].lost else lost[0]
+    limit = f"{first.seconds:.1f} s"
+    alive = [_NAMES[kind] for kind, each in findings.items() if each.fate == "alive" and kind != "silent"]
+    return [f"the cut-off: {limit} of silence", f"by whom: {_by_whom(first)}", _next(alive, limit)]
+
+
+def _by_whom(finding: IdleFinding) -> str:
+    if finding.fate == "closed":
+        return "the server, or a gateway that speaks WebSocket: it sent a close frame"
+    if finding.fate == "dead":
+        return "something between that forgets silent connections (NAT, firewall, load balancer)"
+    return (
+        "something between client and instance, probably the route's idle_timeout (a proxy's read time-out)"
+    )
+
+
+def _next(alive: list[str], limit: str) -> str:
+    if alive:
+        return f"next: {' or '.join(alive)} keep it alive: use them, at intervals well below {limit}"
+    return (
+        f"next: heart-beats at intervals well below {limit}, on client and server "
+        "(--heartbeat MS tries them; SockJS servers have a setting), or a longer time-out there"
+    )
