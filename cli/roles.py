@@ -29,7 +29,8 @@ from .endpoint_flags import (
 )
 
 Host = Annotated[str, typer.Option(help="Address to listen on; not loopback: PUSHSCOPE_TOKEN is needed.")]
-Discovery = Annotated[str, typer.Option(metavar="URL", help="Discovery to register with, or to ask.")]
+_DISCOVERY = "Discovery to register with: ours, or a real Eureka as http://127.0.0.1:8761/eureka."
+Discovery = Annotated[str, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)]
 Service = Annotated[str, typer.Option(help="Name under which instances register.")]
 ReadyJson = Annotated[bool, typer.Option(help="Print one JSON line when it serves, nothing else.")]
 OnBrokerLoss = Annotated[
@@ -66,7 +67,9 @@ def instance(
             metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="memory:, stomp://u:p@host:61613, amqp://…"
         ),
     ] = None,
-    discovery: Annotated[str | None, typer.Option(metavar="URL", help="Discovery to register with.")] = None,
+    discovery: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)
+    ] = None,
     service: Annotated[
         str | None, typer.Option(help="Name under which instances register.  [default: web-socket]")
     ] = None,
@@ -211,11 +214,16 @@ def _port_in(routes: str) -> int | None:
 
 def discovery(
     port: Annotated[int, typer.Option(help=_PORT)] = 8761,
+    self_preservation: Annotated[
+        bool,
+        typer.Option("--self-preservation", help="As Eureka's: evict nobody while fewer than 85 % renew."),
+    ] = False,
     host: Host = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run discovery: who is there, in Eureka's words and by push."""
-    return _run("discovery", host, port, [], ready_json)
+    words = ["--self-preservation"] if self_preservation else []
+    return _run("discovery", host, port, words, ready_json)
 
 
 def broker(

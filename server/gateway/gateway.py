@@ -116,7 +116,7 @@ class Gateway:
     def _report(self) -> dict[str, Any]:
         return {
             "discovery": {
-                "url": self.settings.discovery_url,
+                "url": self._discovery.url if self._discovery is not None else None,
                 "connected": self._discovery is not None and self._discovery.connected,
             },
             "services": {name: self._serving(name) for name in self._services()},

@@ -67,7 +67,9 @@ class BrokerOptions(RoleOptions, tag_field="role", tag="broker", frozen=True, kw
 
 
 class DiscoveryOptions(RoleOptions, tag_field="role", tag="discovery", frozen=True, kw_only=True):
-    """The service registry."""
+    """The service registry; ``self_preservation`` is Eureka's (:mod:`..discovery.preservation`)."""
+
+    self_preservation: bool = False
 
 
 class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True, kw_only=True):

@@ -84,7 +84,11 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
         case DiscoveryOptions():
             from ..discovery.app import Discovery, DiscoverySettings
 
-            return Discovery(DiscoverySettings(host=options.host, port=options.port))
+            return Discovery(
+                DiscoverySettings(
+                    host=options.host, port=options.port, self_preservation=options.self_preservation
+                )
+            )
         case GatewayOptions():
             return _make_gateway(options)
         case InstanceOptions():

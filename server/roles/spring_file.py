@@ -35,7 +35,7 @@ class SpringFile(msgspec.Struct, frozen=True):
         port: Where to listen.
         service: Name at discovery.
         broker: URL with login and password: a secret.
-        discovery: Base URL of discovery.
+        discovery: URL of discovery, which may hold a password.
         warnings: For people: which keys mean nothing here, with file and line.
     """
 
@@ -46,7 +46,7 @@ class SpringFile(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"SpringFile({self.port!r}, {self.service!r}, …, {self.discovery!r})"
+        return f"SpringFile({self.port!r}, {self.service!r}, …)"
 
 
 def load_spring_file(path: str | Path, environment: Mapping[str, str] | None = None) -> SpringFile:
@@ -105,7 +105,5 @@ def _broker(found: Mapping[str, str]) -> str | None:
 
 
 def _discovery(zone: str | None) -> str | None:
-    """The base URL of the first zone: Eureka's clients are given one that ends in ``/eureka/``."""
-    if not zone:
-        return None
-    return zone.split(",")[0].strip().rstrip("/").removesuffix("/eureka")
+    """The URLs as they stand, with commas between: servers of one Eureka, or our own discovery."""
+    return zone.strip() if zone else None

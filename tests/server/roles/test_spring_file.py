@@ -52,7 +52,7 @@ eureka:
     found = parse_spring_file(text, "a.yml", {"STOMP_SECRET": "p:w/"})
     assert found.port == 8081
     assert found.broker == "stomp://a%40b:p%3Aw%2F@[::1]:61613"
-    assert found.discovery == "http://one:8761"
+    assert found.discovery == "http://one:8761/eureka/,http://two:8761/eureka/"
 
 
 @pytest.mark.parametrize(
