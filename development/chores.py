@@ -111,7 +111,7 @@ def bench(words: Sequence[str]) -> int:
 
 
 def shots(words: Sequence[str]) -> int:
-    """Make the README's screenshots under a virtual X server: [--out DIR]."""
+    """Make the README's screenshots, under a virtual X server and in Chromium: [--out DIR]."""
     python = ensure_environment()
     xvfb = find_program("Xvfb")
     if xvfb is None:
@@ -127,9 +127,10 @@ def shots(words: Sequence[str]) -> int:
             if not number:
                 raise ChoreError(f"Xvfb does not start; try it by hand: {' '.join(server[:1])} :99")
             environment = {**os.environ, "DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb"}
-            return run([python, "main.py", "shots", *out], environment)
+            code = run([python, "main.py", "shots", *out], environment)
         finally:
             process.terminate()
+    return code or run([python, "-m", "tests.e2e.page_shots", *out])
 
 
 def clean(words: Sequence[str]) -> int:

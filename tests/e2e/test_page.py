@@ -123,7 +123,7 @@ async def test_send_and_receive(
     await page.fill("#text", AWKWARD)
     await page.click("#send")
     await until_newest(page, "hello")
-    await page.wait_for(f"document.querySelector('#sent').innerText.includes('taken by {on} after')")
+    await page.wait_for(f"document.querySelector('#sent').innerText.includes('confirmed by {on} after')")
 
     via = await push_past(http, cluster, on, carrier, AWKWARD)
     await until_newest(page, AWKWARD)
