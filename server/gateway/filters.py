@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from .arguments import Arguments, Shape, duration, truth
+from .arguments import Arguments, Shape, duration, truth, whole
 from .definition import Part, RouteError
 from .header_filters import HeaderFilter, add_header, dedupe_headers, remove_header, set_header
 from .path_filters import PathFilter, prefix_path, rewrite_path, set_path, strip_prefix
@@ -222,17 +222,19 @@ def _backoff(found: Arguments) -> Backoff | None:
         truth(previous, "basedOnPreviousValue")  # either way of computing it comes to the same
     if first is None and most is None and factor is None:
         return None
+    usual = Backoff()
     return Backoff(
-        duration(first, "firstBackoff") if first else Backoff.first_s,
-        duration(most, "maxBackoff") if most else Backoff.max_s,
-        float(_whole_factor(factor)) if factor else Backoff.factor,
+        _pause(first, "firstBackoff") if first else usual.first_s,
+        _pause(most, "maxBackoff") if most else usual.max_s,
+        float(whole(factor, "factor", least=1, most=1000)) if factor else usual.factor,
     )
 
 
-def _whole_factor(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,3}", text):
-        raise ValueError(f"factor is a number, not {text[:40]!r}")
-    return int(text)
+def _pause(text: str, name: str) -> float:
+    seconds = duration(text, name)
+    if seconds < 0:
+        raise ValueError(f"{name} is not negative")
+    return seconds
 
 
 def _status(text: str) -> int:
