@@ -46,6 +46,7 @@ class AttachedEnvironment:
             strategy="unknown",
             broker="unknown",
             test_path=self._deployment.test_path,
+            tokens=self._deployment.tokens,
             sockjs=self._deployment.sockjs,
         )
 
@@ -54,8 +55,11 @@ class AttachedEnvironment:
 
         Raises:
             TargetUnreachable: nobody does; names the address.
+            UsageError: the users' access tokens are not where they should be.
         """
         begun = now()
+        if self._deployment.tokens is not None:
+            self._deployment.tokens.resolve()
         total = len(self._instances)
         progress(StartStep("gateway", "running", 0.0, 0, 1))
         await _reach(self._deployment.websocket_url)

@@ -1,7 +1,7 @@
 """Somebody's deployment as data: where users connect and where pushes go, from a file or from options.
 
 A file is TOML: ``gateway`` and ``[[instances]]`` with ``id`` and ``url``, optionally ``name``,
-``websocket`` and ``test_path``.
+``websocket``, ``test_path`` and a table ``[tokens]``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from .errors import UsageError
+from .tokens import TokenSource
 from .toml_file import Mistake, TomlFile
 
 _BRACES: Final = re.compile(r"\{([^{}]*,[^{}]*)\}")
@@ -49,6 +50,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ``websocket`` with ``http``.
         test_path: Path and query of the push API that takes nothing but a user, below an
             instance's ``url``.
+        tokens: Where users get access tokens from, if they need them.
     """
 
     gateway: str
@@ -57,6 +59,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     websocket: str = ""
     sockjs: str = ""
     test_path: str = "/test?username={user}"
+    tokens: TokenSource | None = None
 
     @property
     def title(self) -> str:
@@ -114,6 +117,11 @@ def deployment_mistakes(deployment: Deployment) -> Iterator[Mistake]:
         yield from _address_mistakes(("websocket",), deployment.websocket, ("ws", "wss"))
     if deployment.sockjs:
         yield from _address_mistakes(("sockjs",), deployment.sockjs, ("http", "https"))
+    if deployment.tokens is not None:
+        yield from (
+            msgspec.structs.replace(each, path=("tokens", *each.path))
+            for each in deployment.tokens.mistakes()
+        )
     if not deployment.test_path.startswith("/") or "{user}" not in deployment.test_path:
         message = f"{deployment.test_path!r} does not start with '/' and say where {{user}} goes"
         yield Mistake(("test_path",), message, "as in '/test?username={user}'")

@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from .tokens import TokenSource
+
 InstanceState = Literal["starting", "ready", "paused", "stopping", "stopped", "dead"]
 Action = Literal["kill", "stop", "pause", "resume", "drain", "undrain", "add", "remove"]
 StepState = Literal["waiting", "running", "done", "failed"]
@@ -89,7 +91,7 @@ class EnvironmentInfo(msgspec.Struct, frozen=True):
     ``websocket_url`` is where simulated users connect (through the gateway), with ``{user}``
     replaced by the percent-encoded user name if present. ``sockjs`` is where those with SockJS do, if
     that does not follow from it. ``test_path`` is the path and query of the push API that takes nothing
-    but a user.
+    but a user. ``tokens`` is where users get access tokens, if they need them: no secret.
     """
 
     name: str
@@ -102,6 +104,7 @@ class EnvironmentInfo(msgspec.Struct, frozen=True):
     broker: str = "embedded:"
     test_path: str = "/test?username={user}"
     sockjs: str = ""
+    tokens: TokenSource | None = None
 
     @property
     def sockjs_url(self) -> str:

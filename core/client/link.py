@@ -27,6 +27,7 @@ from ..protocol import (
     Message,
     ReceiptReceived,
 )
+from ..redaction import without_tokens
 from ..transport import Carrier, CloseInfo, Connect
 from .receipts import Receipts
 
@@ -105,7 +106,7 @@ class StompLink:
         except TimeoutError:
             self._give_up(self._answered)
             raise TargetUnreachable(
-                f"{self.url} did not answer CONNECT within {self._within:g} s",
+                f"{without_tokens(self.url)} did not answer CONNECT within {self._within:g} s",
                 tried="send CONNECT and wait for CONNECTED",
                 hint="is it a STOMP endpoint, and is its broker up?",
             ) from None
@@ -227,7 +228,7 @@ class StompLink:
         if self._timer is not None:
             self._timer.cancel()
         if self._error is None:
-            ended = f"the connection to {self.url} ended: {info}"
+            ended = f"the connection to {without_tokens(self.url)} ended: {info}"
             self._error = ConnectionClosed(ended, code=info.code, reason=info.reason)
         self._receipts.failed(self._error)
         self._fail(self._error)

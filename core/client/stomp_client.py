@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from ..errors import LocalProtocolError, PushscopeError
 from ..protocol import BROKER_LIMITS, ClientSession, Connected, Limits, Message
+from ..tokens import with_token
 from ..transport import CloseInfo, Connect, connect_url
 from .link import StompLink
 from .subscription import Subscription, WhenFull
@@ -36,6 +37,8 @@ class StompClient:
     Args:
         url: Where to connect: ``ws:`` is a plain WebSocket, ``http:`` the base of a SockJS service.
         user: Added to the URL as ``?user=``, which our instances take as the user's name.
+        token: Access token, added to the URL as ``access_token``, as every transport can carry it; errors
+            do not show it. (For a header give ``connect`` a carrier with ``Authorization``.)
         login, passcode: For CONNECT.
         host: Virtual host for CONNECT; the URL's host by default.
         headers: Further headers of CONNECT.
@@ -53,6 +56,7 @@ class StompClient:
         url: str,
         *,
         user: str | None = None,
+        token: str | None = None,
         login: str | None = None,
         passcode: str | None = None,
         host: str | None = None,
@@ -65,6 +69,8 @@ class StompClient:
     ) -> None:
         if user is not None:
             url += f"{'&' if urlsplit(url).query else '?'}user={quote(user, safe='')}"
+        if token is not None:
+            url = with_token(url, token)
         self._hello = functools.partial(
             ClientSession.connect,
             host=host or urlsplit(url).hostname or "localhost",

@@ -25,6 +25,7 @@ from ..load.orders import (
     Trouble,
 )
 from ..load.scenario import Scenario, require_sense
+from ..redaction import without_tokens
 from ..report.result import Result
 from ..report.write import prepare_folder, write_report
 from .board import Board
@@ -201,7 +202,9 @@ class Engine:
             self._enter(cluster="stopped")
             raise
         info = self._cluster.describe()
-        self._feed.put(ClusterAddresses(info.gateway_url, info.websocket_url, info.strategy, info.broker))
+        self._feed.put(
+            ClusterAddresses(info.gateway_url, without_tokens(info.websocket_url), info.strategy, info.broker)
+        )
         self._enter(cluster="running")
 
     async def _stop_cluster(self) -> None:

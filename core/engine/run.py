@@ -15,6 +15,7 @@ from ..environment import EnvironmentInfo, StartStep
 from ..errors import ExitCode, PushscopeError
 from ..load.orders import Attend, Begin, Cease, Join, LostRow, Rate, Settle, Targets
 from ..load.scenario import Fault, Scenario
+from ..redaction import without_tokens
 from ..report.result import Result
 from ..report.summary import Facts, judge
 from .board import Board, percentiles, point_of
@@ -38,7 +39,7 @@ _LOOK: Final = 0.05
 
 def attend_order(info: EnvironmentInfo, scenario: Scenario) -> Attend:
     """Where the users of a scenario connect, and what with."""
-    return Attend(info.websocket_url, scenario.destination, info.sockjs_url, scenario.transports)
+    return Attend(info.websocket_url, scenario.destination, info.sockjs_url, scenario.transports, info.tokens)
 
 
 class RunStopped(Exception):
@@ -184,10 +185,9 @@ class Run:
 
     def _unreachable(self, missing: int, wanted: int, detail: str) -> None:
         assert self._info is not None
-        words = f"{missing} of {wanted} users could not connect to {self._info.websocket_url}: {detail}"
-        self._emit(
-            Problem("users-not-connected", words, self._info.websocket_url, "look at the gateway and its log")
-        )
+        url = without_tokens(self._info.websocket_url)
+        words = f"{missing} of {wanted} users could not connect to {url}: {detail}"
+        self._emit(Problem("users-not-connected", words, url, "look at the gateway and its log"))
         self.failure = (ExitCode.UNREACHABLE, words)
         if missing == wanted:
             raise RunStopped

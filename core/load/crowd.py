@@ -11,6 +11,7 @@ from typing import Self
 
 from ..client.reconnect import EAGER, ReconnectPolicy
 from ..clock import now
+from ..tokens import TokenOf
 from ..transport import Connect, connect_websocket
 from .heartbeats import HeartbeatWheel
 from .layout import MessageLayout
@@ -37,6 +38,7 @@ class Crowd:
             :func:`core.transport.connect_websocket`.
         sockjs_url: Base URL of SockJS, with ``{user}`` as ``url``.
         transports: Shares of the transports that users connect with, by name.
+        token_of: Gives the access token of a user, if users need one.
 
     Attributes:
         users: All users that were ever added, by name.
@@ -58,12 +60,15 @@ class Crowd:
         connect: Connect = connect_websocket,
         sockjs_url: str = "",
         transports: Mapping[str, int] = PLAIN,
+        token_of: TokenOf | None = None,
     ) -> None:
         self.users: dict[str, SimulatedUser] = {}
         self.counts: Counter[UserState] = Counter()
         self.wheel = HeartbeatWheel()
         self.layout = MessageLayout()
-        self._ways = Ways(url, sockjs_url, transports, connect=connect, patience=dial_timeout)
+        self._ways = Ways(
+            url, sockjs_url, transports, connect=connect, token_of=token_of, patience=dial_timeout
+        )
         self._destination = destination
         self._sink = sink
         self._reconnect = reconnect

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from ..metrics import Counts, Histogram, Tally
+from ..tokens import TokenSource
 from .transports import plain
 from .user import UserState
 
@@ -21,6 +22,7 @@ class Attend(msgspec.Struct, frozen=True, tag=True):
     destination: str
     sockjs_url: str = ""
     transports: dict[str, int] = msgspec.field(default_factory=plain)
+    tokens: TokenSource | None = None
 
 
 class Join(msgspec.Struct, frozen=True, tag=True):

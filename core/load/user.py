@@ -26,6 +26,7 @@ from ..protocol import (
     Message,
     ReceiptReceived,
 )
+from ..redaction import without_tokens
 from ..transport import Carrier, CloseInfo, Connect, connect_websocket
 from .heartbeats import HeartbeatWheel
 from .layout import MessageLayout
@@ -241,7 +242,7 @@ class SimulatedUser:
             async with asyncio.timeout(within):
                 await self._connect(self._subscribed)
         except TimeoutError:
-            self._failed(TargetUnreachable(f"{self.url}: no RECEIPT for SUBSCRIBE within {within:g} s"))
+            self._failed(TargetUnreachable(f"{without_tokens(self.url)}: no RECEIPT within {within:g} s"))
         except PushscopeError as error:
             self._failed(error)
         else:

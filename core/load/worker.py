@@ -158,6 +158,7 @@ class Worker:
             self._account,
             sockjs_url=order.sockjs_url,
             transports=order.transports,
+            token_of=order.tokens.resolve() if order.tokens is not None else None,
         )
         await self._crowd.__aenter__()
         self._attended = order

@@ -13,6 +13,7 @@ from ..environment import EnvironmentInfo
 from ..errors import EXIT_PRECEDENCE, ExitCode
 from ..load.scenario import Scenario
 from ..metrics import Counts, Histogram, SeriesBook, parse_threshold
+from ..redaction import without_tokens
 from ..version import VERSION
 
 #: A push that left so much too late measured the generator, not the target.
@@ -220,8 +221,8 @@ def _environment(info: EnvironmentInfo | None) -> dict[str, Any]:
     return {
         "name": info.name,
         "kind": info.kind,
-        "gateway_url": info.gateway_url,
-        "websocket_url": info.websocket_url,
+        "gateway_url": without_tokens(info.gateway_url),
+        "websocket_url": without_tokens(info.websocket_url),
         "strategy": info.strategy,
         "broker": info.broker,
         "instances": [

@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from ..errors import HandshakeRefused, UsageError
+from ..redaction import without_tokens
 
 #: Longest answer head that is read; more is not a WebSocket server.
 _MAX_HEAD = 64 * 1024
@@ -34,7 +35,7 @@ def parse_url(url: str) -> WebSocketURI:
         return parse_uri(url)
     except (InvalidURI, ValueError) as error:
         raise UsageError(
-            f"not a WebSocket URL: {url!r} ({error})",
+            f"not a WebSocket URL: {without_tokens(url)!r} ({without_tokens(str(error))})",
             hint="write ws://HOST:PORT/PATH or wss://HOST:PORT/PATH",
         ) from error
 
@@ -61,7 +62,7 @@ class Handshake:
             factories = [ClientPerMessageDeflateFactory()]
         self.done = done
         self.rest = bytearray()
-        self._url = url
+        self._url = without_tokens(url)  # for messages
         self._headers = headers
         self._head: bytearray | None = bytearray()  # None: complete, and judged
         self._protocol = ClientProtocol(

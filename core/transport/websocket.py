@@ -15,6 +15,7 @@ from typing import cast
 
 from ..clock import now_ns
 from ..errors import ConnectionClosed, TargetUnreachable
+from ..redaction import without_tokens
 from .base import CloseInfo, OnClose, OnData
 from .handshake import Handshake, parse_url
 from .reader import MAX_MESSAGE, MessageReader
@@ -322,6 +323,7 @@ async def connect_websocket(
 
 
 def _unreachable(url: str, error: OSError, timeout: float, opening: Handshake) -> TargetUnreachable:
+    url = without_tokens(url)
     tried = f"open a WebSocket to {url}"
     if isinstance(error, TimeoutError) and not error.errno:
         return TargetUnreachable(
