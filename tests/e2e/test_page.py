@@ -16,6 +16,7 @@ import pytest_asyncio
 from core.environment import InstanceInfo
 from server import LocalCluster
 from server.gateway import Gateway, GatewaySettings
+from server.handlers import ClientFrame, Denied
 from server.instance import Instance
 from server.settings import InstanceSettings
 from server.tokens.settings import TokenSettings
@@ -235,6 +236,25 @@ async def test_a_refused_token_is_said_and_not_tried_again(page: Page, query: st
         await connect(page)
         assert await page.text("#state") == "Connected as joe"
         assert await page.evaluate("document.querySelector('#error').hidden")
+
+
+@pytest.mark.parametrize("query", ["", "client=sockjs"])
+async def test_what_the_server_denies_is_said_in_its_words(page: Page, query: str) -> None:
+    def nobody(frame: ClientFrame) -> None:
+        raise Denied("closed on Mondays")
+
+    settings = InstanceSettings(allowed_origins=("*",))
+    async with (
+        Instance(settings, interceptors=[nobody]) as instance,
+        Gateway(GatewaySettings(services={"web-socket": (f"127.0.0.1:{instance.port}",)})) as gateway,
+    ):
+        await page.go(f"{gateway.url}/110000.html?{query}")
+        await page.wait_for("'loaded' in document.body.dataset")
+        await page.click("#connect")
+        await page.wait_for("document.body.dataset.state === 'refused'", seconds=20)
+        assert await page.text("#state") == "Could not connect"
+        assert "closed on Mondays" in await page.text("#error")
+        assert await page.evaluate("document.activeElement.id") == "connect"
 
 
 async def test_without_the_libraries_the_choice_says_how_to_get_them(
