@@ -30,10 +30,21 @@ def rewrite_path(regex: str, replacement: str) -> PathFilter:
     expand = java_replacement(replacement, compiled)
 
     def apply(path: str, variables: Variables) -> str:
-        changed = compiled.sub(expand, path)
+        changed = _replace_all(compiled, expand, path)
         return changed if changed.startswith("/") else f"/{changed}"
 
     return apply
+
+
+def _replace_all(regex: re.Pattern[str], expand: Callable[[re.Match[str]], str], text: str) -> str:
+    """Java's: behind an empty match it goes on at the next character, where Python looks twice."""
+    out: list[str] = []
+    copied = start = 0
+    while start <= len(text) and (match := regex.search(text, start)) is not None:
+        out += (text[copied : match.start()], expand(match))
+        copied = match.end()
+        start = copied + (match.start() == copied)
+    return "".join(out) + text[copied:]
 
 
 def java_replacement(replacement: str, regex: re.Pattern[str]) -> Callable[[re.Match[str]], str]:

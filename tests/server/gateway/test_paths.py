@@ -76,6 +76,8 @@ def test_covering(first: str, second: str, covered: bool) -> None:
         (r"(?<=/)x(?!y)", "z", "/xy/x", "/xy/z"),
         (r"^/a(b)?", r"$1", "/a/c", "/c"),
         (r"/a", "", "/a", "/"),
+        (r"(a|b)*?", "", "/ab", "/ab"),  # after an empty match Java goes on, Python looks twice
+        (r"b*", "-", "/abc", "/-/-a--c-"),
     ],
 )
 def test_rewrite_path(regex: str, replacement: str, path: str, result: str) -> None:
