@@ -31,6 +31,7 @@ class Board:
         """Forget what the last run brought; users stay."""
         self.book = SeriesBook()
         self.lag = Histogram()
+        self.transports: dict[str, Histogram] = {}
         self.lost: list[LostPush] | None = None
         self.stages: dict[str, str] = {}
         self._counts: dict[int, Counts] = {}
@@ -63,6 +64,8 @@ class Board:
         self._counts[worker] = delta.counts
         self._sent[worker] = delta.sent
         self.lag.merge(delta.lag)
+        for transport, latency in delta.transports.items():
+            self.transports.setdefault(transport, Histogram()).merge(latency)
         for tally in delta.tallies:
             self.book.add(tally)
         if delta.missing is not None:

@@ -194,6 +194,16 @@ class SeriesSum(msgspec.Struct, frozen=True):
     latency: Percentiles
 
 
+class TransportSum(msgspec.Struct, frozen=True):
+    """The whole run of the users of one transport."""
+
+    transport: str
+    users: int
+    delivered: int
+    lost: int
+    latency: Percentiles
+
+
 class Cell(msgspec.Struct, frozen=True):
     """One cell of the matrix: pushed via one instance to users on another.
 

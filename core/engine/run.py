@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +16,14 @@ from ..environment import EnvironmentInfo, StartStep
 from ..errors import ExitCode, PushscopeError
 from ..load.orders import Attend, Begin, Cease, Join, LostRow, Rate, Settle, Targets
 from ..load.scenario import Fault, Scenario
+from ..load.transports import transport_of
+from ..metrics import Histogram
 from ..redaction import without_tokens
 from ..report.result import Result
 from ..report.summary import Facts, judge
 from .board import Board, percentiles, point_of
 from .cluster import ClusterKeeper
-from .messages import EngineState, Event, LostPush, Marker, Problem
+from .messages import EngineState, Event, LostPush, Marker, Problem, TransportSum
 from .missing import watch_missing
 from .pool import WorkerPool
 from .stages import NO_IDS, ask_stages, stage_in_words
@@ -40,6 +43,20 @@ _LOOK: Final = 0.05
 def attend_order(info: EnvironmentInfo, scenario: Scenario) -> Attend:
     """Where the users of a scenario connect, and what with."""
     return Attend(info.websocket_url, scenario.destination, info.sockjs_url, scenario.transports, info.tokens)
+
+
+def transport_sums(scenario: Scenario, board: Board, lost: Sequence[LostPush]) -> tuple[TransportSum, ...]:
+    """What became of the pushes to the users of each transport, where users differ in it."""
+    shares = scenario.transports
+    users = Counter(transport_of(row.user, shares) for row in board.user_rows())
+    missing = Counter(transport_of(push.user, shares) for push in lost)
+    if len(users) < 2:
+        return ()
+    latencies = {name: board.transports.get(name, Histogram()) for name in shares if users[name]}
+    return tuple(
+        TransportSum(name, users[name], latency.count, missing[name], percentiles(latency))
+        for name, latency in latencies.items()
+    )
 
 
 class RunStopped(Exception):
@@ -305,6 +322,7 @@ class Run:
             lost_pushes=lost,
             points=tuple(point_of(slot) for slot in board.book.history()),
             series=board.series(),
+            transports=transport_sums(self.scenario, board, lost),
             markers=tuple(self.markers),
             users=tuple(board.user_rows()),
             started_t=board.seconds(self.started_ns),

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from ..metrics import Ledger, Push
+from ..metrics import Histogram, Ledger, Push
 from .correlation import PushId, greeted_user, marker_in, parse_id
 from .orders import Begin, LostRow, UserNow
 from .record import Recorder
@@ -29,11 +29,14 @@ class Account:
     Attributes:
         ledger: The books of the present run, or None.
         roster: Users that were connected at least once: those who may be pushed to.
+        mixed: Whether users differ in their transports, so that latencies are kept by transport as well.
     """
 
     def __init__(self, on_once: Callable[[int, str, int], None]) -> None:
         self.ledger: Ledger | None = None
         self.roster: list[str] = []
+        self.mixed = False
+        self._latencies: dict[str, Histogram] = {}
         self._known: set[str] = set()
         self._users: dict[str, SimulatedUser] = {}
         self._touched: dict[str, SimulatedUser] = {}
@@ -72,7 +75,9 @@ class Account:
         if push_id is None or push_id.run != begin.run:
             ledger.unexpected(user.name, received_ns)
         else:
-            ledger.received(user.name, push_id.user, push_id.via, push_id.seq, received_ns, user.on)
+            push = ledger.received(user.name, push_id.user, push_id.via, push_id.seq, received_ns, user.on)
+            if self.mixed:
+                self._note(user, push)
 
     def _greeting(self, ledger: Ledger, user: SimulatedUser, body: bytes, received_ns: int) -> None:
         """A text of ``/test?username=``: it names its user, and nothing else."""
@@ -80,7 +85,15 @@ class Account:
         if name is not None and name != user.name:
             ledger.misrouted(user.name, received_ns)
         else:
-            ledger.received_next(user.name, received_ns, user.on)
+            push = ledger.received_next(user.name, received_ns, user.on)
+            if self.mixed:
+                self._note(user, push)
+
+    def _note(self, user: SimulatedUser, push: Push | None) -> None:
+        """Keep a delivery's latency by transport."""
+        if push is not None:
+            latency = self._latencies.setdefault(user.transport, Histogram())
+            latency.record(push.received_ns - push.intended_ns)
 
     # ---- the books ----------------------------------------------------------------------------
 
@@ -98,6 +111,7 @@ class Account:
         for user in self._users.values():
             _place(ledger, user, user.state, asked=user.state == "disconnected")
         self.ledger, self._begin, self._recorder, self._missing = ledger, begin, recorder, []
+        self._latencies = {}
         return ledger
 
     def close(self) -> list[LostRow]:
@@ -126,6 +140,11 @@ class Account:
         """Rows of users that changed since the last call, a limited number at a time."""
         names = list(self._touched)[:_ROWS]
         return [_row(self._touched.pop(name)) for name in names]
+
+    def new_latencies(self) -> dict[str, Histogram]:
+        """Latencies of deliveries since the last call, by transport; empty unless they differ."""
+        latencies, self._latencies = self._latencies, {}
+        return latencies
 
     def changed_missing(self) -> list[LostRow] | None:
         """What is missing so far, if that changed since the last call."""

@@ -147,7 +147,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 class Delta(msgspec.Struct, frozen=True, tag=True):
     """What changed since the last one.
 
-    ``counts`` are sums since :class:`Begin`; ``tallies``, ``users`` and ``lag`` are what is new.
+    ``counts`` are sums since :class:`Begin`; ``tallies``, ``users``, ``lag`` and ``transports`` (latencies
+    by transport, where users differ in it) are what is new.
     ``missing`` is the whole list (its oldest part) when it changed, else None.
     """
 
@@ -162,6 +163,7 @@ class Delta(msgspec.Struct, frozen=True, tag=True):
     joining: int
     connected: int
     total: int
+    transports: dict[str, Histogram]
     cpu_percent: float
     loop_lag_ms: float
 

@@ -160,6 +160,7 @@ class Worker:
             transports=order.transports,
             token_of=order.tokens.resolve() if order.tokens is not None else None,
         )
+        self._account.mixed = sum(share > 0 for share in order.transports.values()) > 1
         await self._crowd.__aenter__()
         self._attended = order
 
@@ -313,6 +314,7 @@ class Worker:
             joining=crowd.counts["connecting"] if crowd is not None else 0,
             connected=crowd.counts["connected"] if crowd is not None else 0,
             total=len(crowd.users) if crowd is not None else 0,
+            transports=self._account.new_latencies(),
             cpu_percent=self._meter.cpu_percent,
             loop_lag_ms=self._meter.loop_lag_ms,
         )

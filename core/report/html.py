@@ -47,6 +47,7 @@ def render_html(result: Result) -> str:
         _matrix(summary),
         _thresholds(summary),
         "</div>",
+        _transports(result),
         _lost(result),
         _details(result),
         _footer(summary),
@@ -242,6 +243,28 @@ def _cell(cell: Cell | None, *, own: bool) -> str:
     return (
         f'<td class="{kind}{mark}" style="--share:{share:.3f}"><b>{sign} {reach} %</b>'
         f"<small>{numbers}</small>{latency}</td>"
+    )
+
+
+# ---- transports ---------------------------------------------------------------------------------
+
+
+def _transports(result: Result) -> str:
+    """Only where users differ in them."""
+    if not result.transports:
+        return ""
+    rows = "".join(
+        f"<tr><td class=left>{escape(each.transport)}</td><td>{_thousands(each.users)}</td>"
+        f"<td>{_thousands(each.delivered)}</td>"
+        f"<td{' class=fail' if each.lost else ''}>{_thousands(each.lost)}</td>"
+        f"<td>{_ms(each.latency.p50)}</td><td>{_ms(each.latency.p99)}</td></tr>"
+        for each in result.transports
+    )
+    return (
+        '<section class="card"><div class="head"><h2>Transports</h2>'
+        '<span class="note">what users connect with</span></div>'
+        "<table><thead><tr><th class=left>transport</th><th>users</th><th>delivered</th><th>lost</th>"
+        f"<th>p50 ms</th><th>p99 ms</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
 
 

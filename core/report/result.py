@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.messages import LostPush, Marker, Percentiles, Point, SeriesSum, UserRow
+from ..engine.messages import LostPush, Marker, Percentiles, Point, SeriesSum, TransportSum, UserRow
 from ..errors import ExitCode
 from ..load.scenario import Scenario
 from ..metrics import Counts, Histogram, SeriesBook
@@ -22,6 +22,7 @@ class Result(msgspec.Struct, frozen=True):
         lost_pushes: Each lost push with its user, its way, its time and its last stage.
         points: 250 ms of each series, over the whole run.
         series: The sums of each series.
+        transports: The sums of each transport, where users differ in it; else none.
         markers: Faults, deaths, beginning and end.
         users: Every user as it was at the end.
         started_t, ended_t: First push and end of the drain, in seconds of the engine's clock.
@@ -35,6 +36,7 @@ class Result(msgspec.Struct, frozen=True):
     lost_pushes: tuple[LostPush, ...] = ()
     points: tuple[Point, ...] = ()
     series: tuple[SeriesSum, ...] = ()
+    transports: tuple[TransportSum, ...] = ()
     markers: tuple[Marker, ...] = ()
     users: tuple[UserRow, ...] = ()
     started_t: float = 0.0
