@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -16,7 +15,7 @@ from server.sockjs.suite import SuiteServer
 from tests.support.instances import push
 from tests.support.processes import until
 from tests.support.requirements import requires
-from tests.support.stompjs import StompJs
+from tests.support.stompjs import AWKWARD, StompJs, large_text
 
 pytestmark = [
     requires("stompjs", "sockjs", "sockjs-old", "stompjs-old"),
@@ -25,8 +24,6 @@ pytestmark = [
 
 TRANSPORTS = ["websocket", "xhr-streaming", "eventsource", "xhr-polling"]
 PAIRS = ["new", "old"]
-#: What breaks naive escaping: decodeURI, JSON line ends, surrogates, markup, control characters.
-AWKWARD = '100% é \u2028 😀 %E0 </script> \x01 \\ " \u200c \uffff'
 GREETINGS = "/user/topic/greetings"
 
 
@@ -72,7 +69,7 @@ async def test_stomp_over_every_transport(
         await push(http, instance.url, user=user, payload=AWKWARD)
         assert (await client.expect("message"))["body"] == AWKWARD
 
-        large = "".join(hashlib.sha256(str(n).encode()).hexdigest() + AWKWARD for n in range(2200))
+        large = large_text(pair, transport)
         assert len(large) > 200_000
         status, _ = await push(http, instance.url, user=user, payload=large)
         assert status == 202

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -12,7 +11,7 @@ import pytest_asyncio
 from server import LocalCluster
 from tests.support.instances import push
 from tests.support.requirements import requires
-from tests.support.stompjs import StompJs
+from tests.support.stompjs import AWKWARD, StompJs, large_text
 
 pytestmark = [
     requires("stompjs", "sockjs", "sockjs-old", "stompjs-old"),
@@ -21,9 +20,6 @@ pytestmark = [
 
 TRANSPORTS = ["websocket", "xhr-streaming", "eventsource", "xhr-polling"]
 PAIRS = ["new", "old"]
-#: What the issue names, and what else breaks naive escaping.
-AWKWARD = '100% é \u2028 😀 %E0 </script> \x01 \\ " \u200c \uffff'
-LARGE = "".join(hashlib.sha256(str(number).encode()).hexdigest() + AWKWARD for number in range(2200))
 GREETINGS = "/user/topic/greetings"
 
 
@@ -52,7 +48,7 @@ async def test_the_article_over_every_transport(
         }
         assert transport != "websocket" or len(on) == 2  # in turn; the others by the session's name
         for number, client in enumerate((first, second)):
-            await exchange(cluster, http, client, f"{pair}.{transport}.{number}")
+            await exchange(cluster, http, client, f"{pair}.{transport}.{number}", large_text(pair, transport))
 
 
 async def connect(cluster: LocalCluster, client: StompJs, pair: str, transport: str, user: str) -> str:
@@ -66,7 +62,9 @@ async def connect(cluster: LocalCluster, client: StompJs, pair: str, transport: 
     return str(connected["headers"]["instance"])
 
 
-async def exchange(cluster: LocalCluster, http: aiohttp.ClientSession, client: StompJs, user: str) -> None:
+async def exchange(
+    cluster: LocalCluster, http: aiohttp.ClientSession, client: StompJs, user: str, large: str
+) -> None:
     """Everything that can be said, both ways, pushes through every instance: also the other one."""
     urls = [each.push_url for each in cluster.describe().instances]
     for url in urls:
@@ -80,10 +78,10 @@ async def exchange(cluster: LocalCluster, http: aiohttp.ClientSession, client: S
     client.do("publish", destination=f"/topic/{user}", body=AWKWARD)
     assert await body(client) == AWKWARD
     for url in urls:
-        for payload in (AWKWARD, LARGE, *map(str, range(10))):
+        for payload in (AWKWARD, large, *map(str, range(10))):
             assert (await push(http, url, user=user, payload=payload))[0] == 202
         assert await body(client) == AWKWARD
-        assert await body(client) == LARGE
+        assert await body(client) == large
         assert [await body(client) for _ in range(10)] == [str(number) for number in range(10)]
     client.do("deactivate")
 
