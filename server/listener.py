@@ -20,12 +20,37 @@ from .binding import bind_socket
 logger = logging.getLogger("pushscope.server")
 
 
+class _Watched(set[Any]):
+    """A set whose emptiness can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._emptied = asyncio.Event()
+
+    def discard(self, element: Any) -> None:
+        super().discard(element)
+        if not self:
+            self._emptied.set()
+
+    def remove(self, element: Any) -> None:
+        super().remove(element)
+        if not self:
+            self._emptied.set()
+
+    async def until_empty(self) -> None:
+        while self:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers and its ten wake-ups a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.leave = asyncio.Event()
+        self._connections = self.server_state.connections = _Watched()
+        self._tasks = self.server_state.tasks = _Watched()
 
     async def main_loop(self) -> None:
         """Refresh the Date header once a second until :attr:`leave` is set."""
@@ -36,6 +61,27 @@ class _Server(uvicorn.Server):
             except TimeoutError:
                 continue
             return
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, end all connections, and wait for them only as long as they take."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or ():
+            sock.close()
+        for connection in list(self._connections):
+            connection.shutdown()
+        try:
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                await self._connections.until_empty()
+                await self._tasks.until_empty()
+                for server in self.servers:
+                    await server.wait_closed()
+        except TimeoutError:
+            open_now = len(self._connections), len(self._tasks)
+            logger.warning("stopped with %d connections open and %d requests under way", *open_now)
+            for task in list(self._tasks):
+                task.cancel("the server stops")
+        await self.lifespan.shutdown()
 
 
 class Listener:
