@@ -1,0 +1,57 @@
+"""An instance that leaves: what it refuses, what it says to others, what it flushes."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.client import StompClient
+from core.errors import ConnectionClosed
+from server.discovery import Discovery, DiscoveryClient, Snapshot
+from tests.support.instances import cluster, one_instance, push
+
+
+async def test_it_takes_no_pushes_any_more() -> None:
+    async with cluster(1) as bench:
+        [instance] = bench.instances
+        instance.parts.push_api.stop()
+        status, answer = await bench.push(instance, destination="/topic/a", payload="x", user="anna")
+        assert status == 503
+        assert "about to stop" in answer["error"]
+        assert instance.info()["undeliverable"]["counts"][0]["reason"] == "stopping"
+        assert instance.counters.refused == 1
+
+
+async def test_it_is_out_of_service_before_it_is_gone() -> None:
+    seen: list[list[str]] = []
+
+    def note(snapshot: Snapshot) -> None:
+        statuses = [item.status for item in snapshot.of("web-socket", status=None)]
+        if not seen or seen[-1] != statuses:
+            seen.append(statuses)
+
+    async with Discovery() as discovery, DiscoveryClient(discovery.url, None, note):
+        async with one_instance(discovery_url=discovery.url):
+            pass
+        async with one_instance(id="i2", discovery_url=discovery.url):
+            pass
+    assert seen[:5] == [[], ["STARTING"], ["UP"], ["OUT_OF_SERVICE"], []]
+
+
+async def test_what_is_pushed_before_the_goodbye_is_written_before_the_close() -> None:
+    async with cluster(2) as bench:
+        first, second = bench.instances
+        url = f"ws{first.url.removeprefix('http')}/ws?user=anna"
+        async with StompClient(url) as client:
+            greetings = await client.subscribe("/user/topic/a")
+            for number in range(50):
+                for instance in (first, second):
+                    status, _ = await push(
+                        bench.http, instance.url, destination="/topic/a", payload=str(number), user="anna"
+                    )
+                    assert status == 202
+            await first.__aexit__(None, None, None)
+            got: list[bytes] = []
+            with pytest.raises(ConnectionClosed, match="1001"):
+                while True:
+                    got.append((await anext(greetings)).body)
+        assert sorted(got) == sorted(str(number).encode() for number in range(50) for _ in "12")
