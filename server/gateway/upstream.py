@@ -7,6 +7,7 @@ anything was answered before a connection died, and whether what came was one an
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import cast
 
@@ -79,7 +80,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers: list[Header] = []
         self._head: AnswerHead | None = None
         self._head_size = 0
-        self._pieces: list[bytes] = []
+        self._pieces: deque[bytes] = deque()
+        self._chunked = False
         self._held = 0
         self._complete = False
         self._until_close = False
@@ -116,18 +118,23 @@ class UpstreamConnection(asyncio.Protocol):
     async def read(self) -> bytes:
         """What has come of the body, at least something; b"" at its end.
 
+        A body in chunks is read chunk by chunk: SockJS's tests look at where frames begin.
+
         Raises:
             UpstreamFailure: it broke off.
         """
-        while not self._pieces:
+        pieces = self._pieces
+        while not pieces:
             if self._complete:
                 return b""
             await self._wait()
-        pieces = self._pieces
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces = []
-        self._held = 0
-        if self._reading_paused and self._transport is not None and not self._lost:
+        if len(pieces) == 1 or self._chunked:
+            data = pieces.popleft()
+        else:
+            data = b"".join(pieces)
+            pieces.clear()
+        self._held -= len(data)
+        if not self._held and self._reading_paused and self._transport is not None and not self._lost:
             self._reading_paused = False
             self._transport.resume_reading()
         return data
@@ -276,6 +283,7 @@ class UpstreamConnection(asyncio.Protocol):
             raise ValueError(f"status {status}" if not codings else f"transfer coding {codings[0]!r}")
         lengths = values(headers, b"content-length")
         bodiless = self._no_body or status in (204, 304)
+        self._chunked = bool(codings)
         self._until_close = not bodiless and not codings and not lengths
         self._keep = self._parser.should_keep_alive() and not self._until_close
         self.keep_s = _keep_time(headers)
