@@ -24,12 +24,10 @@ RENEWAL_S = 30
 DATA_CENTER = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
 EMPTY_METADATA = {"@class": "java.util.Collections$EmptyMap"}
 
+#: Texts that are shown as the client gave them.
 _PASSED_ON = (
     "ipAddr",
-    "port",
-    "securePort",
     "countryId",
-    "dataCenterInfo",
     "appGroupName",
     "homePageUrl",
     "statusPageUrl",
@@ -41,6 +39,8 @@ _PASSED_ON = (
     "sid",
     "isCoordinatingDiscoveryServer",
 )
+#: What is kept, but shown in Eureka's form.
+_NOT_AS_SAID = ("leaseInfo", "port", "securePort", "dataCenterInfo")
 #: What ``X-Eureka-Accept: compact`` leaves out, as Netflix's server does.
 _NOT_COMPACT = frozenset(
     (
@@ -94,9 +94,9 @@ def parse_registration(app: str, body: bytes, *, xml: bool = False) -> Registrat
     override = text(info.get("overriddenstatus") or info.get("overriddenStatus")).upper()
     return Registration(
         read_instance(info),
-        lease_s=_number(lease.get("durationInSecs"), 0) or LEASE_S,
+        lease_s=max(_number(lease.get("durationInSecs"), LEASE_S), 0) or LEASE_S,
         dirty_ms=int(_number(info.get("lastDirtyTimestamp"), 0)),
-        document={key: info[key] for key in _PASSED_ON if key in info} | {"leaseInfo": lease},
+        document=_document(info),
         override=override if override in STATUSES and override != "UNKNOWN" else None,
     )
 
@@ -115,14 +115,13 @@ def read_instance(info: Mapping[str, Any]) -> Registered:
         raise EurekaError("Missing hostname")
     secure = _enabled(info.get("securePort"), default=False)
     status = (text(info.get("status")) or "UP").upper()
-    metadata = mapping(info.get("metadata"))
     return Registered(
         id=text(info.get("instanceId")) or host,
         service=text(info.get("app")).upper(),
         host=host,
         port=_port(info.get("securePort"), 443) if secure else _port(info.get("port"), 80),
         status=status if status in STATUSES else "UNKNOWN",
-        metadata={key: text(value) for key, value in metadata.items() if key[0:1] not in ("@", "$")},
+        metadata=_plain(mapping(info.get("metadata"))),
         secure=secure,
     )
 
@@ -138,7 +137,7 @@ def render_instance(lease: Lease, wall_ms: Mapping[str, int], action: Action) ->
     item, document = lease.instance, lease.document
     lease_info = mapping(document.get("leaseInfo"))
     base = f"{'https' if item.secure else 'http'}://{item.host}:{item.port}"
-    said = {key: value for key, value in document.items() if key not in ("leaseInfo", "port", "securePort")}
+    said = {key: value for key, value in document.items() if key not in _NOT_AS_SAID}
     return {
         "instanceId": item.id,
         "hostName": item.host,
@@ -155,7 +154,7 @@ def render_instance(lease: Lease, wall_ms: Mapping[str, int], action: Action) ->
         "secureVipAddress": item.service.lower(),
         **said,
         "countryId": int(_number(said.get("countryId"), 1)),
-        "dataCenterInfo": said.get("dataCenterInfo", DATA_CENTER),
+        "dataCenterInfo": document.get("dataCenterInfo", DATA_CENTER),
         "leaseInfo": {
             "renewalIntervalInSecs": int(_number(lease_info.get("renewalIntervalInSecs"), RENEWAL_S)),
             "durationInSecs": int(lease.lease_s) or 1,
@@ -164,7 +163,7 @@ def render_instance(lease: Lease, wall_ms: Mapping[str, int], action: Action) ->
             "evictionTimestamp": 0,
             "serviceUpTimestamp": wall_ms["up"],
         },
-        "metadata": dict(item.metadata) or dict(EMPTY_METADATA),
+        "metadata": _plain(item.metadata) or dict(EMPTY_METADATA),
         "isCoordinatingDiscoveryServer": text(said.get("isCoordinatingDiscoveryServer")) or "false",
         "lastUpdatedTimestamp": str(wall_ms["updated"]),
         "lastDirtyTimestamp": str(lease.dirty_ms or wall_ms["registered"]),
@@ -226,6 +225,28 @@ def _decoded(body: bytes, *, xml: bool) -> dict[str, Any]:
         return mapping(msgspec.json.decode(body))
     except msgspec.DecodeError as error:
         raise EurekaError(f"the body is not JSON: {error}") from error
+
+
+def _document(info: Mapping[str, Any]) -> dict[str, object]:
+    """What is kept of a registration beyond :class:`Registered`: nothing that others could not read."""
+    kept: dict[str, object] = {key: text(info[key]) for key in _PASSED_ON if _is_scalar(info.get(key))}
+    center = mapping(info.get("dataCenterInfo"))
+    shown: dict[str, object] = {
+        "@class": text(center.get("@class")) or DATA_CENTER["@class"],
+        "name": text(center.get("name")),
+    }
+    if metadata := _plain(mapping(center.get("metadata"))):  # Amazon's
+        shown["metadata"] = metadata
+    return kept | {key: info.get(key) for key in _NOT_AS_SAID} | {"dataCenterInfo": shown}
+
+
+def _plain(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata without what would be an attribute or the text of an element."""
+    return {key: text(value) for key, value in metadata.items() if key[0:1] != "@" and key != "$"}
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, (str, int, float)) and value != ""
 
 
 def _check(app: str, info: Mapping[str, Any]) -> None:

@@ -17,6 +17,9 @@ from .changes import Action, Change, RecentChanges
 #: Statuses of Eureka; only ``UP`` gets new connections.
 STATUSES = ("UP", "DOWN", "STARTING", "OUT_OF_SERVICE", "UNKNOWN")
 
+#: More than this are not taken from Eureka's clients: nothing else bounds how many come.
+MOST_INSTANCES = 20_000
+
 
 class Registered(msgspec.Struct, frozen=True):
     """One instance as the registry knows it.

@@ -17,7 +17,7 @@ from ..access import AccessRule
 from .changes import Action
 from .eureka import EurekaError, compact, parse_registration, render_applications, render_instance
 from .eureka_xml import render_xml
-from .registry import STATUSES, Lease
+from .registry import MOST_INSTANCES, STATUSES, Lease
 from .service import DiscoveryService
 
 _BODY_LIMIT = 256 * 1024
@@ -66,6 +66,9 @@ class EurekaRest:
             said = parse_registration(request.path_params["app"], body, xml=xml)
         except EurekaError as error:
             return PlainTextResponse(str(error), 400)
+        registry = self._service.registry
+        if len(registry) >= MOST_INSTANCES and registry.find(*said.instance.key) is None:
+            return PlainTextResponse(f"the registry is full: {MOST_INSTANCES} instances", 503)
         self._service.register(
             said.instance,
             lease_s=said.lease_s,
@@ -109,6 +112,10 @@ class EurekaRest:
 
     async def metadata(self, request: Request) -> Response:
         """PUT …/metadata?k=v."""
+        lease = self._service.registry.find(*_key(request))
+        known = lease.instance.metadata if lease is not None else {}
+        if sum(len(key) + len(value) for key, value in known.items()) > _BODY_LIMIT:
+            return PlainTextResponse(f"metadata has {_BODY_LIMIT} characters at most", 413)
         return _found(self._service.add_metadata(*_key(request), dict(request.query_params)))
 
     async def all(self, request: Request) -> Response:

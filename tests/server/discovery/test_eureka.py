@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server.discovery.eureka import EurekaError, hash_code, parse_registration, render_instance
+from server.discovery.eureka_xml import render_xml
 from server.discovery.registry import Lease
 
 CENTER = {"@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", "name": "MyOwn"}
@@ -134,3 +138,54 @@ def test_types_of_what_goes_out() -> None:
 def test_the_hash_code() -> None:
     assert hash_code([]) == ""
     assert hash_code(["UP", "DOWN", "UP", "UP"]) == "DOWN_1_UP_3_"
+
+
+def test_what_says_nothing_is_left_out() -> None:
+    said = parse_registration("PUSH", document(appGroupName=None, sid="", homePageUrl={"a": 1}))
+    out = render_instance(Lease(said.instance, 30, 1, 2, 1, document=said.document), WALL, "ADDED")
+    assert not {"appGroupName", "sid"} & out.keys()
+    assert out["homePageUrl"] == "http://h:8080/"
+
+
+FIELDS = [
+    "hostName",
+    "instanceId",
+    "status",
+    "overriddenstatus",
+    "port",
+    "securePort",
+    "leaseInfo",
+    "metadata",
+    "homePageUrl",
+    "vipAddress",
+    "countryId",
+    "lastDirtyTimestamp",
+    "isCoordinatingDiscoveryServer",
+]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | TEXT
+    | st.sampled_from(["$", "@a b", "<", "]]>"]),
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT | st.sampled_from(["$", "@enabled", "@a b"]), inner),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING), st.dictionaries(TEXT, ANYTHING))
+def test_nothing_that_is_registered_spoils_what_others_read(changes: dict[str, Any], center: Any) -> None:
+    try:
+        said = parse_registration("PUSH", document(**changes, dataCenterInfo={**CENTER, **center}))
+    except EurekaError:
+        return
+    lease = Lease(said.instance, said.lease_s, 1, 2, 1, document=said.document, dirty_ms=said.dirty_ms)
+    shown = render_instance(lease, WALL, "ADDED")
+    json.loads(json.dumps(shown, allow_nan=False))
+    root = ElementTree.fromstring(render_xml("instance", shown))
+    assert root.findtext("app") == "PUSH"
+    center_shown = root.find("dataCenterInfo")
+    assert center_shown is not None
+    assert center_shown.get("class")
