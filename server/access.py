@@ -64,12 +64,10 @@ class HostGuard:
         """Why a request with these ``Host`` headers is refused, or "" if it is not."""
         if self.anything:
             return ""
-        seen = False
         for authority in authorities:
-            seen = True
             if authority not in self._good and (reason := self._refuse_closely(authority)):
                 return reason
-        return "" if seen else "a Host header is needed"
+        return ""
 
     def _refuse_closely(self, authority: bytes) -> str:
         name = host_of(authority.decode("latin-1"))

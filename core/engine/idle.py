@@ -74,10 +74,13 @@ async def check_idle(
     """
 
     async def one(kind: IdleKind, url: str, heartbeat: int) -> IdleFinding:
-        finding = await _hold(kind, url.replace("{user}", quote(f"idle-{kind}", safe="")), seconds, heartbeat)
+        user = f"idle-{kind}"
+        token = token_of(user) if token_of is not None else None
+        finding = await _hold(kind, url.replace("{user}", quote(user, safe="")), token, seconds, heartbeat)
         show(finding)
         return finding
 
+    token_of = info.tokens.resolve() if info.tokens is not None else None
     failed: PushscopeError | None = None
     tasks: list[asyncio.Task[IdleFinding]] = []
     try:
@@ -92,8 +95,8 @@ async def check_idle(
     return {finding.kind: finding for finding in (task.result() for task in tasks)}
 
 
-async def _hold(kind: IdleKind, url: str, seconds: float, heartbeat: int) -> IdleFinding:
-    client = StompClient(url, heartbeat=(heartbeat, heartbeat), within=_WITHIN)
+async def _hold(kind: IdleKind, url: str, token: str | None, seconds: float, heartbeat: int) -> IdleFinding:
+    client = StompClient(url, token=token, heartbeat=(heartbeat, heartbeat), within=_WITHIN)
     try:
         await client.__aenter__()
     except (TargetUnreachable, ConnectionClosed) as error:

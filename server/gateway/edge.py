@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..access import host_of, is_loopback
+from ..access import HostGuard
 from .balance import Balancing
 from .balancer import Balancer
 from .forwarded import ForwardedPolicy, ForwardedRules
@@ -27,8 +27,6 @@ access_log = logging.getLogger("pushscope.gateway.access")
 #: httptools has no limit of its own; these are what common servers use.
 MAX_HEAD = 64 * 1024
 MAX_HEADERS = 100
-
-_MOST_KNOWN_HOSTS = 64
 
 
 class Compression(msgspec.Struct, frozen=True):
@@ -149,9 +147,7 @@ class Edge:
         self.idle = IdleWatch(self._idle_cut)
         self.scratch = memoryview(bytearray(64 * 1024))
         self._forwarded = ForwardedPolicy(settings.trusted_proxies, settings.forwarded)
-        self._any_host = "*" in settings.allowed_hosts or not is_loopback(settings.host)
-        self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
-        self._good: set[bytes] = set()
+        self._hosts = HostGuard(settings.host, settings.allowed_hosts)
         self._tls: ssl.SSLContext | None = None
 
     def tls(self) -> ssl.SSLContext:
@@ -187,17 +183,7 @@ class Edge:
 
     def refuse_host(self, hosts: Iterable[bytes]) -> str:
         """Why these Host headers are refused, or ""."""
-        if self._any_host:
-            return ""
-        for authority in hosts:
-            if authority in self._good:
-                continue
-            name = host_of(authority.decode("latin-1"))
-            if not is_loopback(name) and name not in self._hosts:
-                return f"the Host header {authority.decode('latin-1')!r} is not this gateway (allowed_hosts)"
-            if len(self._good) < _MOST_KNOWN_HOSTS:  # every user comes with the same few
-                self._good.add(authority)
-        return ""
+        return self._hosts.refuse(hosts)
 
     def registry_changed(self) -> None:
         """Let the balancer see, and those who wait for an instance, whether it is still there."""

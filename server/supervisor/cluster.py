@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Literal, Self
@@ -19,10 +20,11 @@ from core.environment import (
     StartStep,
 )
 from core.errors import ClusterStartError, UsageError
+from core.tokens import TokenSource
 
 from ..roles.options import InstanceOptions, Options
 from ..sockjs.settings import SockJsSettings
-from ..tokens.settings import TokenSettings
+from ..tokens.settings import SECRET_VARIABLE, TokenSettings
 from .draining import set_in_service
 from .feed import EventFeed
 from .launcher import Launcher, ProcessLauncher
@@ -61,7 +63,8 @@ class LocalCluster:
         in_process: Run all roles in this event loop, for tests and notebooks. Instances can be
             killed, not paused.
         tokens: How access tokens of clients are checked; None: nobody needs one. A secret in them never
-            appears on a command line or in a log.
+            appears on a command line or in a log. Simulated users make tokens of their own if the secret
+            is that of ``PUSHSCOPE_JWT_SECRET`` and nothing but the user's name is needed.
         sockjs: How SockJS is spoken, if not as usual.
         allowed_hosts: Names by which gateway and instances may be reached, besides loopback's.
         preferred: Ports to try first where none is given.
@@ -107,6 +110,7 @@ class LocalCluster:
             in_process=in_process,
             instance=InstanceOptions(tokens=tokens, sockjs=sockjs, allowed_hosts=" ".join(allowed_hosts)),
         )
+        self._tokens = _source_of(tokens)
         self._launcher = launcher or _make_launcher(in_process)
         self._feed = EventFeed()
         self._instances: dict[str, Member] = {}
@@ -147,6 +151,7 @@ class LocalCluster:
             gateway_url=gateway,
             instances=tuple(member.as_instance() for member in self._instances.values()),
             parts=self._describe_parts(),
+            tokens=self._tokens,
             strategy=self._plan.spec.strategy,
             broker=self._plan.shown_broker,
         )
@@ -397,6 +402,14 @@ def _make_launcher(in_process: bool) -> Launcher:
     from .one_loop import LoopLauncher
 
     return LoopLauncher()
+
+
+def _source_of(tokens: TokenSettings | None) -> TokenSource | None:
+    """Where simulated users find what their tokens are made with, if they can make valid ones."""
+    if tokens is None or not tokens.secret or os.environ.get(SECRET_VARIABLE) != tokens.secret:
+        return None
+    plain = (tokens.user_claim, tokens.audience, tokens.issuer) == ("sub", "", "")
+    return TokenSource(secret_env=SECRET_VARIABLE) if plain else None
 
 
 async def _all(stops: Iterable[Coroutine[None, None, None]]) -> None:

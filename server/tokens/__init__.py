@@ -6,7 +6,9 @@ instance listens on another address than loopback (:mod:`server.access`).
 
 from __future__ import annotations
 
+from ..admission import Principal
 from .handshake import Authenticate, BadToken, Credentials
+from .logs import HideTokens
 from .settings import TokenSettings
 
-__all__ = ["Authenticate", "BadToken", "Credentials", "TokenSettings"]
+__all__ = ["Authenticate", "BadToken", "Credentials", "HideTokens", "Principal", "TokenSettings"]
