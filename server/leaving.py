@@ -57,7 +57,8 @@ async def leave(
 def _is_seen(settings: InstanceSettings, discovery: DiscoveryClient) -> bool:
     if not discovery.connected:
         return True  # it tells nobody anything
-    return all(item.id != settings.id for item in discovery.instances(settings.service))
+    listed = discovery.snapshot.of(settings.service, status=None)
+    return all(item.status == _OUT_OF_SERVICE for item in listed if item.id == settings.id)
 
 
 async def _until(condition: Callable[[], bool], within: float) -> None:
