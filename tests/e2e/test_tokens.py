@@ -18,10 +18,15 @@ import psutil
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from core import Scenario, run
 from core.client import StompClient
+from core.engine.idle import IdleFinding, check_idle
 from core.errors import HandshakeRefused
 from core.launch import self_command
 from core.tokens import with_token
+from server.supervisor import LocalCluster
+from server.tokens import TokenSettings
+from server.tokens.settings import SECRET_VARIABLE
 
 from ..support.raw_stomp import raw_stomp
 from ..support.tokens import SECRET, jwk, rsa_key, token, write_jwks
@@ -193,3 +198,20 @@ async def test_keys_of_an_identity_provider(tmp_path: Path) -> None:
             async with http.get(f"{base}{path}/info") as response:
                 assert list(await response.json()) == ["entropy", "origins", "cookie_needed", "websocket"]
                 assert (await response.json())["websocket"] is False
+
+
+async def test_a_cluster_in_python_and_its_simulated_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is in the environment of both; then nothing needs to be said."""
+    monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+    scenario = Scenario(users=4, rate=20, duration=1, transports={"websocket": 1, "xhr-polling": 1})
+    async with LocalCluster(2, in_process=True, tokens=TokenSettings(secret=SECRET)) as cluster:
+        result = await run(scenario, cluster)
+        assert (result.summary.delivered, result.lost) == (20, 0)
+        shown: list[IdleFinding] = []
+        await check_idle(cluster.describe(), 0.1, show=shown.append)
+        assert {(each.kind, each.lost) for each in shown} == {
+            ("silent", False),
+            ("stomp", False),
+            ("sockjs", False),
+        }
+        assert "refused" not in {each.fate for each in shown}
