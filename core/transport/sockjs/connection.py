@@ -103,6 +103,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         "_complete",
         "_cookies",
         "_endless",
+        "_excess",
         "_fed",
         "_headed",
         "_home",
@@ -136,7 +137,7 @@ class HttpConnection(asyncio.BufferedProtocol):
         """Before an answer."""
         self._fed = 0
         self._status = 0
-        self._headed = self._complete = self._lasting = False
+        self._headed = self._complete = self._lasting = self._excess = False
         self._endless = True  # until a header says otherwise
         self._cookies: list[str] = []
 
@@ -228,8 +229,14 @@ class HttpConnection(asyncio.BufferedProtocol):
 
     # ---- httptools ------------------------------------------------------------------------------------
 
+    def on_message_begin(self) -> None:
+        """httptools: an answer begins. Only one was asked for."""
+        self._excess = self._complete
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: a header."""
+        if self._excess:
+            return
         lower = name.lower()
         if lower in (b"content-length", b"transfer-encoding"):
             self._endless = False
@@ -239,16 +246,19 @@ class HttpConnection(asyncio.BufferedProtocol):
     def on_headers_complete(self) -> None:
         """httptools: the head is whole."""
         status: int = self._parser.get_status_code()
-        if status >= 200:
+        if status >= 200 and not self._excess:
             self._status = status
             self._headed = True
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of the body."""
-        self._body = self._body + body if self._body else body
+        if not self._excess:
+            self._body = self._body + body if self._body else body
 
     def on_message_complete(self) -> None:
         """httptools: the answer is whole; an interim one (1xx) is not the answer."""
+        if self._excess:
+            return
         self._complete = self._headed
         self._lasting = self._parser.should_keep_alive()  # known only now
 
@@ -263,7 +273,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             call.body(body)
         if self._complete and self.call is call:
             self._let_go(call)
-            if self._lasting:
+            if self._lasting and not self._excess:
                 self.set_reading(True)
                 self._home.keep(self)
             else:

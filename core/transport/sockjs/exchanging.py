@@ -140,6 +140,7 @@ class ExchangeCarrier(Delivering):
 
     def abort(self) -> None:
         """End it now; see :class:`~core.transport.base.Carrier`."""
+        self._on_data = ignore  # also what is kept back for the connecting call
         if not self._ended:
             self._asked = True
             self._drop(CloseInfo(CloseCode.ABNORMAL, asked=True, error="aborted"))

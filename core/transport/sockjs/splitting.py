@@ -5,6 +5,7 @@ Any split of the same bytes gives the same frames. A frame is limited; an endles
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from ...errors import CloseCode, RemoteProtocolError
@@ -14,8 +15,8 @@ from ...protocol.sockjs_client import eventsource_data
 class Splitter(Protocol):
     """Cuts the body of one response after another into frames."""
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take a piece of a body; return the frames that are complete now.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take a piece of a body; the frames that are complete now. Must be iterated to its end.
 
         Raises:
             RemoteProtocolError: A frame is too long, or not escaped as it must be.
@@ -36,18 +37,20 @@ class LineSplitter:
         self._max = max_frame
         self._tail: bytes | bytearray = b""
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """Whole lines, without their ends."""
         tail = self._tail
         if not data:
-            return []
+            return
         end = data.rfind(b"\n") + 1
         if not end:
             self._tail = _longer(tail, data, self._max)
-            return []
+            return
         lines = (bytes(tail) + data[: end - 1] if tail else data[: end - 1]).split(b"\n")
         self._tail = data[end:]
-        return [line for line in lines if line and not _is_too_long(line, self._max)]
+        for line in lines:
+            if line:
+                yield _limited(line, self._max)
 
     def end(self) -> bool:
         """See :class:`Splitter`."""
@@ -71,28 +74,29 @@ class EventSplitter:
         self._size = 0
         self._after_cr = False
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """The data of whole events."""
         if not self._tail and not self._data and data[:6] == b"data: " and data[-4:] == b"\r\n\r\n":
             event = data[6:-4]
             if b"\n" not in event and b"\r" not in event:  # one whole event: nearly always
                 self._after_cr = False
-                return [] if _is_too_long(event, self._max) else [eventsource_data(event)]
+                yield eventsource_data(_limited(event, self._max))
+                return
         if self._after_cr and data[:1] == b"\n":
             data = data[1:]
             self._after_cr = False
         if not data:
-            return []
+            return
         self._after_cr = data[-1:] == b"\r"
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         end = data.rfind(b"\n") + 1
         if not end:
             self._tail = _longer(self._tail, data, self._max)
-            return []
+            return
         lines = (bytes(self._tail) + data[: end - 1]).split(b"\n")
         self._tail = data[end:]
-        return self._events(lines)
+        yield from self._events(lines)
 
     def end(self) -> bool:
         """See :class:`Splitter`."""
@@ -103,39 +107,38 @@ class EventSplitter:
         self._after_cr = False
         return whole
 
-    def _events(self, lines: list[bytes]) -> list[bytes]:
-        events: list[bytes] = []
+    def _events(self, lines: list[bytes]) -> Iterator[bytes]:
         for line in lines:
             if not line:
                 if self._data:
-                    events.append(eventsource_data(b"\n".join(self._data)))
+                    event = b"\n".join(self._data)
                     self._data.clear()
                     self._size = 0
+                    yield eventsource_data(event)
             elif line[:5] == b"data:":
                 self._size += len(line)
                 if self._size > self._max:
-                    raise too_long(self._max)
+                    raise _too_long(self._max)
                 self._data.append(line[6:] if line[5:6] == b" " else line[5:])
-        return events
 
 
 def _longer(tail: bytes | bytearray, data: bytes, most: int) -> bytearray:
     """The beginning of a frame, and more of it; grows in place."""
     if len(tail) + len(data) > most:
-        raise too_long(most)
+        raise _too_long(most)
     if not isinstance(tail, bytearray):
         tail = bytearray(tail)
     tail += data
     return tail
 
 
-def _is_too_long(frame: bytes, most: int) -> bool:
-    """Never true: raises instead."""
+def _limited(frame: bytes, most: int) -> bytes:
+    """The frame, if it is not too long."""
     if len(frame) > most:
-        raise too_long(most)
-    return False
+        raise _too_long(most)
+    return frame
 
 
-def too_long(most: int) -> RemoteProtocolError:
+def _too_long(most: int) -> RemoteProtocolError:
     """What is wrong with a frame that does not end."""
     return RemoteProtocolError(f"a frame of more than {most} bytes", close_code=CloseCode.TOO_BIG)

@@ -47,7 +47,7 @@ def test_events_in_any_pieces(groups: list[list[str]], at: list[int], line_end: 
 
 def test_fields_and_comments_of_events() -> None:
     body = b": comment\nevent: x\nid: 1\nretry: 5\ndata:no space\ndata: two lines\n\ndata\n\n\n"
-    assert EventSplitter(1000).feed(body) == [b"no space\ntwo lines"]
+    assert frames_of(EventSplitter(1000), [body]) == [b"no space\ntwo lines"]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_fields_and_comments_of_events() -> None:
     ],
 )
 def test_events_are_unescaped_as_sockjs_client_does(escaped: bytes, plain: bytes) -> None:
-    assert EventSplitter(1000).feed(b"data: " + escaped + b"\r\n\r\n") == [plain]
+    assert frames_of(EventSplitter(1000), [b"data: " + escaped + b"\r\n\r\n"]) == [plain]
 
 
 @pytest.mark.parametrize("data", [b"100% sure", b"%", b"%4", b"%zz", b"%ff", b"%C3"])
 def test_a_percent_that_escapes_nothing_is_an_error(data: bytes) -> None:
     with pytest.raises(RemoteProtocolError, match="escapes nothing"):
-        EventSplitter(1000).feed(b"data: " + data + b"\n\n")
+        frames_of(EventSplitter(1000), [b"data: " + data + b"\n\n"])
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ def test_a_frame_has_a_limit(make: Callable[[int], Splitter], begin: bytes, end:
 @pytest.mark.parametrize(("make", "data"), [(LineSplitter, b"a["), (EventSplitter, b"data: a[]\n")])
 def test_a_body_that_ends_within_a_frame_is_noticed(make: Callable[[int], Splitter], data: bytes) -> None:
     splitter = make(1000)
-    assert splitter.feed(data) == []
+    assert frames_of(splitter, [data]) == []
     assert not splitter.end()
     assert splitter.end(), "the next body begins anew"
