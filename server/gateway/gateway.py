@@ -110,7 +110,11 @@ class Gateway:
 
     def _on_change(self, snapshot: Snapshot) -> None:
         self.edge.registry_changed()
-        listed = [f"{x.service}/{x.id}" for x in snapshot.instances if x.service != GATEWAY_SERVICE]
+        listed = [
+            f"{x.service}/{x.id}" if x.status == "UP" else f"{x.service}/{x.id} ({x.status})"
+            for x in snapshot.instances
+            if x.service != GATEWAY_SERVICE
+        ]
         logger.info("registry %d: %s", snapshot.version, ", ".join(listed) or "empty")
 
     def _report(self) -> dict[str, Any]:
