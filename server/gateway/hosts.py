@@ -66,7 +66,7 @@ def _regex(segments: list[str], names: list[str]) -> str:
         elif all(left == "**" for left in segments[number:]):
             return out + (r"(?:\.[^.]+)*" if out else ".*")
         else:
-            out, dot = f"{out}{dot}(?:[^.]+\\.)*", ""
+            out, dot = f"{out}{dot}(?:[^.]+\\.)*?", ""
     return out
 
 

@@ -62,14 +62,21 @@ class PathPattern:
         self._checks = tuple(
             (f"s{number}", part) for number, part in enumerate(self._segments) if part.strict is not None
         )
-        self._regex = re.compile(self._whole())
+        self._fullmatch = re.compile(self._whole()).fullmatch
+        self._prefix = re.split(r"/?[?*{]", body, maxsplit=1)[0]
 
     def __repr__(self) -> str:
         return f"PathPattern({self.pattern!r})"
 
+    def takes(self, path: str) -> bool:
+        """Whether ``path`` matches."""
+        if not path.startswith(self._prefix) or self._fullmatch(path) is None:
+            return False
+        return not self._checks or self.match(path) is not None
+
     def match(self, path: str) -> dict[str, str] | None:
         """The captured variables if ``path`` matches, else None."""
-        found = self._regex.fullmatch(path)
+        found = self._fullmatch(path)
         if found is None:
             return None
         variables: dict[str, str] = {}
@@ -169,40 +176,37 @@ def _segment(text: str) -> _Segment:
     names: list[str] = []
     out: list[str] = []
     at = 0
-    own_regex = False
     while at < len(text):
-        piece, at, constrained = _piece(text, at, names)
+        piece, at = _piece(text, at, names)
         out.append(piece)
-        own_regex = own_regex or constrained
     if not names:
         return _Segment(text, "".join(out))
     # Variables within a segment: matched on its text alone.
-    least = "+" if own_regex and whole is not None else "*"
-    return _Segment(text, f"[^/]{least}", tuple(names), re.compile("".join(out), re.ASCII | re.DOTALL))
+    return _Segment(text, "[^/]+", tuple(names), re.compile("".join(out), re.ASCII | re.DOTALL))
 
 
-def _piece(text: str, at: int, names: list[str]) -> tuple[str, int, bool]:
-    """The regex of what stands at ``at``, where the next begins, and whether it is a user's regex."""
+def _piece(text: str, at: int, names: list[str]) -> tuple[str, int]:
+    """The regex of what stands at ``at`` and where the next begins."""
     sign = text[at]
     if sign == "?":
-        return "[^/]", at + 1, False
+        return "[^/]", at + 1
     if sign == "*":
-        return "[^/]*", at + 1, False
+        return "[^/]*", at + 1
     if sign != "{":
-        return re.escape(sign), at + 1, False
+        return re.escape(sign), at + 1
     match = _VARIABLE.match(text, at)
     if match is None:
         raise ValueError(f"a variable is written {{name}} or {{name:regex}}: {text!r}")
     names.append(match[1])
     group = f"(?P<v{len(names) - 1}>"
     if match[2] is None:
-        return f"{group}[^/]+?)", match.end(), False
+        return f"{group}.*)", match.end()
     own = compile_java(match[2])
     if own.groups:
         raise ValueError(f"no groups in the expression of {match[0]}; write (?:…)")
     if own.flags & ~(re.ASCII | re.UNICODE):
         raise ValueError(f"no flags in the expression of {match[0]}; write (?i:…)")
-    return f"{group}{own.pattern})", match.end(), True
+    return f"{group}{own.pattern})", match.end()
 
 
 def _covers(ours: _Segment, theirs: _Segment) -> bool:

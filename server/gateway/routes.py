@@ -104,9 +104,12 @@ class Route:
     def matches(self, request: RouteRequest) -> bool:
         """Whether all predicates but Weight hold; one that fails with an error does not (spec A1)."""
         try:
-            return all(condition.holds(request) for condition in self.conditions)
+            for condition in self.conditions:
+                if not condition.holds(request):
+                    return False
         except ValueError:
             return False
+        return True
 
     def path_for(self, request: RouteRequest) -> str:
         """The raw path that upstream is asked for."""
