@@ -8,6 +8,7 @@ Eureka without asking. Several, with commas between, are servers of one Eureka, 
 from __future__ import annotations
 
 import base64
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -81,6 +82,24 @@ class DiscoveryAddress:
             times=times,
             authorization=_authorization(first),
         )
+
+
+def reachable(host: str, address: DiscoveryAddress) -> str:
+    """Where others reach somebody who listens on ``host``.
+
+    Of ``0.0.0.0`` and ``::`` that is the address that this machine has towards discovery.
+    """
+    if host not in ("0.0.0.0", "::"):
+        return host
+    there = urlsplit(address.servers[0].base)
+    try:
+        found = socket.getaddrinfo(there.hostname, there.port or 80, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, place = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(place)  # sends nothing
+            return str(probe.getsockname()[0])
+    except OSError:
+        return host  # discovery cannot be reached now either
 
 
 def _split(url: str) -> SplitResult:

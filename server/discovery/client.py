@@ -19,7 +19,7 @@ import msgspec
 
 from core.errors import TargetUnreachable, UsageError
 
-from .address import DiscoveryAddress, EurekaServer
+from .address import DiscoveryAddress, EurekaServer, reachable
 from .eureka_line import EurekaLine
 from .lines import Heard, Line, LineDown
 from .recognition import eureka_at, ours_at
@@ -72,6 +72,9 @@ class DiscoveryClient:
         required: bool = False,
     ) -> None:
         self._address = DiscoveryAddress.parse(url)
+        if registration is not None:
+            host = reachable(registration.host, self._address)
+            registration = msgspec.structs.replace(registration, host=host)
         self._registration = registration
         self._on_change = on_change
         self._ready_s = ready_s

@@ -176,4 +176,5 @@ def _escaped(value: object) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _ILLEGAL.sub("\ufffd", "" if value is None else str(value))
+    words = "" if value is None else str(value)
+    return words if words.isprintable() else _ILLEGAL.sub("\ufffd", words)

@@ -33,6 +33,9 @@ class EurekaRest:
     def __init__(self, service: DiscoveryService, rule: AccessRule) -> None:
         self._service = service
         self._rule = rule
+        # As Eureka's response cache: many ask for the same between two changes. Only the times of
+        # renewals in it are old then.
+        self._cache: dict[tuple[str, bool, bool], tuple[object, bytes]] = {}
 
     def routes(self) -> list[BaseRoute]:
         """All routes, most specific first."""
@@ -121,14 +124,23 @@ class EurekaRest:
     async def all(self, request: Request) -> Response:
         """GET /apps."""
         registry = self._service.registry
-        return self._applications(request, registry.leases(), registry.delta_version)
+        state = (self._service.snapshot().version, registry.delta_version)
+
+        def listing() -> object:
+            shown = [self._shown(request, lease) for lease in registry.leases()]
+            return render_applications(shown, registry.delta_version, [item["status"] for item in shown])
+
+        return self._cached(request, "all", state, listing)
 
     async def delta(self, request: Request) -> Response:
         """GET /apps/delta: what has changed in the last three minutes, and the hash of everything."""
         changes, version = self._service.delta()
-        shown = [self._shown(request, change.subject, change.action) for change in changes]
-        statuses = [lease.instance.status for lease in self._leases()]
-        return self._answer(request, "applications", render_applications(shown, version, statuses))
+
+        def listing() -> object:
+            shown = [self._shown(request, change.subject, change.action) for change in changes]
+            return render_applications(shown, version, [lease.instance.status for lease in self._leases()])
+
+        return self._cached(request, "delta", version, listing)
 
     async def app(self, request: Request) -> Response:
         """GET /apps/{APP}."""
@@ -158,7 +170,9 @@ class EurekaRest:
     def _by_vip(self, request: Request, field: str) -> Response:
         vip = request.path_params["vip"]
         found = [x for x in self._leases() if vip in str(self._document(x)[field]).split(",")]
-        return self._applications(request, found, -1)  # Eureka's version here
+        shown = [self._shown(request, lease) for lease in found]
+        listing = render_applications(shown, -1, [item["status"] for item in shown])  # Eureka's version
+        return self._answer(request, "applications", listing)
 
     def _one(self, request: Request, lease: Lease | None) -> Response:
         if lease is None:
@@ -168,14 +182,9 @@ class EurekaRest:
     def _leases(self) -> Iterable[Lease]:
         return self._service.registry.leases()
 
-    def _applications(self, request: Request, leases: Iterable[Lease], version: int) -> Response:
-        shown = [self._shown(request, lease) for lease in leases]
-        statuses = [item["status"] for item in shown]
-        return self._answer(request, "applications", render_applications(shown, version, statuses))
-
     def _shown(self, request: Request, lease: Lease, action: Action = "ADDED") -> dict[str, Any]:
         document = self._document(lease, action)
-        return compact(document) if request.headers.get("x-eureka-accept") == "compact" else document
+        return compact(document) if _wants_compact(request) else document
 
     def _document(self, lease: Lease, action: Action = "ADDED") -> dict[str, Any]:
         wall = self._service.wall_ms
@@ -189,9 +198,17 @@ class EurekaRest:
 
     @staticmethod
     def _answer(request: Request, name: str, value: object, status: int = 200) -> Response:
-        if "json" in request.headers.get("accept", "").lower():
-            return Response(msgspec.json.encode({name: value}), status, media_type="application/json")
-        return Response(render_xml(name, value), status, media_type="application/xml")
+        json = _wants_json(request)
+        media = "application/json" if json else "application/xml"
+        return Response(_encoded(name, value, json=json), status, media_type=media)
+
+    def _cached(self, request: Request, what: str, state: object, make: Callable[[], object]) -> Response:
+        json = _wants_json(request)
+        key = (what, json, _wants_compact(request))
+        kept = self._cache.get(key)
+        if kept is None or kept[0] != state:
+            kept = self._cache[key] = (state, _encoded("applications", make(), json=json))
+        return Response(kept[1], media_type="application/json" if json else "application/xml")
 
     def _read(self, handler: Handler) -> Handler:
         return self._guarded(handler, write=False)
@@ -207,6 +224,18 @@ class EurekaRest:
             return PlainTextResponse(reason, 403) if reason else await handler(request)
 
         return guarded
+
+
+def _wants_json(request: Request) -> bool:
+    return "json" in request.headers.get("accept", "").lower()
+
+
+def _wants_compact(request: Request) -> bool:
+    return request.headers.get("x-eureka-accept") == "compact"
+
+
+def _encoded(name: str, value: object, *, json: bool) -> bytes:
+    return msgspec.json.encode({name: value}) if json else render_xml(name, value)
 
 
 async def _body(request: Request) -> bytes | None:

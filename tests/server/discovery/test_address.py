@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import UsageError
-from server.discovery.address import DiscoveryAddress, EurekaTimes
+from server.discovery.address import DiscoveryAddress, EurekaTimes, reachable
 
 
 def bases(url: str) -> list[str]:
@@ -76,3 +76,10 @@ def test_a_wrong_url_does_not_tell_its_password() -> None:
     with pytest.raises(UsageError) as error:
         DiscoveryAddress.parse("http://me:secret@h:x/")
     assert "secret" not in str(error.value)
+
+
+def test_who_listens_everywhere_is_reached_at_this_machines_address() -> None:
+    address = DiscoveryAddress.parse("http://127.0.0.1:8761")
+    assert reachable("0.0.0.0", address) == "127.0.0.1"
+    assert reachable("::", address) == "127.0.0.1"
+    assert reachable("10.1.2.3", address) == "10.1.2.3"

@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 import aiohttp
 import pytest
 
-from server.discovery import Discovery
+from server.discovery import Discovery, DiscoverySettings
 from tests.server.discovery.test_eureka import CENTER, document
+from tests.support.processes import until
 
 ID = "h%3Apush%3A8080"
 
@@ -198,3 +199,21 @@ async def test_web_pages_may_not_write(http: aiohttp.ClientSession) -> None:
     assert await status(http, "GET", "/eureka/apps", headers={"Host": "evil.example:80"}) == 403
     assert (await read(http, "/health")) == {"status": "up", "role": "discovery", "instances": 0}
     assert (await read(http, "/info"))["instances"] == []
+
+
+async def test_self_preservation() -> None:
+    """Whose lease has run out stays while too few renew; who keeps a connection is not its business."""
+    async with (
+        Discovery(DiscoverySettings(self_preservation=True)) as discovery,
+        aiohttp.ClientSession(discovery.url) as http,
+    ):
+        await status(http, "POST", "/eureka/apps/PUSH", data=document(leaseInfo={"durationInSecs": 0.1}))
+        lease = discovery.service.registry.find("PUSH", "h:push:8080")
+        assert lease is not None
+        async with http.ws_connect("/watch") as watcher:
+            instance = {"id": "i1", "service": "web-socket", "host": "127.0.0.1", "port": 9}
+            await watcher.send_json({"type": "register", "instance": instance, "lease_s": 0.4})
+            await until(lambda: len(discovery.service.registry) == 2, "both are registered")
+            await until(lambda: len(discovery.service.registry) == 1, "the one that said nothing is dropped")
+        assert lease.expires_at < discovery.service.now()
+        assert discovery.service.registry.find("PUSH", "h:push:8080") is lease
