@@ -14,7 +14,7 @@ from server.gateway import Gateway, GatewaySettings, route_spec
 from tests.support.processes import until
 from tests.support.requirements import requires
 from tests.support.stompjs import StompJs
-from tests.support.upstream import say_and_close, scripted_upstream
+from tests.support.upstream import echo_upstream, say_and_close, scripted_upstream
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
 _PY, _JS = "eureka_client.py", "eureka_client.cjs"
@@ -114,12 +114,20 @@ async def test_a_life(discovery: Discovery, gateway: Gateway, driver: str) -> No
         await until(lambda: not gateway_knows(gateway), "the gateway has forgotten it")
 
 
-async def test_a_registration_in_xml_is_routed_to(discovery: Discovery, gateway: Gateway) -> None:
-    async with scripted_upstream(say_and_close(_ANSWER)) as upstream, aiohttp.ClientSession() as http:
+async def test_a_registration_in_xml_is_routed_to_and_drained(discovery: Discovery, gateway: Gateway) -> None:
+    """Out of service it keeps the WebSockets that it has, and gets no new ones."""
+    async with echo_upstream() as upstream, aiohttp.ClientSession() as http:
         body = f"""<instance><hostName>127.0.0.1</hostName><app>THEIRS</app><port>{upstream.port}</port>
         <dataCenterInfo class="x"><name>MyOwn</name></dataCenterInfo></instance>"""
         headers = {"Content-Type": "application/xml"}
         async with http.post(f"{discovery.url}/eureka/apps/THEIRS", data=body, headers=headers) as answer:
             assert answer.status == 204
         await until(lambda: bool(gateway_knows(gateway)), "the gateway has heard of it")
-        assert await answered(gateway) == 200
+        async with http.ws_connect(f"{gateway.url}/theirs/") as client:
+            out = f"{discovery.url}/eureka/apps/THEIRS/127.0.0.1/status?value=OUT_OF_SERVICE"
+            async with http.put(out) as answer:
+                assert answer.status == 200
+            await until(lambda: not gateway_knows(gateway), "the gateway has heard that it drains")
+            assert await answered(gateway) == 503
+            await client.send_str("still here")
+            assert await client.receive_str() == "still here"
