@@ -71,7 +71,8 @@ def _fields(value: msgspec.Struct, *, always: tuple[str, ...], skip: tuple[str, 
     lines: list[str] = []
     for field in msgspec.structs.fields(value):
         now = getattr(value, field.name)
-        if field.name in skip or now is None or (now == field.default and field.name not in always):
+        usual = field.default_factory() if callable(field.default_factory) else field.default
+        if field.name in skip or now is None or (now == usual and field.name not in always):
             continue
         lines.append(f"{field.name} = {_toml(now)}")
     return lines
