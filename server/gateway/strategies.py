@@ -43,7 +43,7 @@ class RoundRobin:
 
     def order(self, targets: tuple[Target, ...], request: RouteRequest) -> tuple[Target, ...]:
         """See :class:`Strategy`."""
-        upgrade = any(name == b"upgrade" for name, _ in request.headers)
+        upgrade = _is_upgrade(request)
         self._turns[upgrade] += 1
         first = self._turns[upgrade] % len(targets)
         return targets[first:] + targets[:first]
@@ -61,17 +61,22 @@ class Random:
 
 
 class Weighted:
-    """Each as often as its weight says, and evenly mixed: 5, 1, 1 gives a a b a c a a (nginx's way)."""
+    """Each as often as its weight says, and evenly mixed: 5, 1, 1 gives a a b a c a a (nginx's way).
+
+    WebSockets are counted apart, as in :class:`RoundRobin`.
+    """
 
     def __init__(self) -> None:
-        self._credit: dict[str, int] = {}
+        self._credits: dict[bool, dict[str, int]] = {True: {}, False: {}}
 
     def order(self, targets: tuple[Target, ...], request: RouteRequest) -> tuple[Target, ...]:
         """See :class:`Strategy`."""
-        credit = {target.id: self._credit.get(target.id, 0) + target.weight for target in targets}
+        upgrade = _is_upgrade(request)
+        before = self._credits[upgrade]
+        credit = {target.id: before.get(target.id, 0) + target.weight for target in targets}
         ordered = sorted(targets, key=lambda target: -credit[target.id])
         credit[ordered[0].id] -= sum(target.weight for target in targets)
-        self._credit = credit
+        self._credits[upgrade] = credit
         return tuple(ordered)
 
 
@@ -136,6 +141,10 @@ class Sticky:
 
     def _pair(self, target: Target) -> bytes:
         return self._cookie + b"=" + quote(target.id, safe=":!#$&'()*+./@~-_").encode("latin-1")
+
+
+def _is_upgrade(request: RouteRequest) -> bool:
+    return any(name == b"upgrade" for name, _ in request.headers)
 
 
 def make_strategy(name: StrategyName, cookie: str) -> Strategy:

@@ -78,10 +78,11 @@ def test_turns_go_on_when_the_list_changes() -> None:
     assert picked == ["i1", "i2", "i1", "i1", "i2"]
 
 
-def test_websockets_take_turns_of_their_own() -> None:
+@pytest.mark.parametrize("strategy", ["round-robin", "weighted", "sticky", "hash"])
+def test_websockets_take_turns_of_their_own(strategy: StrategyName) -> None:
     """SockJS asks /info before each: in the same turns all WebSockets would meet on one instance."""
-    chooser = balancer(Listed("i1", "i2"))
-    upgrade = RouteRequest("GET", "/s/ws/123/abc/websocket", headers=((b"upgrade", b"websocket"),))
+    chooser = balancer(Listed("i1", "i2"), strategy)
+    upgrade = RouteRequest("GET", "/s/ws", headers=((b"upgrade", b"websocket"),))
     picked: list[str] = []
     for _ in range(4):
         chooser.candidates(SERVICE, get("/s/ws/info"))
