@@ -202,6 +202,35 @@ async def test_more_than_can_be_shown(cluster: LocalCluster, page: Page, http: a
     assert "Nothing has come yet" in await page.text("#empty")
 
 
+#: What its frames become in any two pieces, each outcome once.
+PIECES = """(async (text) => {
+  const { Parser } = await import("./110000.stomp.js");
+  const bytes = new TextEncoder().encode(text);
+  const outcomes = new Set();
+  for (let at = 0; at <= bytes.length; at += 1) {
+    const parser = new Parser();
+    const pieces = [bytes.slice(0, at).buffer, bytes.slice(at).buffer];
+    outcomes.add(JSON.stringify(pieces.flatMap((piece) => parser.feed(piece))));
+  }
+  outcomes.add(JSON.stringify(new Parser().feed(text)));
+  return [...outcomes];
+})(%s)"""
+FRAMES = (
+    "\n\r\nMESSAGE\na\\cb:c\\cd\\\\\\n\nempty:\n\né\u2028😀 100%\nx\0\n"
+    "MESSAGE\r\nk:first\r\nk:second\r\ncontent-length:3\r\n\r\na\0b\0RECEIPT\n\n\0\n"
+)
+
+
+async def test_the_page_s_own_stomp_takes_any_pieces(cluster: LocalCluster, page: Page) -> None:
+    await load(page, cluster, "")
+    (outcome,) = await page.evaluate(PIECES % json.dumps(FRAMES))
+    assert json.loads(outcome) == [
+        {"command": "MESSAGE", "headers": {"a:b": "c:d\\\n", "empty": ""}, "body": "é\u2028😀 100%\nx"},
+        {"command": "MESSAGE", "headers": {"k": "first", "content-length": "3"}, "body": "a\0b"},
+        {"command": "RECEIPT", "headers": {}, "body": ""},
+    ]
+
+
 async def test_a_token_stays_out_of_address_and_storage(cluster: LocalCluster, page: Page) -> None:
     await load(page, cluster, "user=joe&access_token=s3cret%2B1&client=sockjs&transport=xhr-polling")
     assert await page.evaluate("location.search") == "?user=joe&client=sockjs&transport=xhr-polling"
