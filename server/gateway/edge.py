@@ -100,11 +100,12 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class Counters:
-    """What happened since the start."""
+    """What happened since the start; open tunnels, and those at each instance, are of now."""
 
     requests: int = 0
     upgrades: int = 0
     open_tunnels: int = 0
+    tunnels_at: dict[str, int] = field(default_factory=dict[str, int])
     failed_dials: int = 0
     retries: int = 0
     compressed: int = 0
@@ -196,14 +197,20 @@ class Edge:
         self.counters.failed_dials += 1
         self.balancer.unreachable(target)
 
-    def tunnel_opened(self) -> None:
+    def tunnel_opened(self, instance: str) -> None:
         """Count an upgrade that succeeded."""
-        self.counters.upgrades += 1
-        self.counters.open_tunnels += 1
+        counters = self.counters
+        counters.upgrades += 1
+        counters.open_tunnels += 1
+        counters.tunnels_at[instance] = counters.tunnels_at.get(instance, 0) + 1
 
-    def tunnel_over(self) -> None:
+    def tunnel_over(self, instance: str) -> None:
         """Count a tunnel's end."""
-        self.counters.open_tunnels -= 1
+        counters = self.counters
+        counters.open_tunnels -= 1
+        counters.tunnels_at[instance] -= 1
+        if not counters.tunnels_at[instance]:
+            del counters.tunnels_at[instance]
 
     def _idle_cut(self) -> None:
         self.counters.idle_cuts += 1

@@ -64,11 +64,16 @@ class _GatewayCollector(Collector):
         moved.add_metric(["to_client"], counters.bytes_out)
         yield moved
         for name, words, value in (
-            ("open_tunnels", "WebSockets now", counters.open_tunnels),
             ("watched_tunnels", "WebSockets that idle_timeout may cut", self._edge.idle.watched),
             ("uptime_seconds", "since the start", time.monotonic() - self._started),
         ):
             yield GaugeMetricFamily(_PREFIX + name, words, value=value)
+        tunnels = GaugeMetricFamily(
+            f"{_PREFIX}open_tunnels", "WebSockets now; empty: a fixed address", labels=["instance"]
+        )
+        for instance, count in sorted(counters.tunnels_at.items()):
+            tunnels.add_metric([instance], count)
+        yield tunnels
         connections = GaugeMetricFamily(
             f"{_PREFIX}upstream_connections", "connections for plain requests now", labels=["state"]
         )

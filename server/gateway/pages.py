@@ -72,6 +72,7 @@ class Pages:
                 "pid": os.getpid(),
                 "uptime_s": round(time.monotonic() - self._started, 3),
                 "tunnels": counters.open_tunnels,
+                "tunnels_at": dict(sorted(counters.tunnels_at.items())),
                 "upgrades": counters.upgrades,
                 "requests": counters.requests,
                 "failed_dials": counters.failed_dials,

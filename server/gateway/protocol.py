@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +20,7 @@ from .heads import Header, error_response, request_head, tokens, values
 from .plan import Refusal, plan_upgrade
 from .request import RouteRequest
 from .splice import close_soon
+from .tcp import reset
 from .upgrade import Upgrade
 
 logger = logging.getLogger("pushscope.gateway")
@@ -31,7 +29,6 @@ logger = logging.getLogger("pushscope.gateway")
 #: bytes for each byte of the body (six are needed where every chunk is one byte).
 _FRAMING = 16 * 1024
 _FRAMING_PER_BYTE = 16
-_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class _Refused(Exception):
@@ -93,7 +90,7 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle: Any = self.cycle
         cycle.disconnected = True  # else uvicorn complains of an answer that nobody finished
         if cycle.scope["http_version"] == "1.0":
-            _reset(self.transport)  # an orderly end would be the end of the body
+            reset(self.transport)  # an orderly end would be the end of the body
         else:
             close_soon(self.transport)
 
@@ -304,11 +301,3 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Close so that the peer sees an error, not an end."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    transport.abort()

@@ -4,6 +4,11 @@ The client's connection becomes a tunnel only after upstream has answered 101 wi
 that belongs to the client's key. Any other answer is relayed once and both sides are closed:
 whatever the client sent behind its request is thrown away, never forwarded (otherwise a refused
 upgrade would be a tunnel for smuggled requests).
+
+A tunnel is its two ends' own affair: as with Spring Cloud Gateway it outlives the registration of
+its instance, which says nothing about the connection (drained instances leave the list, discovery
+restarts, a paused instance may go on). Users on a paused instance notice by STOMP's heart-beats, as
+in real deployments; the gateway shows at ``/health`` and ``/metrics`` on which instances tunnels are.
 """
 
 from __future__ import annotations
@@ -16,10 +21,12 @@ from typing import Any
 from .answer import UpstreamEnd
 from .edge import Edge
 from .heads import Header, UpgradeAnswer, end_to_end, error_response, response_head, with_headers
+from .idle import Watched
 from .plan import Plan
 from .request import RouteRequest
 from .splice import close_soon, join
 from .targets import Target
+from .tcp import notice_death
 
 
 class Upgrade(asyncio.Protocol):
@@ -158,7 +165,6 @@ class Upgrade(asyncio.Protocol):
         self._upstream = None
         if added := self._reached():
             data = with_headers(data, added)
-        self._edge.tunnel_opened()
         self._join(client, upstream)
         client.write(data)
         if self._early:
@@ -168,17 +174,22 @@ class Upgrade(asyncio.Protocol):
 
     def _join(self, client: asyncio.Transport, upstream: asyncio.Transport) -> None:
         edge, limit_s = self._edge, self._plan.route.idle_timeout
-        if not limit_s:
-            join(client, upstream, self._connections, edge.tunnel_over, edge.scratch)
-            return
-        name = f"route {self._plan.route.id}, {self._request.client} to {self._where()}"
-        watched = edge.idle.watch(limit_s, client, upstream, name)
+        instance = self._target.id if self._target is not None else ""
+        watched: Watched | None = None
+        if limit_s:
+            name = f"route {self._plan.route.id}, {self._request.client} to {self._where()}"
+            watched = edge.idle.watch(limit_s, client, upstream, name)
 
         def over() -> None:
-            edge.idle.forget(watched)
-            edge.tunnel_over()
+            edge.tunnel_over(instance)
+            if watched is not None:
+                edge.idle.forget(watched)
 
-        join(client, upstream, self._connections, over, edge.scratch, watched.through)
+        edge.tunnel_opened(instance)
+        notice_death(client)
+        notice_death(upstream)
+        through = watched.through if watched is not None else None
+        join(client, upstream, self._connections, over, edge.scratch, through)
 
     def relay_head(self, answer: UpgradeAnswer) -> None:
         """The answer is something else: pass it on, once."""

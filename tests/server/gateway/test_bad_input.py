@@ -161,7 +161,7 @@ FLOODS: dict[str, tuple[bytes, bytes, int]] = {
 @pytest.mark.parametrize("name", FLOODS)
 async def test_a_flood(name: str) -> None:
     begin, again, status = FLOODS[name]
-    async with setting(say(), max_body=10_000_000) as (gateway, _):
+    async with setting(say(), max_body=10_000_000, head_timeout_s=60.0, body_timeout_s=60.0) as (gateway, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         writer.write(begin)
         answer = asyncio.create_task(read_all(reader))

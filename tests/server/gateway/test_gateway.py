@@ -174,7 +174,7 @@ async def test_metrics_count_what_happens(http: aiohttp.ClientSession) -> None:
         "compressed_total": 0,
         'body_bytes_total{direction="to_upstream"}': 5,
         'body_bytes_total{direction="to_client"}': pytest.approx(0, abs=1000),  # pyright: ignore[reportUnknownMemberType]
-        "open_tunnels": 1,
+        f'open_tunnels{{instance="127.0.0.1:{echo.port}"}}': 1,
         "watched_tunnels": 0,
         "uptime_seconds": pytest.approx(0, abs=60),  # pyright: ignore[reportUnknownMemberType]
         'upstream_connections{state="busy"}': 0,

@@ -16,7 +16,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from server.discovery import Discovery, DiscoveryClient, Registration
 from server.gateway import Gateway, GatewaySettings
+from tests.support.processes import until
 from tests.support.upstream import echo_upstream, exchange, read_all, say, say_and_close, scripted_upstream
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -408,3 +410,21 @@ async def test_a_slow_reader_holds_the_writer_back() -> None:
         assert sent < 65_536_000
         assert len(await read_all(reader)) == 65_536_000
         writer.close()
+
+
+async def test_a_tunnel_outlives_the_registration_of_its_instance() -> None:
+    """As with Spring: the registry says who takes new connections, not which old ones are good."""
+    async with (
+        Discovery() as discovery,
+        Gateway(GatewaySettings(discovery_url=discovery.url)) as gateway,
+        echo_upstream() as echo,
+    ):
+        async with DiscoveryClient(discovery.url, Registration("i1", "web-socket", "127.0.0.1", echo.port)):
+            await until(lambda: bool(gateway.everybody("web-socket")), "the instance is known")
+            client = await open_socket(gateway)
+        await until(lambda: not gateway.everybody("web-socket"), "the instance is gone from the registry")
+        await client.send("still here")
+        assert await client.recv() == "still here"
+        assert gateway.edge.counters.tunnels_at == {"i1": 1}
+        await client.close()
+        await until(lambda: not gateway.edge.counters.tunnels_at, "the tunnel is over")
