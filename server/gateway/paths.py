@@ -145,7 +145,7 @@ def _without_rest(pattern: str) -> tuple[str, str | None]:
         body, rest = pattern[: match.start()], match[1]
     else:
         body, rest = pattern, None
-    outside = _VARIABLE.sub("", body)
+    outside = _VARIABLE.sub("v", body)
     if "**" in outside:
         raise ValueError(f"'**' is a whole segment, at the end of a path pattern only: {pattern!r}")
     if "{*" in outside:

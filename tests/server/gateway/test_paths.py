@@ -23,6 +23,8 @@ from server.gateway.paths import PathPattern
         (r"/v{n:\d{1,2}}/x", ["/v1/x", "/v12/x"], ["/v123/x", "/va/x"]),
         ("/f/{*rest}", ["/f", "/f/", "/f/a/b"], ["/fa"]),
         ("a.b/c", ["/a.b/c"], ["/aXb/c"]),
+        ("/*{a}*", ["/x"], ["/"]),
+        (r"/{n:.*}/x", ["/a/x"], ["/a/b/x", "//x"]),  # an expression stays in its segment
     ],
 )
 def test_patterns(pattern: str, matching: list[str], other: list[str]) -> None:

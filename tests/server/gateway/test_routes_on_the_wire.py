@@ -1,0 +1,137 @@
+"""What routes do to requests and answers on the wire: plain ones, upgrades, refused upgrades."""
+
+from __future__ import annotations
+
+import pytest
+
+from server.gateway import Gateway, GatewaySettings, parse_spring_yaml
+from tests.support.upstream import exchange, say, scripted_upstream
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+UPGRADE = (
+    b"Connection: Upgrade, X-Mine\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: %b\r\n" % KEY
+)
+PLAIN = b"Connection: close, X-Mine\r\n"
+ANSWER = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\n"
+    b"X-Dedupe: 1\r\nX-Dedupe: 2\r\nX-Secret: 1\r\n\r\nno"
+)
+
+ROUTES = """
+spring.cloud.gateway:
+  default-filters:
+  - DedupeResponseHeader=X-Dedupe, RETAIN_LAST
+  routes:
+  - id: by-header
+    uri: http://127.0.0.1:%(second)d
+    predicates:
+    - Path=/shop/**
+    - Header=X-Beta, yes
+    filters:
+    - SetPath=/beta
+  - id: shop
+    uri: http://127.0.0.1:%(first)d
+    predicates:
+    - Path=/shop/{item}/**
+    filters:
+    - StripPrefix=1
+    - SetRequestHeader=X-Item, {item}
+    - RemoveRequestHeader=X-Debug
+    - AddResponseHeader=X-By, gateway
+    - RemoveResponseHeader=X-Secret
+%(more)s
+"""
+
+
+def request(kind: bytes, path: bytes = b"/shop/a%2Fb/c?q=%20") -> bytes:
+    return (
+        b"GET %b HTTP/1.1\r\nHost: localhost:7000\r\n%bX-Mine: 1\r\nX-Debug: 1\r\nX-Item: 2\r\n"
+        b"X-Forwarded-For: 10.0.0.1\r\nForwarded: for=10.0.0.1\r\nX-There: 1\r\n" % (path, kind)
+    )
+
+
+def configured(first: int, second: int = 9, more: str = "", other: str = "") -> GatewaySettings:
+    text = ROUTES % {"first": first, "second": second, "more": more} + other
+    return parse_spring_yaml(text).onto(GatewaySettings())
+
+
+def headers_of(head: bytes) -> dict[str, str]:
+    lines = head.decode().split("\r\n")[1:-2]
+    return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+CONNECTION = {
+    PLAIN: {},
+    UPGRADE: {
+        "connection": "Upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": KEY.decode(),
+    },
+}
+
+
+@pytest.mark.parametrize("kind", [PLAIN, UPGRADE], ids=["plain", "upgrade"])
+async def test_headers_and_path_both_ways(kind: bytes) -> None:
+    async with (
+        scripted_upstream(say(ANSWER)) as upstream,
+        Gateway(configured(upstream.port)) as gateway,
+    ):
+        answer = await exchange(gateway.port, request(kind) + b"\r\n")
+    assert upstream.heads[0].startswith(b"GET /a%2Fb/c?q=%20 HTTP/1.1\r\n")
+    assert headers_of(upstream.heads[0]) == {
+        "host": f"127.0.0.1:{upstream.port}",
+        "x-there": "1",
+        "x-item": "a%2Fb",
+        **CONNECTION[kind],
+    }
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert (head.partition(b"\r\n")[0], body) == (b"HTTP/1.1 403 Forbidden", b"no")
+    lines = {line.lower() for line in head.split(b"\r\n")[1:]}
+    assert {b"x-dedupe: 2", b"x-by: gateway"} <= lines
+    names = {line.partition(b":")[0] for line in lines}
+    assert not names & {b"x-hop", b"keep-alive", b"x-secret"}
+    assert b"x-dedupe: 1" not in lines
+
+
+@pytest.mark.parametrize("kind", [PLAIN, UPGRADE], ids=["plain", "upgrade"])
+async def test_the_clients_host_and_what_trusted_proxies_say(kind: bytes) -> None:
+    async with scripted_upstream(say(ANSWER)) as upstream:
+        trusted = "spring.cloud.gateway.server.webflux.trusted-proxies: 127\\.0\\.0\\..+\n"
+        async with Gateway(
+            configured(upstream.port, more="    - PreserveHostHeader", other=trusted)
+        ) as gateway:
+            await exchange(gateway.port, request(kind) + b"\r\n")
+    assert headers_of(upstream.heads[0]) == {
+        "host": "localhost:7000",
+        "x-there": "1",
+        "x-item": "a%2Fb",
+        "x-forwarded-for": "10.0.0.1, 127.0.0.1",
+        "x-forwarded-proto": "http",
+        "x-forwarded-host": "localhost:7000",
+        "x-forwarded-port": "7000",
+        "x-forwarded-prefix": "/shop",
+        "forwarded": 'for=10.0.0.1, for=127.0.0.1;host="localhost:7000";proto=http',
+        **CONNECTION[kind],
+    }
+
+
+@pytest.mark.parametrize("kind", [PLAIN, UPGRADE], ids=["plain", "upgrade"])
+async def test_the_first_route_whose_predicates_hold(kind: bytes) -> None:
+    async with (
+        scripted_upstream(say(ANSWER)) as first,
+        scripted_upstream(say(ANSWER)) as second,
+        Gateway(configured(first.port, second.port)) as gateway,
+    ):
+        await exchange(gateway.port, request(kind) + b"X-Beta: yes\r\n\r\n")
+        await exchange(gateway.port, request(kind) + b"X-Beta: no\r\n\r\n")
+    assert [head.partition(b"\r\n")[0] for head in second.heads] == [b"GET /beta?q=%20 HTTP/1.1"]
+    assert len(first.heads) == 1
+
+
+@pytest.mark.parametrize("kind", [PLAIN, UPGRADE], ids=["plain", "upgrade"])
+async def test_a_path_that_is_too_long_for_expressions(kind: bytes) -> None:
+    async with Gateway(configured(9)) as gateway:
+        answer = await exchange(gateway.port, request(kind, b"/shop/" + b"x" * 9000) + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 414 ")
