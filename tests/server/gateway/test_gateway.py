@@ -113,7 +113,7 @@ async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) 
     ("path", "kind", "words"),
     [
         ("/110000.html", "text/html", "<!doctype html>"),
-        ("/110000.css", "text/css", "prefers-color-scheme"),
+        ("/110000.css", "text/css", "light-dark("),
         ("/110000.js", "text/javascript", "StompConnection"),
         ("/110000.stomp.js", "text/javascript", "CONNECT"),
     ],
