@@ -97,3 +97,13 @@ ROUTE = "\n[[routes]]\nid = 'r'\nuri = 'lb://a'\n"
 def test_errors_name_route_and_line(text: str, words: str) -> None:
     with pytest.raises(RouteError, match=words):
         parse_toml(text)
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_example_of_the_readme(name: str) -> None:
+    text = (Path(__file__).parents[3] / name).read_text("utf-8")
+    example = next(x for x in text.split("```toml\n") if "[[routes]]" in x).partition("```")[0]
+    (route,) = RouteTable(parse_toml(example).routes).routes
+    asked = get("/push/blue/x", x_beta="yes")
+    assert (route.matches(asked), route.path_for(asked), route.idle_timeout) == (True, "/x", 90.0)
+    assert route.request_headers(asked, []) == [(b"x-room", b"blue")]
