@@ -72,7 +72,8 @@ class HostGuard:
     def _refuse_closely(self, authority: bytes) -> str:
         name = host_of(authority.decode("latin-1"))
         if not is_loopback(name) and name not in self._allowed:
-            return f"the Host header {authority.decode('latin-1')!r} is not this machine (allowed_hosts)"
+            shown = authority.decode("latin-1")
+            return f"the Host header {shown!r} is not this machine (allowed_hosts, --allow-host)"
         if len(self._good) < _MOST_KNOWN_HOSTS:
             self._good.add(authority)
         return ""

@@ -139,11 +139,14 @@ async def _lets_in(gateway: str, path: str, http: aiohttp.ClientSession, good: s
             assert (await client.connect(login="root")).headers["user-name"] == "joe"
     async with raw_stomp(gateway, f"{path}/000/c/websocket?access_token={good}") as client:
         assert await client.socket.recv() == "o"
-    for number, (transport, method) in enumerate(BY_HTTP.items()):
-        url = with_token(f"{gateway}{path}/000/d{number}/{transport}?c=a", good)
-        async with http.request(method, url) as response:
-            assert response.status == 200, transport
-            assert await response.content.read(1)
+    for transport, method in BY_HTTP.items():
+        url = f"{gateway}{path}/000/d-{transport}/{transport}?c=a"
+        for whole, headers in ((with_token(url, good), {}), (url, {"Authorization": f"Bearer {good}"})):
+            async with http.request(
+                method, whole.replace("d-", f"{len(headers)}-"), headers=headers
+            ) as response:
+                assert response.status == 200, transport
+                assert await response.content.read(1)
 
 
 async def _measured(folder: Path, cluster: dict[str, Any]) -> list[str]:
