@@ -24,8 +24,9 @@ def test_nobody_needs_a_token_unless_there_is_a_key(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv(SECRET_VARIABLE, raising=False)
     assert tokens() is None
     for rule in ("audience", "issuer", "optional", "end_at_expiry"):
+        given: dict[str, Any] = {rule: "x"}
         with pytest.raises(UsageError, match="without a key"):
-            tokens(**{rule: "x"})
+            tokens(**given)
     monkeypatch.setenv(SECRET_VARIABLE, "s" * 32)
     assert tokens() == TokenSettings(secret="s" * 32)
 
