@@ -154,6 +154,14 @@ class Balancer:
         now = self._pool(upstream.service).by_id.get(target.id)
         return now is not None and now.authority == target.authority
 
+    def why_nobody(self, upstream: Upstream) -> str:
+        """In words, why there is no candidate."""
+        service = upstream.service
+        there = ", ".join(f"{target.id} is {state}" for target, state in self.states(upstream))
+        if not there:
+            return f"no instance of service {service!r} is registered"
+        return f"no instance of service {service!r} takes anything new: {there}"
+
     def states(self, upstream: Upstream) -> Iterator[tuple[Target, State]]:
         """All addresses of ``upstream`` and how they are; nobody's turn is used up."""
         if not upstream.service:

@@ -179,7 +179,7 @@ class Exchange:
         targets = self._edge.balancer.candidates(route.upstream, self._request)
         details = self._details(route)
         if not targets:
-            raise Failure(503, f"no instance of service {route.upstream.service!r} is registered", **details)
+            raise Failure(503, self._edge.balancer.why_nobody(route.upstream), **details)
         tried: list[str] = []
         for target in targets:
             self._upstream = f"{target.id}@{target.authority}"

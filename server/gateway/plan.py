@@ -47,8 +47,7 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
         return Refusal(404, f"no route takes {request.path}")
     targets = edge.balancer.candidates(route.upstream, request)
     if not targets:
-        service = route.upstream.service
-        return Refusal(503, f"no instance of service {service!r} is registered", route.id, service)
+        return Refusal(503, edge.balancer.why_nobody(route.upstream), route.id, route.upstream.service)
     path = route.path_for(request)
     wanted = path.encode("latin-1")
     target = wanted + b"?" + request.query if request.query else wanted

@@ -77,6 +77,7 @@ async def test_who_fails_gets_nothing_new_until_it_is_well(http: aiohttp.ClientS
         await until_states(http, gateway, "ill", "ill")
         async with http.get(f"{gateway.url}/web-socket/x") as response:
             assert response.status == 503
+            assert "takes anything new: 127.0.0.1:" in (await response.json())["message"]
         one.status = b"200 OK"
         await until_states(http, gateway, "up", "ill")
         async with http.get(f"{gateway.url}/web-socket/x") as response:
