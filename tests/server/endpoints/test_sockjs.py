@@ -71,6 +71,7 @@ class Poller:
 async def instance() -> AsyncIterator[Instance]:
     async with one_instance() as instance:
         yield instance
+        instance.abort()  # an orderly end would wait for pollers that come no more
 
 
 async def test_info_and_greeting_are_at_the_endpoint(instance: Instance) -> None:

@@ -46,6 +46,7 @@ CONNECT: Final = '["CONNECT\\naccept-version:1.2\\nlogin:root\\n\\n\\u0000"]'
 async def own(settings: InstanceSettings) -> AsyncGenerator[str]:
     async with Instance(settings) as instance:
         yield instance.url
+        instance.abort()  # an orderly end would wait for pollers that come no more
 
 
 @asynccontextmanager
