@@ -90,8 +90,8 @@ class Handover:
         self._send = send
         until = self._clock() + HOLD_S
         for user in users:
-            if user and user not in self.moving:
-                self.moving[user] = _Held(until)
+            if user:
+                self.moving.setdefault(user, _Held(until)).until = until
         if self.moving and not self._looking:
             self._looking = True
             self._later(LOOK_S, self._look)

@@ -118,6 +118,22 @@ def test_who_does_not_come_is_given_up_and_counted(bench: Bench) -> None:
     assert bench.handover.held == 0
 
 
+def test_one_instance_after_the_other_may_leave(bench: Bench) -> None:
+    bench.leave()
+    bench.registry.clear_remote(bench.leaving)
+    bench.registry.add_remote(bench.staying, "new", "anna", GREETINGS)
+    bench.clock.move(HOLD_S - 1)
+    assert not bench.push(b"1")
+    bench.staying.leaving = True
+    bench.handover.begin(bench.staying.sessions.values(), bench.send)
+    assert bench.push(b"2")
+    bench.clock.move(HOLD_S - 1)
+    assert bench.push(b"3")
+    bench.registry.add_remote(RemotePeer("i4", "c", now=0), "newest", "anna", GREETINGS)
+    bench.clock.move(0.1)
+    assert bench.sent == [b"2", b"3"]
+
+
 def test_the_size_is_bounded(bench: Bench) -> None:
     bench.leave()
     assert bench.push(bytes(MOST_BYTES - 1))
