@@ -157,6 +157,11 @@ class Edge:
             self._tls = ssl.create_default_context()
         return self._tls
 
+    def response_timeout(self, route: Route) -> float:
+        """Seconds until the head of an answer; 0 is no limit."""
+        own = route.timeouts.response_s
+        return self.settings.response_timeout_s if own is None else own
+
     def headers_for(
         self, route: Route, request: RouteRequest, target: Target, path: str, drop: frozenset[bytes]
     ) -> list[Header]:

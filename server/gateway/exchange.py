@@ -259,9 +259,7 @@ class Exchange:
 
     def _start_waiting(self, route: Route, connection: UpstreamConnection) -> None:
         """The request is complete: upstream's time runs."""
-        seconds = route.timeouts.response_s
-        if seconds is None:
-            seconds = self._edge.settings.response_timeout_s
+        seconds = self._edge.response_timeout(route)
         if seconds and not self._head_sent:
             self._deadline = asyncio.get_running_loop().call_later(
                 seconds, lambda: connection.fail(f"did not answer within {seconds:g} s", late=True)

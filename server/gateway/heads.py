@@ -73,12 +73,6 @@ def response_head(status: int, reason: bytes, headers: Iterable[Header]) -> byte
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def with_headers(head: bytes, headers: Iterable[Header]) -> bytes:
-    """Put further headers into bytes that begin with a response head, right behind its first line."""
-    first, end, rest = head.partition(b"\r\n")
-    return first + end + b"".join(b"%b: %b\r\n" % item for item in headers) + rest
-
-
 def phrase(status: int) -> bytes:
     """The standard reason phrase."""
     try:

@@ -98,7 +98,6 @@ class Pages:
         )
 
     def _route(self, route: Route) -> dict[str, Any]:
-        settings, own = self._edge.settings, route.timeouts
         return {
             "id": route.id,
             "uri": route.uri,
@@ -107,8 +106,8 @@ class Pages:
             "order": route.spec.order,
             "metadata": route.spec.metadata,
             "timeouts_s": {
-                "connect": settings.connect_timeout_s if own.connect_s is None else own.connect_s,
-                "response": settings.response_timeout_s if own.response_s is None else own.response_s,
+                "connect": self._edge.connect_timeout(route),
+                "response": self._edge.response_timeout(route),
                 "idle": route.idle_timeout,
             },
             "instances": [

@@ -20,13 +20,15 @@ from typing import Any
 
 from .answer import UpstreamEnd
 from .edge import Edge
-from .heads import Header, UpgradeAnswer, end_to_end, error_response, response_head, with_headers
+from .heads import Header, UpgradeAnswer, end_to_end, error_response, parse_answer, response_head
 from .idle import Watched
 from .plan import Plan
 from .request import RouteRequest
 from .splice import close_soon, join
 from .targets import Target
 from .tcp import notice_death
+
+_SWITCHING = {b"upgrade": b"websocket", b"connection": b"Upgrade"}
 
 
 class Upgrade(asyncio.Protocol):
@@ -163,14 +165,26 @@ class Upgrade(asyncio.Protocol):
             return
         self._release()
         self._upstream = None
-        if added := self._reached():
-            data = with_headers(data, added)
         self._join(client, upstream)
-        client.write(data)
+        client.write(self._for_client(data))
         if self._early:
             upstream.write(self._early)
         client.resume_reading()
         self._log(101)
+
+    def _for_client(self, data: bytes) -> bytes:
+        """The 101 as it came, unless there is something to change in its head."""
+        head, _, rest = data.partition(b"\r\n\r\n")
+        answer = parse_answer(head)
+        changed = self._answered(answer)
+        if changed == [item for item in answer.headers if item[0] not in _SWITCHING]:
+            return data
+        return response_head(101, b"", [*_SWITCHING.items(), *changed]) + rest
+
+    def _answered(self, answer: UpgradeAnswer) -> list[Header]:
+        """The headers of the answer for the client, but for those of the connection."""
+        kept = [*end_to_end(answer.headers), *self._reached()]
+        return self._plan.route.response_headers(self._request, kept)
 
     def _join(self, client: asyncio.Transport, upstream: asyncio.Transport) -> None:
         edge, limit_s = self._edge, self._plan.route.idle_timeout
@@ -193,10 +207,7 @@ class Upgrade(asyncio.Protocol):
 
     def relay_head(self, answer: UpgradeAnswer) -> None:
         """The answer is something else: pass it on, once."""
-        kept = self._plan.route.response_headers(
-            self._request, [*end_to_end(answer.headers), *self._reached()]
-        )
-        headers = [*kept, (b"connection", b"close")]
+        headers = [*self._answered(answer), (b"connection", b"close")]
         self._client.write(response_head(answer.status, b"", headers))
         self._log(answer.status)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from server.gateway import Gateway, GatewaySettings, parse_spring_yaml
-from tests.support.upstream import exchange, say, scripted_upstream
+from tests.support.upstream import exchange, say, say_and_close, scripted_upstream
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 UPGRADE = (
@@ -135,3 +135,24 @@ async def test_a_path_that_is_too_long_for_expressions(kind: bytes) -> None:
     async with Gateway(configured(9)) as gateway:
         answer = await exchange(gateway.port, request(kind, b"/shop/" + b"x" * 9000) + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 414 ")
+
+
+async def test_a_101_is_changed_too_where_there_is_something_to_change() -> None:
+    switch = (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade, X-Hop\r\n"
+        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX-Hop: 1\r\nX-Secret: 1\r\n\r\n\x81\x02hi"
+    )
+    async with (
+        scripted_upstream(say_and_close(switch)) as upstream,
+        Gateway(configured(upstream.port)) as gateway,
+    ):
+        answer = await exchange(gateway.port, request(UPGRADE) + b"\r\n")
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert rest == b"\x81\x02hi"
+    assert set(head.lower().split(b"\r\n")) == {
+        b"http/1.1 101 switching protocols",
+        b"upgrade: websocket",
+        b"connection: upgrade",
+        b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
+        b"x-by: gateway",
+    }
