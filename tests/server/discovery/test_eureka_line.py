@@ -53,7 +53,7 @@ async def test_a_real_eureka_is_recognised(caplog: pytest.LogCaptureFixture) -> 
     async with strict_eureka() as eureka:
         eureka.put(app="WEB-SOCKET", instanceId="h:1", port={"$": 9001, "@enabled": "true"})
         eureka.put(app="ODD", instanceId="nobody-can-connect", port={"$": 0})
-        async with DiscoveryClient(f"{eureka.url}/eureka/{QUICK}", I1, required=True) as client:
+        async with DiscoveryClient(f"{eureka.url}/eureka/{QUICK}", I1, required=True, ready_s=30) as client:
             assert [(item.id, item.port) for item in client.instances("web-socket")] == [
                 ("h:1", 9001),
                 ("i1", 8080),
@@ -67,14 +67,14 @@ async def test_a_real_eureka_is_recognised(caplog: pytest.LogCaptureFixture) -> 
 
 async def test_a_server_that_knows_us_no_more() -> None:
     """It has restarted: we register again, and keep the others until they have had time to."""
+    seen = Seen()
     async with strict_eureka() as eureka:
         eureka.put(app="WEB-SOCKET", instanceId="other", port={"$": 9001})
-        async with DiscoveryClient(f"eureka+{eureka.url}{QUICK}", I1) as client:
-            assert len(client.instances("web-socket")) == 2
+        async with DiscoveryClient(f"eureka+{eureka.url}{QUICK}", I1, seen):
             eureka.restart()
             await until(lambda: ("WEB-SOCKET", "i1") in eureka.instances, "registered again")
-            assert len(client.instances("web-socket")) == 2
-            await until(lambda: [x.id for x in client.instances("web-socket")] == ["i1"], "the other is gone")
+            await until(lambda: len(seen.snapshots) == 2, "the other is gone")
+    assert [[item.id for item in each.instances] for each in seen.snapshots] == [["i1", "other"], ["i1"]]
 
 
 async def test_a_lost_change_is_found_by_the_hash() -> None:
@@ -87,7 +87,7 @@ async def test_a_lost_change_is_found_by_the_hash() -> None:
 async def test_a_server_without_deltas() -> None:
     async with strict_eureka("/eureka/v2") as eureka:
         eureka.deltas = False
-        async with DiscoveryClient(f"{eureka.url}{QUICK}", required=True) as client:
+        async with DiscoveryClient(f"{eureka.url}{QUICK}", required=True, ready_s=30) as client:
             eureka.put(app="WEB-SOCKET", instanceId="h:1", port={"$": 9001})
             await until(lambda: len(client.instances("web-socket")) == 1, "the whole registry is fetched")
         assert eureka.requests.count("GET /eureka/v2/apps/delta") == 1
@@ -97,10 +97,12 @@ async def test_a_password() -> None:
     async with strict_eureka() as eureka:
         eureka.password = "me:secret"
         place = eureka.url.removeprefix("http://")
-        async with DiscoveryClient(f"http://me:secret@{place}/eureka", I1, required=True) as client:
+        async with DiscoveryClient(
+            f"http://me:secret@{place}/eureka", I1, required=True, ready_s=30
+        ) as client:
             assert client.url == f"{eureka.url}/eureka"
         with pytest.raises(TargetUnreachable) as error:
-            async with DiscoveryClient(f"http://me:wrong@{place}/eureka", required=True, ready_s=0.3):
+            async with DiscoveryClient(f"http://me:wrong@{place}/eureka", required=True, ready_s=1.5):
                 pass
         assert "HTTP 401 (user and password" in str(error.value)
         assert "wrong" not in str(error.value)
@@ -109,14 +111,14 @@ async def test_a_password() -> None:
 async def test_the_next_server_is_tried() -> None:
     async with strict_eureka() as eureka:
         urls = f"http://127.0.0.1:1/eureka/,{eureka.url}/eureka/"
-        async with DiscoveryClient(urls, I1, required=True) as client:
+        async with DiscoveryClient(urls, I1, required=True, ready_s=30) as client:
             assert [item.id for item in client.instances("web-socket")] == ["i1"]
 
 
 async def test_neither_ours_nor_eureka() -> None:
     async with strict_eureka("/elsewhere") as other:
         with pytest.raises(TargetUnreachable) as error:
-            async with DiscoveryClient(other.url, required=True, ready_s=0.3):
+            async with DiscoveryClient(other.url, required=True, ready_s=1.5):
                 pass
     assert "neither Pushscope's discovery (HTTP 403 at ws://" in str(error.value)
     assert "/eureka/apps/: HTTP 404 (is the path right?" in str(error.value)
