@@ -35,6 +35,8 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             or end them with ERROR as Spring does (``spring``).
         relay: ``multiplexed``: an instance's clients share its broker connection; ``per-client``: each
             has one of its own, as with Spring (STOMP brokers only).
+        tokens: Whether clients need an access token, signed with the secret of ``PUSHSCOPE_JWT_SECRET``;
+            simulated users have one.
     """
 
     instances: int = 3
@@ -46,6 +48,7 @@ class ClusterSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_user: str = "lijian"
     on_broker_loss: Literal["keep", "spring"] = "keep"
     relay: Literal["multiplexed", "per-client"] = "multiplexed"
+    tokens: bool = False
 
 
 class InstanceInfo(msgspec.Struct, frozen=True):

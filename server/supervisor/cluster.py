@@ -103,6 +103,7 @@ class LocalCluster:
             default_user,
             on_broker_loss,
             relay,
+            tokens is not None,
         )
         self._plan = Plan(
             spec,
@@ -124,7 +125,18 @@ class LocalCluster:
     def from_spec(
         cls, spec: ClusterSpec, *, in_process: bool = False, preferred: PreferredPorts | None = None
     ) -> Self:
-        """A cluster as ``spec`` describes it."""
+        """A cluster as ``spec`` describes it.
+
+        Raises:
+            UsageError: it contradicts itself, or clients need tokens and there is no secret for them.
+        """
+        secret = os.environ.get(SECRET_VARIABLE, "")
+        if spec.tokens and not secret:
+            raise UsageError(
+                f"clients need access tokens, and {SECRET_VARIABLE} is not set",
+                tried="start a cluster with tokens = true",
+                hint=f"export {SECRET_VARIABLE}=$(openssl rand -hex 32)",
+            )
         return cls(
             spec.instances,
             spec.strategy,
@@ -136,6 +148,7 @@ class LocalCluster:
             in_process,
             on_broker_loss=spec.on_broker_loss,
             relay=spec.relay,
+            tokens=TokenSettings(secret=secret) if spec.tokens else None,
             preferred=preferred,
         )
 

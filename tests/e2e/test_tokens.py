@@ -21,11 +21,11 @@ from websockets.exceptions import InvalidStatus
 from core import Scenario, run
 from core.client import StompClient
 from core.engine.idle import IdleFinding, check_idle
-from core.errors import HandshakeRefused
+from core.environment import ClusterSpec
+from core.errors import HandshakeRefused, UsageError
 from core.launch import self_command
 from core.tokens import with_token
 from server.supervisor import LocalCluster
-from server.tokens import TokenSettings
 from server.tokens.settings import SECRET_VARIABLE
 
 from ..support.raw_stomp import raw_stomp
@@ -203,11 +203,21 @@ async def test_keys_of_an_identity_provider(tmp_path: Path) -> None:
                 assert (await response.json())["websocket"] is False
 
 
+def test_a_cluster_with_tokens_needs_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    with pytest.raises(UsageError, match="PUSHSCOPE_JWT_SECRET is not set"):
+        LocalCluster.from_spec(ClusterSpec(tokens=True))
+
+
 async def test_a_cluster_in_python_and_its_simulated_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The secret is in the environment of both; then nothing needs to be said."""
+    """The secret is in the environment of both; then nothing more needs to be said."""
     monkeypatch.setenv(SECRET_VARIABLE, SECRET)
     scenario = Scenario(users=4, rate=20, duration=1, transports={"websocket": 1, "xhr-polling": 1})
-    async with LocalCluster(2, in_process=True, tokens=TokenSettings(secret=SECRET)) as cluster:
+    spec = ClusterSpec(instances=2, tokens=True)
+    async with LocalCluster.from_spec(spec, in_process=True) as cluster:
+        with pytest.raises(HandshakeRefused):
+            async with StompClient(cluster.describe().websocket_url):
+                pass
         result = await run(scenario, cluster)
         assert (result.summary.delivered, result.lost) == (20, 0)
         shown: list[IdleFinding] = []
