@@ -79,7 +79,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def hosts(self) -> tuple[str, ...]:
         """Every host that is talked to, without ports."""
-        urls = (self.websocket_url, self.sockjs or self.websocket_url, *(each.url for each in self.instances))
+        urls = (self.websocket_url, *filter(None, (self.sockjs,)), *(each.url for each in self.instances))
         return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
 
 

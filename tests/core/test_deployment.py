@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.deployment import Deployment, PushAddress, deployment_of, expand_braces, load_deployment
+from core.environment import sockjs_beside
 from core.errors import ExitCode, ScenarioError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,12 +21,14 @@ def test_the_example_is_the_article() -> None:
         name="local",
         gateway="http://127.0.0.1:7000",
         websocket="ws://127.0.0.1:7000/web-socket/ws?user={user}",
+        sockjs="http://127.0.0.1:7000/web-socket/ws?user={user}",
         instances=(
             PushAddress("8080", "http://127.0.0.1:8080"),
             PushAddress("8081", "http://127.0.0.1:8081"),
         ),
     )
     assert deployment.websocket == Deployment(deployment.gateway, ()).websocket_url
+    assert deployment.sockjs == sockjs_beside(deployment.websocket)
     assert deployment.hosts == ("127.0.0.1",)
 
 
@@ -66,6 +69,8 @@ def test_what_is_left_out_follows_from_the_gateway(tmp_path: Path) -> None:
         (GATEWAY + INSTANCE.replace("'a'", "'a.b'"), 3, "instances[0].id", "is no name", "letters"),
         (GATEWAY + INSTANCE + INSTANCE, 6, "instances[1].id", "two instances 'a'", ""),
         (GATEWAY + "websocket = 'http://h'\n" + INSTANCE, 2, "websocket", "is not an", "ws://HOST:PORT/PATH"),
+        (GATEWAY + "sockjs = 'ws://h'\n" + INSTANCE, 2, "sockjs", "is not an", "http://HOST:PORT"),
+        (GATEWAY + "sockjs = 'http://a:b@h'\n" + INSTANCE, 2, "sockjs", "holds a password", "leave it out"),
         (GATEWAY + "test_path = '/test'\n" + INSTANCE, 2, "test_path", "where {user} goes", "as in '/test"),
         (GATEWAY + "name = \n" + INSTANCE, 2, "", "Invalid value", "TOML"),
     ],
@@ -82,6 +87,11 @@ def test_a_mistake_names_file_key_and_line(
     assert message in str(error)
     assert hint in error.hint
     assert error.exit_code is ExitCode.USAGE
+
+
+def test_sockjs_elsewhere_is_a_host_that_is_talked_to() -> None:
+    deployment = Deployment("http://h", (), sockjs="https://other:1/ws?user={user}")
+    assert deployment.hosts == ("h", "other")
 
 
 def test_a_password_is_not_repeated(tmp_path: Path) -> None:
