@@ -14,7 +14,9 @@ from core.client import StompClient
 from core.load.scenario import Fault
 from core.report.result import Result
 from server import LocalCluster
+from tests.support.rabbitmq import VirtualHost
 from tests.support.raw_sockjs import RAW_TRANSPORTS, RawSockJs
+from tests.support.requirements import requires
 
 MIXED = {"websocket": 40, "xhr-streaming": 20, "eventsource": 20, "xhr-polling": 20}
 
@@ -139,6 +141,18 @@ def assert_everything_arrived(result: Result) -> None:
     assert (summary.lost, summary.duplicate, summary.misrouted, summary.reordered) == (0, 0, 0, 0)
     assert summary.delivered == summary.expected == summary.pushed > 0
     assert {user.state for user in result.users} == {"connected"}
+
+
+@requires("rabbitmq")
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("kind", ["stomp", "amqp"])
+async def test_a_stop_loses_nothing_on_rabbitmq(rabbitmq: VirtualHost, kind: str) -> None:
+    url = rabbitmq.amqp_url if kind == "amqp" else rabbitmq.stomp_url
+    stop = Fault(at=0.5, action="stop", instance="i2")
+    scenario = Scenario(users=20, rate=100, duration=2, drain=12, faults=(stop,))
+    async with LocalCluster(instances=2, broker=url) as cluster:
+        result = await run(scenario, cluster, workers=0)
+    assert_everything_arrived(result)
 
 
 @pytest.mark.timeout(120)
