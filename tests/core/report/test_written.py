@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from core.engine.messages import Percentiles, TransportSum
 from core.errors import UsageError
 from core.load.record import Delivery
 from core.report.html import render_html
@@ -64,6 +65,21 @@ def test_the_page_is_well_formed_and_needs_nothing_else(result: Result) -> None:
     assert "@import" not in text
     assert "url(" not in text
     assert result.reason in text
+
+
+def test_the_page_tells_transports_only_where_users_differ() -> None:
+    result = with_losses()
+    assert "Transports" not in " ".join(Page(render_html(result)).texts)
+    sums = (
+        TransportSum("websocket", 2, 1234, 0, Percentiles(p50=1.5, p99=2.5)),
+        TransportSum("xhr-polling", 1, 0, 3, Percentiles()),
+    )
+    page = Page(render_html(msgspec.structs.replace(result, transports=sums)))
+    at = page.texts.index("Transports")
+    told = [text for text in page.texts[at:] if text.strip()]
+    rows = told[told.index("p99 ms") + 1 :]
+    assert rows[:6] == ["websocket", "2", "1\u202f234", "0", "1.50", "2.50"]
+    assert rows[6:12] == ["xhr-polling", "1", "0", "3", "–", "–"]
 
 
 def test_the_page_tells_when_what_and_where() -> None:
