@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from core.errors import UsageError
-from server.gateway import Balance, Balancing, HealthCheck, RouteError, parse_spring_yaml, parse_toml
+from server.gateway import Balance, Balancing, Gateway, HealthCheck, RouteError, parse_spring_yaml, parse_toml
 from server.gateway.balance_file import with_strategies
+from server.roles.options import GatewayOptions, from_words
+from server.roles.running import open_role
 
 _ROUTE = """
 spring:
@@ -126,3 +130,18 @@ def test_the_command_line_wins() -> None:
     with pytest.raises(UsageError, match="'best' is not known") as caught:
         with_strategies(said, "orders=best")
     assert "round-robin, random, weighted, sticky, hash" in caught.value.hint
+
+
+async def test_a_gateways_options_win_over_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        '[balance]\nstrategy = "random"\ncookie = "where"\n[balance.services.a]\nstrategy = "hash"\n'
+    )
+    options = from_words(["gateway", "--routes", str(file), "--balance", "sticky"])
+    async with open_role(options) as role:
+        assert isinstance(role, Gateway)
+        assert role.settings.balancing.default == Balance(strategy="sticky", cookie="where")
+        assert role.settings.balancing.of("a").strategy == "hash"
+    with pytest.raises(UsageError, match="'best' is not known"):
+        async with open_role(GatewayOptions(balance="best")):
+            pass
