@@ -94,6 +94,16 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             close_soon(self.transport)
 
+    def shutdown(self) -> None:
+        """The server stops: streams end at once, as tunnels do; other answers have a moment."""
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            stream = bool(cycle.chunked_encoding) or isinstance(cycle, Http10Cycle)
+            if stream:
+                self.cut()
+                return
+        super().shutdown()
+
     def data_received(self, data: bytes) -> None:
         """Feed the parser, within limits; take upgrades out of uvicorn's hands."""
         parser = self.parser
@@ -234,6 +244,9 @@ class GatewayProtocol(HttpToolsProtocol):
             self.client[0] if self.client else "",
             self.scheme == "https",
         )
+        if self.scope["http_version"] == "1.0":
+            self._refuse(400, "a WebSocket needs HTTP/1.1")
+            return
         plan = plan_upgrade(self._edge, request)
         if isinstance(plan, Refusal):
             details = {"route": plan.route, "service": plan.service} if plan.route else {"path": request.path}

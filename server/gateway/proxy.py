@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -45,3 +46,6 @@ class HttpProxy:
             await exchange.fail(error.status, error.message)
         except ClientGone:
             exchange.log(499)
+        except asyncio.CancelledError:
+            # The gateway stops, and this had its time (the listener's grace); nobody awaits us.
+            await exchange.fail(503, "the gateway is stopping")

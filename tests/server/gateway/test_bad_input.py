@@ -19,6 +19,7 @@ from tests.support.processes import until
 from tests.support.upstream import (
     Script,
     Scripted,
+    echo_upstream,
     exchange,
     read_all,
     say,
@@ -131,6 +132,7 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "an upgrade with a body": (get(UPGRADE + b"Content-Length: 5\r\n") + b"hello", 400),
     "an upgrade with chunks": (get(UPGRADE + b"Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n", 400),
     "an upgrade to more than WebSocket": (get(UPGRADE.replace(b"websocket", b"websocket, h2c")), 400),
+    "an upgrade of HTTP/1.0": (get(UPGRADE).replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
     "an upgrade nobody routes": (get(UPGRADE, path=b"/else"), 404),
 }
 
@@ -312,6 +314,16 @@ async def test_a_surplus(name: str) -> None:
             assert got.count(b"HTTP/1.1 ") == 1
             assert got.partition(b"\r\n\r\n")[2] in (b"ok", b"")
         assert upstream.connections == 2  # the next request did not get what was left over
+
+
+async def test_an_upgrade_of_another_version_is_the_instances_to_refuse() -> None:
+    async with echo_upstream() as echo:
+        routes = (route_spec("echo", f"http://127.0.0.1:{echo.port}", ["Path=/**"]),)
+        async with Gateway(GatewaySettings(routes=routes)) as gateway:
+            got = await exchange(gateway.port, get(UPGRADE.replace(b"Version: 13", b"Version: 8")) + SMUGGLED)
+    assert got.startswith(b"HTTP/1.1 400 ")
+    assert b"invalid Sec-WebSocket-Version header: 8" in got
+    assert got.count(b"HTTP/1.1 ") == 1
 
 
 async def test_an_instance_that_refuses_connections() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,10 @@ from server.gateway import Gateway, GatewaySettings, route_spec
 from server.listener import Listener
 from server.sockjs.suite import suite_services
 from tests.support.certificates import Authority
+from tests.support.processes import until
 from tests.support.raw_http import connected
 from tests.support.requirements import requires
-from tests.support.upstream import scripted_upstream
+from tests.support.upstream import say, scripted_upstream
 
 PIECE = b"x" * 65536
 
@@ -86,6 +87,36 @@ async def test_a_stream_ends_with_its_client() -> None:
             while body == busy:  # until the instance has heard of it
                 body = (await again.whole(await again.ask("POST", "/echo/000/left/xhr"))).body
         assert body == b'c[1002,"Connection interrupted"]\n'
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_a_gateway_that_stops_ends_streams_and_says_so_to_who_waits(
+    version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        scripted_upstream(say()) as silent,
+        Listener(suite_services(), http=StrictHttpProtocol, ws=FastWebSocketProtocol) as listener,
+        AsyncExitStack() as stack,
+    ):
+        routes = (
+            route_spec("silent", f"http://127.0.0.1:{silent.port}", ["Path=/silent"]),
+            route_spec("all", listener.url, ["Path=/**"]),
+        )
+        gateway = await stack.enter_async_context(Gateway(GatewaySettings(routes=routes)))
+        stream = await stack.enter_async_context(connected(gateway.url))
+        waiting = await stack.enter_async_context(connected(gateway.url))
+        await stream.ask("POST", "/echo/000/stop/xhr_streaming", version=version)
+        waiting.writer.write(b"GET /silent HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        await until(lambda: bool(silent.heads), "the silent one has been asked")
+        stopping = asyncio.create_task(gateway.__aexit__(None, None, None))
+        if version == "1.0":
+            with pytest.raises(ConnectionResetError):
+                await stream.reader.read()
+        else:
+            assert not (await stream.reader.read()).endswith(b"0\r\n\r\n")
+        assert (await waiting.head()).status == 503
+        await stopping
+    assert "Traceback" not in caplog.text
 
 
 async def test_http_1_0_clients_get_streams_without_chunks() -> None:
