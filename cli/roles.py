@@ -197,19 +197,20 @@ def gateway(
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
     if port is None:
-        port = _port_in(routes) or 7000
+        port = _port_in(routes)
     words = ["--discovery", discovery, "--service", service, "--routes", routes]
     words += ["--balance", " ".join(balance or []), "--allowed-hosts", " ".join(allow_host or [])]
     return _run("gateway", host, port, words, ready_json)
 
 
-def _port_in(routes: str) -> int | None:
-    """``server.port`` of a gateway's file, if there is one."""
+def _port_in(routes: str) -> int:
+    """``server.port`` of a gateway's file, if it says one."""
     if not routes:
-        return None
+        return 7000
     from server.gateway import load_gateway_file
 
-    return load_gateway_file(Path(routes)).port
+    port = load_gateway_file(Path(routes)).port
+    return 7000 if port is None else port
 
 
 def discovery(

@@ -137,6 +137,11 @@ class PathPattern:
         return "".join(out) + ("/?" if self.trailing_slash and not ends_in_slash else "")
 
 
+def expressions_in(pattern: str) -> list[str]:
+    """The regular expressions of a pattern's variables."""
+    return [match[2] for match in _VARIABLE.finditer(pattern) if match[2] is not None]
+
+
 def _without_rest(pattern: str) -> tuple[str, str | None]:
     """The pattern without ``/**`` or ``/{*name}`` at its end; the name, "" for ``**``, else None."""
     if pattern.endswith("/**"):

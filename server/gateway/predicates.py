@@ -26,7 +26,7 @@ from .conditions import (
 from .definition import Part
 from .hosts import HostPattern
 from .java_regex import can_explode, compile_java
-from .paths import PathPattern
+from .paths import PathPattern, expressions_in
 
 Clock = Callable[[], float]
 
@@ -67,9 +67,12 @@ def build_predicate(part: Part, clock: Clock = time.time) -> Condition | Weight:
 
 def explosive(part: Part) -> str:
     """The argument with an expression that may take exponential time, or ""."""
-    if part.name not in ("Header", "Query", "Cookie", "RewritePath"):
+    if part.name not in ("Header", "Query", "Cookie", "RewritePath", "Path"):
         return ""
-    for value in (*part.arguments, *part.named.values()):
+    values = [*part.arguments, *part.named.values()]
+    if part.name == "Path":
+        values = [x for value in values for x in expressions_in(value)]
+    for value in values:
         try:
             if can_explode(value):
                 return value

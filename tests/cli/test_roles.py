@@ -88,6 +88,33 @@ def test_routes_from_a_file_that_is_not_there() -> None:
     assert "nowhere.yml" in done.stderr
 
 
+def test_a_gateway_takes_the_articles_file_and_warns_of_what_is_shadowed(tmp_path: Path) -> None:
+    article = (Path(__file__).parents[1] / "server" / "gateway" / "article.yml").read_text("utf-8")
+    file = tmp_path / "application.yml"
+    file.write_text(article.replace("port: 7000", "port: 0"), "utf-8")
+    with subprocess.Popen(
+        self_command("gateway", "--routes", str(file), "--discovery", ""),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        url = process.stdout.readline().split()[3]
+        with urllib.request.urlopen(f"{url}/routes", timeout=20) as answer:
+            told = json.load(answer)
+        assert [route["id"] for route in told["routes"]] == [
+            "web-socket",
+            "websocket_sockjs_route",
+            "websocket_route",
+        ]
+        for line, warning in zip((21, 26), told["warnings"], strict=True):
+            assert f"{file}:{line}: route " in warning
+            assert "is never reached: 'web-socket' (line 14)" in warning
+            assert warning in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
 def test_an_instance_takes_springs_file_and_options_win_over_it(tmp_path: Path) -> None:
     file = tmp_path / "application.yml"
     file.write_text("spring.application.name: chat\nserver.port: 1\nother: 1\n", encoding="utf-8")

@@ -234,6 +234,7 @@ def test_who_is_never_reached(earlier: list[str], later: list[str], shadowed: bo
 
 
 def test_a_repetition_of_a_repetition_is_warned_about() -> None:
-    found = table(r"Header=X, (a+)+b", "Query=q, (ab?)+")
-    assert len(found.warnings) == 1
+    found = table(r"Header=X, (a+)+b", "Query=q, (ab?)+", "Path=/a+/{x:(?:b*)+}")
+    assert len(found.warnings) == 2
     assert "Header: '(a+)+b' repeats a repetition" in found.warnings[0]
+    assert "Path: '(?:b*)+' repeats a repetition" in found.warnings[1]

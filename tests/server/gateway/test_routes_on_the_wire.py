@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import msgspec
 import pytest
 
-from server.gateway import Gateway, GatewaySettings, parse_spring_yaml
+from server.gateway import Gateway, GatewaySettings, load_gateway_file, parse_spring_yaml
 from tests.support.upstream import exchange, say, say_and_close, scripted_upstream
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
@@ -135,6 +138,26 @@ async def test_a_path_that_is_too_long_for_expressions(kind: bytes) -> None:
     async with Gateway(configured(9)) as gateway:
         answer = await exchange(gateway.port, request(kind, b"/shop/" + b"x" * 9000) + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 414 ")
+
+
+async def test_the_articles_file_leads_sockjs_and_websockets_to_the_instances() -> None:
+    settings = load_gateway_file(Path(__file__).with_name("article.yml")).onto(GatewaySettings())
+    async with scripted_upstream(say_and_close(ANSWER)) as upstream:
+        services = {"web-socket": (f"127.0.0.1:{upstream.port}",)}
+        async with Gateway(msgspec.structs.replace(settings, services=services)) as gateway:
+            for kind, path in (
+                (PLAIN, b"/web-socket/ws/info?t=1"),
+                (PLAIN, b"/web-socket/ws/000/abc/xhr"),
+                (UPGRADE, b"/web-socket/ws/000/abc/websocket"),
+                (UPGRADE, b"/web-socket/ws?access_token=x"),
+            ):
+                await exchange(gateway.port, request(kind, path) + b"\r\n")
+    assert [head.split(b" ")[1].decode() for head in upstream.heads] == [
+        "/ws/info?t=1",
+        "/ws/000/abc/xhr",
+        "/ws/000/abc/websocket",
+        "/ws?access_token=x",
+    ]
 
 
 async def test_a_101_is_changed_too_where_there_is_something_to_change() -> None:
