@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import inspect
 import logging
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final, NoReturn
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 import msgspec
 
-from ..admission import Denied, Header, Opening, Principal, Scope
+from ..admission import Denied, Header, Opening, Principal, Scope, is_usable_name
 from ..counters import Counters
 
 logger = logging.getLogger("pushscope.tokens")
@@ -28,6 +29,8 @@ LONGEST_TOKEN: Final = 8 * 1024
 _PATIENCE_S: Final = 10.0
 _MOST_FIELDS: Final = 100
 _PARAMETER: Final = b"access_token"
+#: What RFC 6750 §3 leaves out of an error's description.
+_UNQUOTABLE: Final = re.compile(r"[^ -~]")
 _SCHEME: Final = b"bearer "
 
 
@@ -112,29 +115,35 @@ class ByToken:
             found = self._authenticate(credentials)
             if inspect.isawaitable(found):
                 async with asyncio.timeout(_PATIENCE_S):
-                    return await found
+                    found = await found
+            if found is not None and not is_usable_name(found.name):
+                raise BadToken("the user's name cannot be used")
         except BadToken as error:
-            self._refuse(credentials.client, str(error), "invalid_token" if credentials.token else "")
+            words = _hidden(str(error), credentials.token)
+            self._refuse(credentials.client, words, "invalid_token" if credentials.token else "")
         except TimeoutError:
             logger.warning("authentication took longer than %g s", _PATIENCE_S)
             raise Denied(503, "authentication takes too long", (b"retry-after", b"1")) from None
         except Exception:
-            text = traceback.format_exc()
-            if credentials.token:
-                text = text.replace(credentials.token, "***")
-            logger.error("authentication failed\n%s", text)
+            logger.error("authentication failed\n%s", _hidden(traceback.format_exc(), credentials.token))
             raise Denied(500, "authentication failed") from None
         return found
 
     def _refuse(self, client: str, words: str, code: str) -> NoReturn:
         """401; without a code where no token came, as RFC 6750 §3.1 wants it."""
         self._counters.unauthorized += 1
+        words = " ".join(words.split())  # it becomes a line of a head, and of a log
         logger.info("a handshake of %s is refused: %s", client or "a client", words)
         challenge = 'Bearer realm="pushscope"'
         if code:
-            quotable = words.encode("ascii", "replace").decode().replace("\\", "/").replace('"', "'")
+            quotable = _UNQUOTABLE.sub("?", words.replace("\\", "/").replace('"', "'"))
             challenge += f', error="{code}", error_description="{quotable}"'
         raise Denied(401, words, (b"www-authenticate", challenge.encode()))
+
+
+def _hidden(text: str, token: str) -> str:
+    """A text of the application's without the token."""
+    return text.replace(token, "***") if token else text
 
 
 def token_of(query: bytes, headers: Sequence[Header]) -> str:

@@ -89,6 +89,28 @@ async def test_an_application_says_why() -> None:
     assert challenge.endswith("""error="invalid_token", error_description="sign in 'again'/?\"""")
 
 
+async def test_words_of_an_application_stay_one_line_without_the_token() -> None:
+    def refuse(credentials: Credentials) -> Principal | None:
+        raise BadToken(f"{credentials.token}\r\nset-cookie: a=b\x00\x7f")
+
+    with pytest.raises(Denied) as caught:
+        await ByToken(refuse, Counters()).admit(scope("", JOE))
+    (name, challenge), *more = caught.value.headers
+    assert (name, more) == (b"www-authenticate", [])
+    assert challenge.endswith(b'error_description="*** set-cookie: a=b??"')
+    assert JOE not in caught.value.sentence and "\n" not in caught.value.sentence
+
+
+async def test_an_application_that_answers_nonsense(caplog: pytest.LogCaptureFixture) -> None:
+    def names(credentials: Credentials) -> Any:
+        return "joe"
+
+    assert (await denial(names, scope("", JOE)))[0] == 500
+    assert "'str' object has no attribute 'name'" in caplog.text
+    status, challenge = await denial(lambda credentials: Principal("a%2Fb"), scope("", JOE))
+    assert (status, "cannot be used" in challenge) == (401, True)
+
+
 async def test_what_an_application_is_given() -> None:
     seen: list[Credentials] = []
 
