@@ -1,8 +1,8 @@
 """The seam under every client: something that carries bytes both ways.
 
 A carrier is message based (one WebSocket message in, one ``on_data`` out), ordered and reliable
-until it ends. Implementations: :mod:`core.transport.websocket` and :mod:`core.transport.memory`;
-the contract below is tested on both by ``tests/contracts/test_carrier.py``.
+until it ends. Implementations: :mod:`core.transport.websocket`, :mod:`core.transport.sockjs` and
+:mod:`core.transport.memory`; the contract below is tested on all by ``tests/contracts/test_carrier.py``.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Carrier(Protocol):
 
         Raises:
             ConnectionClosed: the connection has ended or is being closed.
+            LocalProtocolError: the carrier takes text only, and this is not UTF-8 (SockJS).
         """
         ...
 
@@ -81,7 +82,8 @@ class Carrier(Protocol):
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Begin the closing handshake; ``on_close`` follows within the close timeout. Harmless
-        when already closing or closed."""
+        when already closing or closed. Where the peer is not told (SockJS over HTTP requests),
+        ``on_close`` gets this code."""
         ...
 
     def abort(self) -> None:

@@ -6,10 +6,12 @@ Any split of the same bytes gives the same frames. A frame is limited; an endles
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ...errors import CloseCode, RemoteProtocolError
 from ...protocol.sockjs_client import eventsource_data
+
+_Bytes = TypeVar("_Bytes", bytes, bytearray)
 
 
 class Splitter(Protocol):
@@ -51,6 +53,7 @@ class LineSplitter:
         for line in lines:
             if line:
                 yield _limited(line, self._max)
+        _limited(self._tail, self._max)
 
     def end(self) -> bool:
         """See :class:`Splitter`."""
@@ -80,7 +83,8 @@ class EventSplitter:
             event = data[6:-4]
             if b"\n" not in event and b"\r" not in event:  # one whole event: nearly always
                 self._after_cr = False
-                yield eventsource_data(_limited(event, self._max))
+                if event:
+                    yield eventsource_data(_limited(data[:-4], self._max)[6:])
                 return
         if self._after_cr and data[:1] == b"\n":
             data = data[1:]
@@ -97,6 +101,7 @@ class EventSplitter:
         lines = (bytes(self._tail) + data[: end - 1]).split(b"\n")
         self._tail = data[end:]
         yield from self._events(lines)
+        _limited(self._tail, self._max)
 
     def end(self) -> bool:
         """See :class:`Splitter`."""
@@ -109,12 +114,13 @@ class EventSplitter:
 
     def _events(self, lines: list[bytes]) -> Iterator[bytes]:
         for line in lines:
-            if not line:
+            if not _limited(line, self._max):
                 if self._data:
                     event = b"\n".join(self._data)
                     self._data.clear()
                     self._size = 0
-                    yield eventsource_data(event)
+                    if event:  # else there is nothing to dispatch
+                        yield eventsource_data(event)
             elif line[:5] == b"data:":
                 self._size += len(line)
                 if self._size > self._max:
@@ -132,7 +138,7 @@ def _longer(tail: bytes | bytearray, data: bytes, most: int) -> bytearray:
     return tail
 
 
-def _limited(frame: bytes, most: int) -> bytes:
+def _limited(frame: _Bytes, most: int) -> _Bytes:
     """The frame, if it is not too long."""
     if len(frame) > most:
         raise _too_long(most)

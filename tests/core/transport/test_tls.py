@@ -16,6 +16,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from core.errors import TargetUnreachable
 from core.load.pusher import Pusher
 from core.transport import connect_websocket
+from core.transport.sockjs import TRANSPORTS, SockJsTransport, connect_sockjs
+from server.listener import Listener
+from server.sockjs.suite import suite_services
 from tests.support.recorder import Recorder
 
 PEM = Path(__file__).parents[2] / "support" / "localhost.pem"
@@ -106,3 +109,29 @@ async def test_pushing_over_tls() -> None:
             refused = await pusher.ask("i1", "u", "/topic/g", "x", {})
             assert refused.verdict == "refused"
             assert "certificate" in refused.error.lower()
+
+
+@pytest.mark.parametrize("loop", loops())
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_sockjs_over_tls(loop: str, transport: SockJsTransport) -> None:
+    async def play() -> None:
+        async with Listener(suite_services(), ssl_certfile=str(PEM)) as listener:
+            url = f"https://localhost:{listener.port}/echo"
+            recorder = Recorder()
+            carrier = await connect_sockjs(
+                url,
+                on_data=recorder.on_data,
+                on_close=recorder.on_close,
+                transports=[transport],
+                least_timeout=5,
+                ssl=trusting_context(),
+            )
+            carrier.send(b"x" * 100_000)
+            assert await recorder.messages(1) == [b"x" * 100_000]
+            carrier.close()
+            assert (await recorder.closed()).asked
+            with pytest.raises(TargetUnreachable, match="certificate"):
+                await connect_sockjs(url, on_data=recorder.on_data, on_close=recorder.on_close)
+
+    with asyncio.Runner(loop_factory=loops()[loop]) as runner:
+        runner.run(play())

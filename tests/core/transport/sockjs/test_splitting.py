@@ -46,7 +46,7 @@ def test_events_in_any_pieces(groups: list[list[str]], at: list[int], line_end: 
 
 
 def test_fields_and_comments_of_events() -> None:
-    body = b": comment\nevent: x\nid: 1\nretry: 5\ndata:no space\ndata: two lines\n\ndata\n\n\n"
+    body = b": comment\nevent: x\nid: 1\nretry: 5\ndata:no space\ndata: two lines\n\ndata\n\n\ndata: \n\n"
     assert frames_of(EventSplitter(1000), [body]) == [b"no space\ntwo lines"]
 
 
