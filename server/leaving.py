@@ -28,6 +28,8 @@ _SEEN_WITHIN_S: Final = 0.5
 _SETTLE_S: Final = 0.1
 #: How long clients that do not read may take to read what waits for them.
 _READ_WITHIN_S: Final = 0.5
+#: How long polling clients may take to come for what waits for them, and once more for the close.
+_TOLD_WITHIN_S: Final = 2.0
 _LOOK_S: Final = 0.01
 
 
@@ -51,7 +53,7 @@ async def leave(
     parts.router.close_all()
     if broker.available:
         parts.users.internal.goodbye()
-    await parts.sockjs.stop()
+    await parts.sockjs.stop(_TOLD_WITHIN_S)
 
 
 def _is_seen(settings: InstanceSettings, discovery: DiscoveryClient) -> bool:

@@ -37,6 +37,9 @@ from .readiness import check_broker, wait_for_gateway, wait_for_mesh
 #: the five seconds in which ``serve`` promises to be gone.
 _CLIENT_GRACE = 2.5
 _BACKBONE_GRACE = 1.0
+#: For one instance that is stopped while the others go on: its clients must have come for all that
+#: waits for them. It ends itself before.
+_STOP_GRACE = 5.0
 
 _STEPS = ("ports", "broker", "discovery", "instances", "gateway")
 
@@ -314,9 +317,9 @@ class LocalCluster:
                 member.require(action)
                 await self._set_draining(member, action == "drain")
             case "stop":
-                await member.stop(_CLIENT_GRACE)
+                await member.stop(_STOP_GRACE)
             case "remove":
-                await member.stop(_CLIENT_GRACE)
+                await member.stop(_STOP_GRACE)
                 self._instances.pop(member.name, None)
         return member.name
 
