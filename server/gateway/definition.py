@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 import msgspec
 
 from core.errors import UsageError
+
+_HEADER_VALUE = re.compile(r"(?:Add|Set)(?:Request|Response)Header")
+_SECRET = re.compile(r"(?i)auth|token|secret|passw|key|cookie")
 
 
 class RouteError(UsageError):
@@ -30,7 +34,12 @@ class Part(msgspec.Struct, frozen=True):
         return cls(name.strip(), tokens, line=line)
 
     def __str__(self) -> str:
-        shown = [*self.arguments, *(f"{key}: {value}" for key, value in self.named.items())]
+        """For people; without the values of headers that seem to hold secrets."""
+        header = self.named.get("name", self.arguments[0] if self.arguments else "")
+        secret = _HEADER_VALUE.fullmatch(self.name) is not None and _SECRET.search(header) is not None
+        values = [header, "***"] if secret and self.arguments else self.arguments
+        named = (f"{key}: {'***' if secret and key != 'name' else x}" for key, x in self.named.items())
+        shown = [*values, *named]
         return f"{self.name}={', '.join(shown)}" if shown else self.name
 
 
@@ -77,14 +86,25 @@ class RouteSpec(msgspec.Struct, frozen=True):
 
 
 def route_spec(
-    id: str, uri: str, predicates: Iterable[str], filters: Iterable[str] = (), **more: float
+    id: str,
+    uri: str,
+    predicates: Iterable[str],
+    filters: Iterable[str] = (),
+    *,
+    connect_timeout_s: float | None = None,
+    response_timeout_s: float | None = None,
+    idle_timeout_s: float = 0.0,
 ) -> RouteSpec:
-    """A route from shortcuts: ``route_spec("a", "lb://a", ["Path=/a/**"], ["StripPrefix=1"])``.
-
-    ``more`` are further fields of :class:`RouteSpec`: ``idle_timeout_s=90``.
-    """
-    parts = tuple(Part.shortcut(x) for x in predicates)
-    return RouteSpec(id, uri, parts, tuple(Part.shortcut(x) for x in filters), **more)  # pyright: ignore[reportArgumentType]
+    """A route from shortcuts: ``route_spec("a", "lb://a", ["Path=/a/**"], ["StripPrefix=1"])``."""
+    return RouteSpec(
+        id,
+        uri,
+        tuple(Part.shortcut(x) for x in predicates),
+        tuple(Part.shortcut(x) for x in filters),
+        connect_timeout_s=connect_timeout_s,
+        response_timeout_s=response_timeout_s,
+        idle_timeout_s=idle_timeout_s,
+    )
 
 
 def with_defaults(defaults: Sequence[Part], filters: Sequence[Part]) -> tuple[Part, ...]:

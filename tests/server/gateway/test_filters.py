@@ -212,3 +212,25 @@ def test_a_variable_is_one_that_every_pattern_has() -> None:
     with pytest.raises(RouteError, match=r"captures \{a\}"):
         route("SetPath=/{a}", predicates=("Path=/{a}, /b/{b}",))
     assert route("SetPath=/{a}", predicates=("Path=/{a}, /b/{a}",)).path_for(get("/b/1")) == "/1"
+
+
+@pytest.mark.parametrize(
+    ("part", "shown"),
+    [
+        (Part.shortcut("StripPrefix"), "StripPrefix"),
+        (Part.shortcut("AddRequestHeader=X-A,  b"), "AddRequestHeader=X-A, b"),
+        (Part.shortcut("AddRequestHeader=Authorization, Bearer x"), "AddRequestHeader=Authorization, ***"),
+        (Part.shortcut("Header=Authorization, Bearer .*"), "Header=Authorization, Bearer .*"),
+        (Part("Retry", named={"retries": "1", "methods.0": "GET"}), "Retry=retries: 1, methods.0: GET"),
+        (
+            Part("SetRequestHeader", named={"name": "X-Api-Key", "value": "x"}),
+            "SetRequestHeader=name: X-Api-Key, value: ***",
+        ),
+        (
+            Part("SetRequestHeader", named={"value": "x", "name": "X-Api-Key"}),
+            "SetRequestHeader=value: ***, name: X-Api-Key",
+        ),
+    ],
+)
+def test_how_parts_are_shown_without_secrets(part: Part, shown: str) -> None:
+    assert str(part) == shown
