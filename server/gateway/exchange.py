@@ -10,12 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
 
 from starlette.types import Receive, Scope, Send
 
 from .body import BodyError, ClientGone, RequestBody
+from .client_end import CLIENT_END, ClientEnd
 from .compression import Gzip, gzip_for
 from .edge import Edge
 from .heads import Header, end_to_end, error_body, request_head, values
@@ -27,25 +26,10 @@ from .upstream import AnswerHead, UpstreamConnection, UpstreamFailure
 
 logger = logging.getLogger("pushscope.gateway")
 
-#: Where an exchange finds its :class:`ClientEnd`, in ``scope["extensions"]``.
-CLIENT_END = "pushscope.gateway.client"
-
 _NOT_PASSED = frozenset((b"host", b"expect"))
 _NO_BODY = (204, 304)
 #: RFC 9110 §9.2.2: executed twice they do what they do when executed once.
 _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
-
-
-class ClientEnd(Protocol):
-    """The client's connection, beyond ASGI."""
-
-    def watch(self, gone: Callable[[], None] | None) -> None:
-        """Call ``gone`` when the client leaves; None: nobody wants to know any more."""
-        ...
-
-    def cut(self) -> None:
-        """End the connection in the middle of an answer, so that it is seen to be incomplete."""
-        ...
 
 
 class Failure(Exception):
@@ -294,19 +278,30 @@ class Exchange:
             edge.counters.compressed += gzip is not None
         self._head_sent = True
         self._stop_waiting()
-        await self._send({"type": "http.response.start", "status": head.status, "headers": headers})
+        # Most polls and sends of SockJS: short, and there as a whole.
+        body = connection.take_whole() if gzip is None else None
+        if body is None or not self._end.answer(head.status, headers, body):
+            await self._send({"type": "http.response.start", "status": head.status, "headers": headers})
+            await self._send_body(connection, gzip, body)
+        else:
+            edge.counters.bytes_out += len(body)
+        self.log(head.status)
+
+    async def _send_body(
+        self, connection: UpstreamConnection, gzip: Gzip | None, begun: bytes | None
+    ) -> None:
+        """Pass on what comes of the body; ``begun`` is all of it, if that has been taken already."""
+        last = False
         try:
-            last = False
             while not last:
-                piece = await connection.read()
+                piece = await connection.read() if begun is None else begun
                 last = connection.finished
                 if gzip is not None:
                     piece = gzip.compress(piece, last=last)
-                edge.counters.bytes_out += len(piece)
+                self._edge.counters.bytes_out += len(piece)
                 await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
         except UpstreamFailure as failure:
             raise Failure(502, f"{self._upstream} {failure}") from failure
-        self.log(head.status)
 
     # The end
 

@@ -10,17 +10,16 @@ from typing import Any
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from ..endpoints.strict_http import Http10Cycle
+from .client_end import CLIENT_END, ClientEnd
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
-from .exchange import CLIENT_END
 from .heads import Header, error_response, request_head, tokens, values
 from .plan import Refusal, plan_upgrade
 from .request import RouteRequest
 from .splice import close_soon
-from .tcp import reset
 from .upgrade import Upgrade
 
 logger = logging.getLogger("pushscope.gateway")
@@ -71,7 +70,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """A client connected; it has a limited time for its head."""
         super().connection_made(transport)
-        self._head_timer = self.loop.call_later(self._edge.settings.head_timeout_s, self._head_too_late)
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -81,18 +80,11 @@ class GatewayProtocol(HttpToolsProtocol):
         if gone is not None:
             gone()
 
-    def watch(self, gone: Callable[[], None] | None) -> None:
-        """Call ``gone`` when the client leaves (for who answers the request)."""
-        self._gone = gone
+    def _end_of(self, cycle: RequestResponseCycle) -> ClientEnd:
+        return ClientEnd(self.transport, self.flow, cycle, self._watch)
 
-    def cut(self) -> None:
-        """End the connection in the middle of an answer, so that it is seen to be incomplete."""
-        cycle: Any = self.cycle
-        cycle.disconnected = True  # else uvicorn complains of an answer that nobody finished
-        if cycle.scope["http_version"] == "1.0":
-            reset(self.transport)  # an orderly end would be the end of the body
-        else:
-            close_soon(self.transport)
+    def _watch(self, gone: Callable[[], None] | None) -> None:
+        self._gone = gone
 
     def shutdown(self) -> None:
         """The server stops: streams end at once, as tunnels do; other answers have a moment."""
@@ -100,7 +92,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if cycle is not None and cycle.response_started and not cycle.response_complete:
             stream = bool(cycle.chunked_encoding) or isinstance(cycle, Http10Cycle)
             if stream:
-                self.cut()
+                self._end_of(cycle).cut()
                 return
         super().shutdown()
 
@@ -109,7 +101,6 @@ class GatewayProtocol(HttpToolsProtocol):
         parser = self.parser
         if self._over or parser is None:
             return
-        self._unset_keepalive_if_required()
         self._began = False
         try:
             parser.feed_data(data)
@@ -121,6 +112,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(status, message)
             return
         if self._in_head:
+            if self._head_timer is None:
+                self._start_head_timer()
             # A value that never ends is in no callback's count yet.
             self._unfinished = 0 if self._began else self._unfinished + len(data)
             if self._unfinished > MAX_HEAD:
@@ -136,8 +129,7 @@ class GatewayProtocol(HttpToolsProtocol):
         """A request begins."""
         self._in_head = self._began = True
         self._head_size = 0
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._edge.settings.head_timeout_s, self._head_too_late)
+        self._unset_keepalive_if_required()  # not for empty lines, which may come before a request
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -177,7 +169,7 @@ class GatewayProtocol(HttpToolsProtocol):
         scope: Any = self.scope
         cycle: Any = self.cycle
         if cycle is not None and cycle.scope is scope:  # no upgrade
-            scope["extensions"] = {CLIENT_END: self}
+            scope["extensions"] = {CLIENT_END: self._end_of(cycle)}
             if version == "1.0":
                 cycle.__class__ = Http10Cycle
 
@@ -309,6 +301,10 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(408, f"no complete request head within {self._edge.settings.head_timeout_s:g} s")
         else:
             close_soon(self.transport)
+
+    def _start_head_timer(self) -> None:
+        seconds = self._edge.settings.head_timeout_s
+        self._head_timer = self.loop.call_later(seconds, self._head_too_late)
 
     def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:

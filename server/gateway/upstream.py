@@ -134,9 +134,17 @@ class UpstreamConnection(asyncio.Protocol):
             data = b"".join(pieces)
             pieces.clear()
         self._held -= len(data)
-        if not self._held and self._reading_paused and self._transport is not None and not self._lost:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        self._read_on()
+        return data
+
+    def take_whole(self) -> bytes | None:
+        """The whole body, if it has come already and the head says its length; else None."""
+        if not self._complete or self._chunked or self._until_close:
+            return None
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        self._read_on()
         return data
 
     @property
@@ -181,6 +189,11 @@ class UpstreamConnection(asyncio.Protocol):
         """The socket's number; -1 if there is none any more."""
         sock = self._transport.get_extra_info("socket") if self._transport is not None else None
         return int(sock.fileno()) if sock is not None else -1
+
+    def _read_on(self) -> None:
+        if self._reading_paused and not self._held and self._transport is not None and not self._lost:
+            self._reading_paused = False
+            self._transport.resume_reading()
 
     async def _wait(self) -> None:
         if self._failure is not None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from server.gateway import Gateway, GatewaySettings
-from tests.support.upstream import Scripted, exchange, read_all, say, scripted_upstream
+from tests.support.upstream import Scripted, exchange, read_all, say, say_and_close, scripted_upstream
 
 HOST = b"Host: 127.0.0.1\r\n"
 OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
@@ -123,6 +123,27 @@ async def test_an_absolute_target_and_pipelined_requests(gateway: Gateway, upstr
     )
     assert got.count(b"HTTP/1.1 200 OK") == 2
     assert [head.split(b" ")[1] for head in upstream.heads] == [b"/a", b"/b"]
+
+
+async def test_empty_lines_between_requests_do_not_keep_a_connection() -> None:
+    async with Gateway(GatewaySettings(keep_alive_s=0.2)) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")
+        await reader.readuntil(b"}}")
+        writer.write(b"\r\n\r\n")
+        assert await read_all(reader) == b""
+        writer.close()
+
+
+async def test_pipelined_requests_have_their_own_ends() -> None:
+    """The first is cut in the middle: that is not the end of the second, which waits behind it."""
+    script = say_and_close(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\npart")
+    async with scripted_upstream(script) as upstream:
+        services = {"web-socket": (f"127.0.0.1:{upstream.port}",)}
+        async with Gateway(GatewaySettings(services=services)) as gateway:
+            got = await exchange(gateway.port, get(HOST) + get(HOST))
+    assert got.endswith(b"\r\n\r\npart")
+    assert got.count(b"HTTP/1.1 ") == 1
 
 
 async def test_javas_wish_for_http2_is_ignored(gateway: Gateway, upstream: Scripted) -> None:
