@@ -192,7 +192,7 @@ class Engine:
             raise UsageError("no cluster, and nothing to make one with")
         self._enter(cluster="starting")
         # Workers start meanwhile: what they import takes as long as the cluster.
-        self._chores.spawn(self._chores.quietly(self._crew.pool()))
+        self._chores.spawn(self._prepare_workers())
         try:
             await self._cluster.start(self._factory(spec), self._feed.put)
         except PushscopeError:
@@ -206,6 +206,9 @@ class Engine:
             ClusterAddresses(info.gateway_url, without_tokens(info.websocket_url), info.strategy, info.broker)
         )
         self._enter(cluster="running")
+
+    async def _prepare_workers(self) -> None:
+        await self._chores.quietly(self._crew.pool())
 
     async def _stop_cluster(self) -> None:
         """End the run, disconnect everybody, stop the environment."""
