@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from .conditions import Condition, Host, Path
+from .conditions import Condition, Host, Path, Time
 from .definition import DEFAULT_ROUTES, Part, RouteError, RouteSpec, route_spec
 from .filters import Filters, build_filter, join_filters
 from .heads import Header
@@ -174,7 +174,7 @@ class RouteTable:
                 raise spec.error(f"there is another route with the id {spec.id!r}")
             seen[spec.id] = spec
         self.routes = tuple(_build(spec, clock) for spec in sorted(specs, key=lambda spec: spec.order))
-        self.warnings = (*_shadowed(self.routes), *_explosive(self.routes))
+        self.warnings = (*_shadowed(self.routes), *_over(self.routes), *_explosive(self.routes))
         self._chance = chance
         self._groups = _groups(self.routes)
 
@@ -232,6 +232,12 @@ def _shadowed(routes: Sequence[Route]) -> Iterable[str]:
                     f"before it takes everything that it would take"
                 )
                 break
+
+
+def _over(routes: Sequence[Route]) -> Iterable[str]:
+    for route in routes:
+        if any(isinstance(x, Time) and x.before <= x.clock() for x in route.conditions):
+            yield f"{route.spec.where()}route {route.id!r} is never reached: its time is over"
 
 
 def _explosive(routes: Sequence[Route]) -> Iterable[str]:

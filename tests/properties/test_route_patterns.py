@@ -182,7 +182,7 @@ def test_a_route_that_is_said_to_be_never_reached_is_not(
 ) -> None:
     table = RouteTable([route_spec("first", "lb://a", first), route_spec("second", "lb://b", second)])
     found = table.find(request)
-    if table.warnings:
+    if any("route 'second' is never reached" in warning for warning in table.warnings):
         assert found is None or found.id == "first"
 
 

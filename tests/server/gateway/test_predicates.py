@@ -233,6 +233,12 @@ def test_who_is_never_reached(earlier: list[str], later: list[str], shadowed: bo
         assert "route 'second' is never reached: 'first' before it" in warnings[0]
 
 
+def test_a_route_whose_time_is_over_is_warned_about() -> None:
+    for predicate in ("Before=1", "Between=1, 2"):
+        assert table(predicate).warnings == ("route 'r' is never reached: its time is over",)
+    assert table("Before=2100-01-01T00:00Z").warnings == ()
+
+
 def test_a_repetition_of_a_repetition_is_warned_about() -> None:
     found = table(r"Header=X, (a+)+b", "Query=q, (ab?)+", "Path=/a+/{x:(?:b*)+}")
     assert len(found.warnings) == 2
