@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.types import Receive
 
@@ -26,6 +27,13 @@ class ClientGone(Exception):
 class RequestBody:
     """The body that belongs to a request's head.
 
+    Args:
+        headers: Of the request.
+        receive: ASGI's, for the pieces.
+        arrived: Whether ``receive`` has something to give at once.
+        most: Bytes that are taken.
+        silence_s: Seconds in which the next piece must come; 0: no limit.
+
     Attributes:
         present: Whether there is one.
         chunked: Whether its length is not known before its end.
@@ -35,7 +43,14 @@ class RequestBody:
         size: Bytes taken so far.
     """
 
-    def __init__(self, headers: list[Header], receive: Receive, most: int, silence_s: float) -> None:
+    def __init__(
+        self,
+        headers: list[Header],
+        receive: Receive,
+        arrived: Callable[[], bool],
+        most: int,
+        silence_s: float,
+    ) -> None:
         lengths = values(headers, b"content-length")
         self.chunked = bool(values(headers, b"transfer-encoding"))
         self.present = self.chunked or any(value.strip(b"0") for value in lengths)
@@ -43,6 +58,7 @@ class RequestBody:
         self.complete = not self.present
         self._announced = int(lengths[0]) if lengths else 0
         self._receive = receive
+        self._arrived = arrived
         self._most = most
         self._silence_s = silence_s or None
         self.size = 0
@@ -80,11 +96,16 @@ class RequestBody:
             upstream.send(b"0\r\n\r\n")
 
     async def _take(self) -> bytes:
-        try:
-            async with asyncio.timeout(self._silence_s):
-                message = await self._receive()
-        except TimeoutError:
-            raise BodyError(408, f"nothing of the request's body came for {self._silence_s:g} s") from None
+        if self._arrived():
+            message = await self._receive()
+        else:
+            try:
+                async with asyncio.timeout(self._silence_s):
+                    message = await self._receive()
+            except TimeoutError:
+                raise BodyError(
+                    408, f"nothing of the request's body came for {self._silence_s:g} s"
+                ) from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         piece: bytes = message.get("body", b"")

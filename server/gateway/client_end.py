@@ -42,6 +42,10 @@ class ClientEnd:
         self._cycle: Any = cycle
         self.watch = watch
 
+    def arrived(self) -> bool:
+        """Whether something of the request's body is there (or its client is gone)."""
+        return self._cycle.message_event.is_set()
+
     def answer(self, status: int, headers: list[Header], body: bytes) -> bool:
         """Write a whole answer, which says its length, at once; False: not possible now.
 

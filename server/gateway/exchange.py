@@ -61,8 +61,10 @@ class Exchange:
             scope.get("scheme") == "https",
         )
         settings = edge.settings
-        self._body = RequestBody(self._headers, receive, settings.max_body, settings.body_timeout_s)
         self._end: ClientEnd = scope["extensions"][CLIENT_END]
+        self._body = RequestBody(
+            self._headers, receive, self._end.arrived, settings.max_body, settings.body_timeout_s
+        )
         self._started = time.perf_counter()
         self._route: Route | None = None
         self._upstream = ""
