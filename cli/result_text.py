@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.engine.messages import Cell, LostPush
+    from core.engine.messages import Cell, LostPush, TransportSum
     from core.report.result import Result
 
 #: Lost pushes that are listed one by one.
@@ -37,6 +37,9 @@ def result_lines(result: Result) -> Iterator[str]:
     if summary.matrix:
         yield ""
         yield from matrix_lines(summary.matrix)
+    if result.transports:
+        yield ""
+        yield from transport_lines(result.transports)
     if result.lost_pushes:
         yield ""
         yield from lost_lines(result.lost_pushes, result.started_t)
@@ -64,6 +67,20 @@ def _cell(cells: Mapping[tuple[str, str], Cell], via: str, on: str) -> str:
     if cell is None:
         return "·"
     return f"{'✓' if cell.delivered == cell.pushed else '✕'} {cell.delivered}/{cell.pushed}"
+
+
+def transport_lines(sums: Iterable[TransportSum]) -> Iterator[str]:
+    """A line for each transport: users, what arrived of what should have, latency."""
+    listed = list(sums)
+    width = max(len(each.transport) for each in listed)
+    for each in listed:
+        latency = each.latency
+        numbers = ""
+        if latency.p50 is not None and latency.p99 is not None:
+            numbers = f", p50 {_short(latency.p50)}, p99 {_short(latency.p99)} ms"
+        sign = "✕" if each.lost else "✓"
+        arrived = f"{sign} {each.delivered}/{each.delivered + each.lost}"
+        yield f"{each.transport.ljust(width)}  {each.users} users, {arrived}{numbers}"
 
 
 def lost_lines(lost: Iterable[LostPush], started_t: float) -> Iterator[str]:

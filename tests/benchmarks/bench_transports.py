@@ -22,7 +22,7 @@ from .report import Row, at_most
 KINDS = (*TRANSPORTS, "aiohttp xhr-streaming", "aiohttp xhr-polling")
 
 #: What a user may cost on any transport.
-_MOST_KIB = 28
+_MOST_KIB = 13
 
 
 async def _memory(rounds: int, count: int) -> list[Row]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from cli.result_text import lost_lines, matrix_lines, result_lines
-from core.engine.messages import Cell, LostPush
+import msgspec
+
+from cli.result_text import lost_lines, matrix_lines, result_lines, transport_lines
+from core.engine.messages import Cell, LostPush, Percentiles, TransportSum
 from tests.support.results import flawless, with_losses, without_pushes
 
 
@@ -18,6 +20,19 @@ def test_a_run_that_passed() -> None:
         "via i1  ✓ 24/24  ✓ 24/24",
         "via i2  ✓ 24/24  ✓ 24/24",
     ]
+
+
+def test_transports_have_a_line_each_where_users_differ_in_them() -> None:
+    sums = (
+        TransportSum("websocket", 2, 40, 0, Percentiles(p50=1.5, p99=2.25)),
+        TransportSum("xhr-polling", 1, 0, 3, Percentiles()),
+    )
+    assert list(transport_lines(sums)) == [
+        "websocket    2 users, ✓ 40/40, p50 1.5, p99 2.25 ms",
+        "xhr-polling  1 users, ✕ 0/3",
+    ]
+    lines = list(result_lines(msgspec.structs.replace(flawless(), transports=sums)))
+    assert lines[-2:] == list(transport_lines(sums))
 
 
 def test_losses_are_listed_with_their_last_stage() -> None:
