@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerUnavailable, PushscopeError
 from core.protocol import subscribe_form
 
 from ..brokers.base import Settled
@@ -136,9 +136,12 @@ class Handover:
             self._bytes -= len(message.body)
             try:
                 self._send(message, done)
-            except BrokerUnavailable as error:  # who sends has noted it
+            except PushscopeError as error:
+                # Who sends has noted a broker that is away; a header that the broker would not take
+                # could not be told to whoever has been answered.
+                logger.warning("what was held for %r is not sent: %s", message.user, error)
                 if done is not None:
-                    done(error)
+                    done(error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error)))
 
     def _end(self, user: str, held: _Held) -> None:
         """Time is up. A user who has come has nothing waiting, as a rule."""
