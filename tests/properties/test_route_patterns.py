@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from server.gateway.hosts import HostPattern
+from server.gateway.path_filters import rewrite_path
 from server.gateway.paths import PathPattern
 from server.gateway.request import RouteRequest
 from server.gateway.routes import RouteTable, route_spec
@@ -194,8 +195,6 @@ def test_a_route_that_is_said_to_be_never_reached_is_not(
     paths,
 )
 def test_whatever_is_rewritten_is_a_path(regex: list[str], replacement: list[str], path: str) -> None:
-    from server.gateway.path_filters import rewrite_path
-
     try:
         rewrite = rewrite_path("".join(regex), "".join(replacement))
     except ValueError:
