@@ -21,12 +21,13 @@ from .strategies import Sticky, Strategy, make_strategy
 from .targets import Directory, Target, target_of
 
 #: ``ill`` is said by health checks, ``doubted`` is who could not be reached a moment ago, and
-#: ``draining`` and ``down`` is what the registry says.
-State = Literal["up", "doubted", "draining", "ill", "down"]
+#: the others are what the registry says (``waiting``: it is starting, or nothing is known of it).
+State = Literal["up", "doubted", "ill", "draining", "waiting", "down"]
 
 #: Statuses of the registry in which an instance still answers for the sessions that it has.
 _DEAD = "DOWN"
 _SERVING = "UP"
+_DRAINING = "OUT_OF_SERVICE"
 _DOUBT_S = 5.0
 
 
@@ -188,7 +189,7 @@ class Balancer:
         if item.status == _DEAD:
             return target, "down"
         if item.status != _SERVING:
-            return target, "draining"
+            return target, "draining" if item.status == _DRAINING else "waiting"
         return target, "ill" if target in self._ill else "up"
 
     def _strategy(self, service: str) -> Strategy:

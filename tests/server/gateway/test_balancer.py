@@ -243,10 +243,10 @@ def test_who_is_ill_or_down_gets_nothing_new() -> None:
     chooser = balancer(directory)
     ill = chooser.candidates(SERVICE, PAGE)[0]
     chooser.mark(ill, ill=True)
-    directory.listed = (*directory.listed[:2], instance("i3", "DOWN"))
+    directory.listed = (*directory.listed[:2], instance("i3", "DOWN"), instance("i4", "STARTING"))
     chooser.registry_changed()
     assert ids(chooser.candidates(SERVICE, PAGE)) == ["i2"]
-    assert [state for _, state in chooser.states(SERVICE)] == ["ill", "up", "down"]
+    assert [state for _, state in chooser.states(SERVICE)] == ["ill", "up", "down", "waiting"]
     chooser.mark(ill, ill=False)
     assert sorted(ids(chooser.candidates(SERVICE, PAGE))) == ["i1", "i2"]
 
