@@ -24,7 +24,7 @@ from .targets import Directory, Target, target_of
 #: the others are what the registry says (``waiting``: it is starting, or nothing is known of it).
 State = Literal["up", "doubted", "ill", "draining", "waiting", "down"]
 
-#: Statuses of the registry in which an instance still answers for the sessions that it has.
+#: Statuses of the registry. In any but the first an instance still answers for what it has.
 _DEAD = "DOWN"
 _SERVING = "UP"
 _DRAINING = "OUT_OF_SERVICE"
