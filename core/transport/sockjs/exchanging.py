@@ -15,7 +15,7 @@ from .delivering import Delivering, ignore, quoted_text
 from .http import HttpPool
 from .options import SockJs
 from .receiving import Receive, Receiving
-from .sending import BODY_SHOWN, Sending
+from .sending import Sending
 from .splitting import Splitter
 
 #: Seconds for the server to end the session behind the last words: STOMP's goodbye is one, and what is
@@ -182,13 +182,11 @@ class ExchangeCarrier(Delivering):
                 CloseInfo(error.close_code, "", self._asked, f"the peer broke the protocol: {error}")
             )
 
-    def refused(self, status: int, body: bytes) -> None:
+    def refused(self, status: int, text: str) -> None:
         """An answer that is not 200."""
         self._receive = None
-        said = f"HTTP {status}"
-        text = body[:BODY_SHOWN].decode("utf-8", "replace").strip()
         where = f"{self.base.shown}{self.path}{self._receiving.path}"
-        words = f"{where} answered {said}" + (f": {text}" if text else "")
+        words = f"{where} answered HTTP {status}" + (f": {text}" if text else "")
         self._fail(HandshakeRefused(words, status=status, body=text, tried="begin a SockJS session"))
         self._broken(words)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from .connection import Call
+from .expecting import ExpectingCall
 from .splitting import EventSplitter, LineSplitter, Splitter
 
 
@@ -44,7 +44,7 @@ class Receiver(Protocol):
         """An answer has ended."""
         ...
 
-    def refused(self, status: int, body: bytes) -> None:
+    def refused(self, status: int, text: str) -> None:
         """An answer that is not 200."""
         ...
 
@@ -53,41 +53,32 @@ class Receiver(Protocol):
         ...
 
 
-class Receive(Call):
+class Receive(ExpectingCall):
     """The request that brings frames."""
 
-    __slots__ = ("_receiver", "_refused", "_status")
+    __slots__ = ("_receiver",)
 
     def __init__(self, request: bytes, receiver: Receiver) -> None:
         # The server that had it would have opened or interrupted the session: nothing is lost unseen.
-        super().__init__(request, repeatable=True)
+        super().__init__(request, (200,), repeatable=True)
         self._receiver = receiver
-        self._status = 0
 
-    def head(self, status: int, cookies: list[str]) -> None:
-        """Anything but 200 is the end; its words come with its head, or not at all."""
-        self._status = status
-        if cookies:
-            self._receiver.cookies(cookies)
+    def cookies(self, values: list[str]) -> None:
+        """See :class:`~.expecting.ExpectingCall`."""
+        self._receiver.cookies(values)
 
-    def body(self, data: bytes) -> None:
+    def part(self, data: bytes) -> None:
         """Frames."""
-        if self._status == 200:
-            self._receiver.take(data, self.received_ns)
-        else:
-            self._refuse(data)
+        self._receiver.take(data, self.received_ns)
 
-    def done(self) -> None:
+    def whole(self) -> None:
         """The next one is due."""
-        if self._status == 200:
-            self._receiver.received()
-        else:
-            self._refuse(b"")
+        self._receiver.received()
+
+    def refused(self, status: int, text: str) -> None:
+        """The end."""
+        self._receiver.refused(status, text)
 
     def failed(self, why: str) -> None:
         """It broke off."""
         self._receiver.lost(why)
-
-    def _refuse(self, body: bytes) -> None:
-        self.abort()
-        self._receiver.refused(self._status, body)

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from .addresses import Base
 from .connection import Call
 from .cookies import Cookies
+from .expecting import ExpectingCall
 from .http import HttpPool
 
 #: Bytes on their way to the server at which :meth:`Sending.drain` begins to wait, and ends.
@@ -18,9 +19,6 @@ _LOW_WATER: Final = 16 * 1024
 
 #: Bytes of messages that go in one request, unless a single one is longer: servers limit bodies.
 _BATCH: Final = 64 * 1024
-
-#: How much of an answer's body an error shows.
-BODY_SHOWN: Final = 300
 
 
 class Sender(Protocol):
@@ -123,33 +121,24 @@ class Sending:
             self._room = None
 
 
-class _Send(Call):
+class _Send(ExpectingCall):
     """A request that carries messages; never made twice."""
 
-    __slots__ = ("_body", "_sending", "_size", "_status")
+    __slots__ = ("_sending", "_size")
 
     def __init__(self, request: bytes, sending: Sending, size: int) -> None:
-        super().__init__(request)
+        super().__init__(request, (200, 204))
         self._sending = sending
         self._size = size
-        self._status = 0
-        self._body = b""
 
-    def head(self, status: int, cookies: list[str]) -> None:
-        self._status = status
-        if cookies:
-            self._sending.cookies(cookies)
+    def cookies(self, values: list[str]) -> None:
+        self._sending.cookies(values)
 
-    def body(self, data: bytes) -> None:
-        if len(self._body) < BODY_SHOWN:
-            self._body += data[:BODY_SHOWN]
+    def whole(self) -> None:
+        self._sending.sent(self._size)
 
-    def done(self) -> None:
-        if self._status in (200, 204):
-            self._sending.sent(self._size)
-            return
-        text = self._body.decode("utf-8", "replace").strip()
-        said = f"xhr_send was answered with HTTP {self._status}"
+    def refused(self, status: int, text: str) -> None:
+        said = f"xhr_send was answered with HTTP {status}"
         self._sending.failed(f"{said}: {text}" if text else said)
 
     def failed(self, why: str) -> None:

@@ -171,6 +171,27 @@ async def test_a_whole_answer_with_half_a_frame() -> None:
         await server.until(lambda: not server.open)
 
 
+@pytest.mark.parametrize("kind", ["xhr_streaming", "xhr_send"])
+async def test_a_refusal_whose_words_never_come(kind: str) -> None:
+    async def script(server: ScriptedHttp, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        if asked.kind == kind:
+            writer.write(b"HTTP/1.1 503 X\r\nContent-Length: 5\r\n\r\n")
+        else:
+            writer.write(streaming(b"o\n"))
+
+    async with ScriptedHttp(script) as server:
+        recorder = Recorder()
+        if kind == "xhr_streaming":
+            with pytest.raises(TargetUnreachable, match="HTTP 503"):
+                await connect(server.url, recorder, "xhr-streaming")
+        else:
+            carrier = await connect(server.url, recorder, "xhr-streaming")
+            carrier.send(b"x")
+            info = await recorder.closed()
+            assert info.code == 1006 and "HTTP 503" in info.error
+        await server.until(lambda: not server.open)
+
+
 async def test_an_endless_info() -> None:
     async def script(server: ScriptedHttp, asked: Asked, writer: asyncio.StreamWriter) -> None:
         writer.write(streaming(b" "))
