@@ -92,6 +92,10 @@ def instance(
     max_sessions: Annotated[
         int, typer.Option(metavar="N", min=0, help="Clients at a time; 0 for no limit.")
     ] = 0,
+    weight: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=10_000, help="Share of new clients, where gateways weigh."),
+    ] = 1,
     allow_origin: Annotated[
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Pages that may connect, as https://*.example.org; repeatable."),
@@ -148,7 +152,8 @@ def instance(
     words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
     words += ["--on-broker-loss", on_broker_loss, "--relay", relay]
     words += ["--slow-consumer", slow_consumer, "--queue-limit", str(queue_limit)]
-    words += ["--max-sessions", str(max_sessions), "--allowed-origins", " ".join(allow_origin or [])]
+    words += ["--weight", str(weight), "--max-sessions", str(max_sessions)]
+    words += ["--allowed-origins", " ".join(allow_origin or [])]
     words += ["--allowed-headers", " ".join(allow_header or [])]
     words += to_words(
         InstanceOptions(allowed_hosts=" ".join(allow_host or []), sockjs=spoken, tokens=tokens)

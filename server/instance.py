@@ -345,7 +345,12 @@ class Instance:
                 hint="set port= to the port that the service listens on",
             )
         registration = Registration(
-            id=settings.id, service=settings.service, host=settings.host, port=self.port, status="STARTING"
+            id=settings.id,
+            service=settings.service,
+            host=settings.host,
+            port=self.port,
+            status="STARTING",
+            metadata={"weight": str(settings.weight)} if settings.weight != 1 else {},
         )
         self.discovery = DiscoveryClient(url, registration, self._on_registry, token=self._rule.token)
         await self.discovery.__aenter__()

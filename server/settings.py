@@ -52,6 +52,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
             Spring does), ``drop-oldest`` and ``drop-newest`` drop messages, ``conflate`` keeps the newest
             of each destination only.
         max_sessions: Clients at a time; one more is refused with 503, or with ERROR. 0 for no limit.
+        weight: How much more new clients than another instance it takes, where gateways weigh.
         stall_s: How long a client's connection may stay full.
         first_message_s: How long a client may stay silent after the handshake.
         heartbeat_ms: STOMP heart-beats offered to clients: (we can send, we want).
@@ -93,6 +94,7 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     queue_limit: int = DEFAULT_QUEUE_LIMIT
     slow_consumer: SlowPolicy = "terminate"
     max_sessions: int = 0
+    weight: int = 1
     stall_s: float = 10.0
     first_message_s: float = 60.0
     heartbeat_ms: tuple[int, int] = (10_000, 10_000)

@@ -91,6 +91,7 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     slow_consumer: SlowConsumer = "terminate"
     queue_limit: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
     max_sessions: Annotated[int, msgspec.Meta(ge=0)] = 0
+    weight: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
     allowed_origins: str = ""
     allowed_hosts: str = ""
     allowed_headers: str = ""

@@ -125,6 +125,7 @@ def _make_instance(
         slow_consumer=options.slow_consumer,
         queue_limit=options.queue_limit,
         max_sessions=options.max_sessions,
+        weight=options.weight,
         allowed_origins=tuple(options.allowed_origins.split()),
         allowed_hosts=tuple(options.allowed_hosts.split()),
         allowed_headers=tuple(options.allowed_headers.split()),

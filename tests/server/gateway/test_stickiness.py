@@ -12,7 +12,11 @@ from websockets.asyncio.client import connect
 
 from server.discovery import Discovery
 from server.gateway import Balance, Balancing, Gateway, GatewaySettings
+from server.gateway.routes import Upstream
+from tests.support.instances import one_instance
+from tests.support.processes import until
 from tests.support.registrant import registrant
+from tests.support.requests import get
 from tests.support.upstream import Script, Scripted, echo_upstream, scripted_upstream
 
 
@@ -121,6 +125,20 @@ async def test_a_session_moves_when_its_instance_is_gone_and_stays_there(
         assert gateway.edge.counters.failed_dials == 1
         assert await ask(http, gateway, path) == other  # nobody is dialled in vain again
         assert gateway.edge.counters.failed_dials == 1
+
+
+async def test_a_weight_of_an_instance_goes_through_the_registry() -> None:
+    balancing = Balancing(default=Balance(strategy="weighted"))
+    async with (
+        Discovery() as discovery,
+        one_instance(id="i1", discovery_url=discovery.url, weight=3),
+        one_instance(id="i2", discovery_url=discovery.url),
+        Gateway(GatewaySettings(discovery_url=discovery.url, balancing=balancing)) as gateway,
+    ):
+        service = Upstream(service="web-socket")
+        await until(lambda: len(gateway.edge.balancer.candidates(service, get("/x"))) == 2, "both are there")
+        picked = [gateway.edge.balancer.candidates(service, get("/x"))[0].id for _ in range(8)]
+        assert picked.count("i1") == 6
 
 
 async def test_out_of_service_in_the_registry(http: aiohttp.ClientSession, upstreams: list[Scripted]) -> None:
