@@ -10,6 +10,7 @@ import httptools
 from .edge import MAX_HEAD
 from .heads import UpgradeAnswer, parse_answer
 
+_PROTOCOL = b"HTTP/1."
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -46,6 +47,7 @@ class UpstreamEnd(asyncio.Protocol):
         self._upgrade = upgrade
         self._accept = accept
         self._buffer = b""
+        self._skipped = 0
         self._parser: httptools.HttpResponseParser | None = None
         self._done = False
 
@@ -86,10 +88,19 @@ class UpstreamEnd(asyncio.Protocol):
         while not self._done and self._parser is None:
             end = self._buffer.find(_END_OF_HEAD)
             if end < 0 or end > MAX_HEAD:
-                if len(self._buffer) > MAX_HEAD:
-                    self._give_up(f"answered with a head of more than {MAX_HEAD} bytes")
+                self._check_begun()
                 return
             self._decide(end)
+
+    def _check_begun(self) -> None:
+        """Give a head up that is not whole, but will not be one either."""
+        begun = self._buffer
+        if len(begun) > MAX_HEAD:
+            self._give_up(f"answered with a head of more than {MAX_HEAD} bytes")
+        elif not begun.startswith(_PROTOCOL[: len(begun)]):
+            self._give_up(f"did not answer with HTTP: {begun[:80]!r}")
+        elif b"\n\n" in begun:
+            self._give_up("did not answer with HTTP: lines end with CR LF")
 
     def _decide(self, end: int) -> None:
         try:
@@ -104,7 +115,11 @@ class UpstreamEnd(asyncio.Protocol):
             self._done = True
             self._upgrade.accepted(self._buffer)
         elif answer.status < 200:
-            self._buffer = self._buffer[end + len(_END_OF_HEAD) :]  # 100 and 103 announce nothing here
+            # 100 and 103 announce nothing here, and there are not many of them.
+            self._skipped += end
+            if self._skipped > MAX_HEAD:
+                self._give_up(f"answered with a head of more than {MAX_HEAD} bytes")
+            self._buffer = self._buffer[end + len(_END_OF_HEAD) :]
         else:
             self._parser = httptools.HttpResponseParser(self)
             self._upgrade.relay_head(answer)

@@ -30,6 +30,10 @@ HOP_BY_HOP = frozenset(
     )
 )
 
+#: Of a response; requests have less (:data:`.edge.MAX_HEADERS`).
+_MOST_ANSWER_HEADERS = 200
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
+_HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -124,18 +128,25 @@ def parse_answer(head: bytes) -> UpgradeAnswer:
     """Read a response head (without the empty line).
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not one, or it is not clear where its body ends.
     """
     first, *lines = head.split(b"\r\n")
-    match = re.fullmatch(rb"HTTP/1\.[01] (\d{3})(?: [^\r\n]*)?", first)
+    match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise ValueError(f"not an HTTP status line: {first[:80]!r}")
+    if len(lines) > _MOST_ANSWER_HEADERS:
+        raise ValueError(f"more than {_MOST_ANSWER_HEADERS} headers")
     headers: list[Header] = []
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or not name or name != name.strip() or b"\n" in line or b"\r" in line:
+        found = _HEADER_LINE.fullmatch(line)
+        if found is None:
             raise ValueError(f"not an HTTP header: {line[:80]!r}")
-        headers.append((name.lower(), value.strip()))
+        headers.append((found[1].lower(), found[2]))
+    lengths, codings = values(headers, b"content-length"), values(headers, b"transfer-encoding")
+    if len(lengths) > 1 or (lengths and codings) or not all(length.isdigit() for length in lengths):
+        raise ValueError("more than one word about the body's length, or none that is a number")
+    if codings and [coding.lower() for coding in codings] != [b"chunked"]:
+        raise ValueError(f"transfer coding {codings[0][:80]!r}")
     return UpgradeAnswer(int(match[1]), tuple(headers))
 
 

@@ -244,6 +244,8 @@ ANSWERS: dict[str, tuple[Script, int, str]] = {
     ),
     "a folded line": (say(HEAD + b"X: a\r\n b\r\n\r\n"), 502, "did not answer with HTTP"),
     "bare LF": (say(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n"), 502, "did not answer with HTTP"),
+    "a name that is none": (say(HEAD + b"X[1]: a\r\n\r\n"), 502, "did not answer with HTTP"),
+    "a length that is no number": (say(HEAD + b"Content-Length: 5x\r\n\r\nhello"), 502, "Content-Length"),
     "NUL": (say(HEAD + b"X: a\0b\r\n\r\n"), 502, "did not answer with HTTP"),
     "a status that is none": (say(b"HTTP/1.1 999 Oh\r\nContent-Length: 0\r\n\r\n"), 502, "status 999"),
     "an upgrade": (
@@ -264,6 +266,17 @@ async def test_a_bad_answer(name: str) -> None:
         assert words in got.decode()
         await upstream.closed.wait()
         assert upstream.connections == 1  # an answer that is none is not asked for twice
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if name != "an upgrade"])
+async def test_a_bad_answer_to_an_upgrade(name: str) -> None:
+    script, status, _ = ANSWERS[name]
+    async with setting(script) as (gateway, upstream):
+        got = await exchange(gateway.port, get(UPGRADE) + SMUGGLED)
+        assert got.startswith(b"HTTP/1.1 %d " % status), got
+        assert got.count(b"\r\n\r\n") == 1  # nothing behind it
+        await upstream.closed.wait()
+        assert b"smuggled" not in upstream.rest
 
 
 #: Answers that go wrong in the middle: what came is passed on, and its end is missing.
