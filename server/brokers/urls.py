@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .amqp import AmqpBroker
 from .base import Broker
 from .memory import MemoryBroker
 from .stomp import StompBroker
@@ -20,5 +19,7 @@ def broker_for(url: str) -> Broker:
     if url in ("memory:", "memory://"):
         return MemoryBroker()
     if url.startswith(("amqp://", "amqps://")):
+        from .amqp import AmqpBroker  # 240 modules that nobody else needs
+
         return AmqpBroker(url)
     return StompBroker(url)
