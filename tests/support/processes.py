@@ -28,6 +28,12 @@ def _runs_python(process: psutil.Process) -> bool:
         return False
 
 
+def open_sockets() -> int:
+    """Files of this process, sockets among them, or where files are not numbered its connections."""
+    process = psutil.Process()
+    return process.num_fds() if psutil.POSIX else len(process.net_connections("tcp"))
+
+
 def is_gone(pid: int) -> bool:
     """Whether a process has ended (one that nobody has waited for counts as ended)."""
     try:

@@ -7,15 +7,13 @@ this is the table of the whole gateway, over raw sockets: what a client sends an
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import psutil
 import pytest
 
 from server.gateway import Gateway, GatewaySettings, route_spec
-from tests.support.processes import until
+from tests.support.processes import open_sockets, until
 from tests.support.upstream import (
     Script,
     Scripted,
@@ -32,12 +30,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SMUGGLED = b"GET /web-socket/smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
 KEY = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + KEY
-
-
-def open_sockets() -> int:
-    """Files of this process, sockets among them, or where files are not numbered its connections."""
-    process = psutil.Process(os.getpid())
-    return process.num_fds() if psutil.POSIX else len(process.net_connections("tcp"))
 
 
 @asynccontextmanager
