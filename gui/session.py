@@ -52,6 +52,9 @@ from .settings import Settings
 log = logging.getLogger("pushscope.gui")
 
 Strategy = Literal["relay", "broadcast", "none"]
+#: Some users on each transport, most of them as most users are.
+_MIXED = {"websocket": 40, "xhr-streaming": 20, "eventsource": 20, "xhr-polling": 20}
+
 STRATEGIES: tuple[Strategy, ...] = ("relay", "broadcast", "none")
 
 
@@ -195,7 +198,14 @@ class Session(QObject):
 
     def scenario(self) -> Scenario:
         """The scenario of the next run."""
-        return Scenario(name="demo", users=self.settings.users, rate=float(self.settings.rate), duration=0.0)
+        chosen = self.settings.transports
+        return Scenario(
+            name="demo",
+            users=self.settings.users,
+            rate=float(self.settings.rate),
+            duration=0.0,
+            transports=_MIXED if chosen == "mixed" else {chosen: 100},
+        )
 
     def _spec(self) -> ClusterSpec:
         # From the environment, because its password must be in no file and on no screen.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from core.load.transports import TRANSPORTS
+
 from .theme import ThemeMode
 
 #: Bump when the meaning of a stored window state changes; older ones are then ignored.
 STATE_VERSION = 1
+
+#: What users may connect with, in the order of a menu; ``mixed`` is some of each.
+TRANSPORT_CHOICES = (*TRANSPORTS, "mixed")
 
 
 class Settings:
@@ -80,6 +85,16 @@ class Settings:
     @rate.setter
     def rate(self, value: int) -> None:
         self._store.setValue("rate", value)
+
+    @property
+    def transports(self) -> str:
+        """What the users of the next run connect with: a transport's name, or ``mixed``."""
+        value = str(self._store.value("transports", "websocket"))
+        return value if value in TRANSPORT_CHOICES else "websocket"
+
+    @transports.setter
+    def transports(self, value: str) -> None:
+        self._store.setValue("transports", value)
 
     @property
     def tip_dismissed(self) -> bool:

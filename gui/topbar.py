@@ -23,6 +23,7 @@ from .context import Context
 from .format import integer
 from .models.run import NextAction
 from .session import STRATEGIES, Strategy
+from .settings import TRANSPORT_CHOICES
 from .theme import ASSETS
 from .widgets.blocks import button, label, number_box, wrapping
 
@@ -101,11 +102,17 @@ class TopBar(QWidget):
         self._instances = self._environment.add_number(1, 16, settings.instances, self._on_instances)
         self._users = self._scenario.add_number(1, 20_000, settings.users, self._on_users)
         self._rate = self._scenario.add_number(0, 20_000, settings.rate, self._on_rate)
-        self._names = {key: label() for key in ("instances", "users", "rate")}
+        self.transports = QComboBox()
+        for key in TRANSPORT_CHOICES:
+            self.transports.addItem(key, key)
+        self.transports.setCurrentIndex(TRANSPORT_CHOICES.index(settings.transports))
+        self.transports.currentIndexChanged.connect(self._on_transports)
+        self._names = {key: label() for key in ("instances", "users", "rate", "transports")}
         self._environment.form.addRow(self._names["instances"], self._instances)
         self._environment.form.addRow(self._environment.note)
         self._scenario.form.addRow(self._names["users"], self._users)
         self._scenario.form.addRow(self._names["rate"], self._rate)
+        self._scenario.form.addRow(self._names["transports"], self.transports)
         self._scenario.form.addRow(self._scenario.note)
         self.strategy = QComboBox()
         for key in STRATEGIES:
@@ -152,6 +159,9 @@ class TopBar(QWidget):
         self._names["instances"].setText(self.tr("Instances"))
         self._names["users"].setText(self.tr("Users"))
         self._names["rate"].setText(self.tr("Pushes per second"))
+        self._names["transports"].setText(self.tr("Connected by"))
+        for place, key in enumerate(TRANSPORT_CHOICES):
+            self.transports.setItemText(place, words.transport(key))
         note = self.tr("Counts from the next start on.")
         self._environment.note.setText(
             self.tr("A cluster of processes on this machine, on free ports of 127.0.0.1.") + " " + note
@@ -173,11 +183,12 @@ class TopBar(QWidget):
         """The fields' values and the next action."""
         settings = self._settings
         self._environment.setText(self.tr("Local cluster, %n instance(s)", "", settings.instances))
-        self._scenario.setText(
-            self.tr("{users} users, {rate}/s").format(
-                users=integer(settings.users), rate=integer(settings.rate)
-            )
+        text = self.tr("{users} users, {rate}/s").format(
+            users=integer(settings.users), rate=integer(settings.rate)
         )
+        if settings.transports != "websocket":
+            text += f" · {words.transport(settings.transports)}"
+        self._scenario.setText(text)
         self.strategy.setToolTip(words.strategy(self._session.strategy))
         action = self._session.run.next_action
         texts: dict[NextAction, str] = {
@@ -217,6 +228,10 @@ class TopBar(QWidget):
 
     def _on_rate(self, value: int) -> None:
         self._settings.rate = value
+        self.refresh()
+
+    def _on_transports(self, place: int) -> None:
+        self._settings.transports = TRANSPORT_CHOICES[place]
         self.refresh()
 
     def _on_strategy(self, key: str) -> None:

@@ -105,6 +105,16 @@ _STRATEGIES = {
 }
 
 
+_TRANSPORTS = {
+    "websocket": "WebSocket",
+    "sockjs-websocket": "SockJS: websocket",
+    "xhr-streaming": "SockJS: xhr-streaming",
+    "eventsource": "SockJS: eventsource",
+    "xhr-polling": "SockJS: xhr-polling",
+    "mixed": QT_TRANSLATE_NOOP("Words", "mixed transports"),
+}
+
+
 def _say(table: Mapping[str, object], code: str) -> str:
     text = table.get(code)
     return code if text is None else translate("Words", str(text))
@@ -165,3 +175,8 @@ def broker(url: str) -> str:
 def strategy(code: str) -> str:
     """What a delivery strategy does, in one line."""
     return _say(_STRATEGIES, code)
+
+
+def transport(code: str) -> str:
+    """What users connect with."""
+    return _say(_TRANSPORTS, code)

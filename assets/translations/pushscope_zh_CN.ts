@@ -1157,6 +1157,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>每秒推送数</translation>
     </message>
     <message>
+        <source>Connected by</source>
+        <translation>连接方式</translation>
+    </message>
+    <message>
         <source>Counts from the next start on.</source>
         <translation>从下一次启动起生效。</translation>
     </message>
@@ -1593,6 +1597,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>Local sockets only: the bug this program shows</source>
         <translation>只看本地连接：本程序要展示的缺陷</translation>
+    </message>
+    <message>
+        <source>mixed transports</source>
+        <translation>混合传输</translation>
     </message>
     <message>
         <source>; </source>

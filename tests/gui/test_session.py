@@ -14,6 +14,8 @@ from core.engine.messages import (
     StopRun,
 )
 from core.environment import LogLine, StartStep
+from core.load.scenario import scenario_mistakes
+from core.load.transports import TRANSPORTS
 from gui.session import Session
 from gui.settings import Settings
 from tests.support.engine_link import DoubleLink
@@ -36,6 +38,15 @@ def test_a_start_carries_the_settings_and_fills_the_models(
     assert [item.id for item in session.cluster.instances] == ["i1", "i2"]
     assert session.matrix.ids == ["i1", "i2"]
     assert session.series.names("via") == ["i1", "i2"]
+
+
+def test_users_connect_with_what_is_chosen(session: Session, settings: Settings) -> None:
+    mixed = {"websocket": 40, "xhr-streaming": 20, "eventsource": 20, "xhr-polling": 20}
+    expected = {name: {name: 100} for name in TRANSPORTS} | {"mixed": mixed}
+    for settings.transports, shares in expected.items():
+        scenario = session.scenario()
+        assert scenario.transports == shares
+        assert not list(scenario_mistakes(scenario))
 
 
 def test_a_second_start_uses_the_cluster_that_runs(session: Session, link: DoubleLink) -> None:
