@@ -123,7 +123,7 @@ class Counters:
 
 
 class Waiting(Protocol):
-    """An upgrade that upstream has not answered yet."""
+    """An upgrade, or a request that may be sent again, that upstream has not answered yet."""
 
     def registry_changed(self, edge: Edge) -> None:
         """Ask somebody else if who was asked is gone."""

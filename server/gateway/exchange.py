@@ -13,6 +13,7 @@ import time
 
 from starlette.types import Receive, Scope, Send
 
+from .affinity import session_of
 from .body import BodyError, ClientGone, RequestBody
 from .client_end import CLIENT_END, ClientEnd
 from .compression import Gzip, gzip_for
@@ -146,6 +147,7 @@ class Exchange:
             try:
                 connection, head = await self._ask_somebody(route)
             except Failure as failure:
+                self._let_go()
                 if not (
                     (failure.cause == "io" and retry.on_io)
                     or (failure.cause == "timeout" and retry.on_timeout)
@@ -169,15 +171,18 @@ class Exchange:
         tried: list[str] = []
         for target in targets:
             self._upstream = f"{target.id}@{target.authority}"
-            kept = self._pool.take_kept(target)
-            if kept is not None and (head := await self._ask_kept(route, kept)) is not None:
-                return kept, head
-            connection = await self._dial(route, target, tried)
-            if connection is not None:
-                try:
+            try:
+                kept = self._pool.take_kept(target)
+                if kept is not None and (head := await self._ask_kept(route, kept)) is not None:
+                    return kept, head
+                connection = await self._dial(route, target, tried)
+                if connection is not None:
                     return connection, await self._ask(route, connection)
-                except UpstreamFailure as failure:
+            except UpstreamFailure as failure:
+                if failure.cause != "left":
                     raise self._no_answer(route, target, failure) from failure
+                self._let_go()
+                tried.append(f"{target.id} at {target.authority} {failure}")
         raise Failure(502, f"no instance could be reached: {'; '.join(tried)}", "io", **details)
 
     async def _ask_kept(self, route: Route, kept: UpstreamConnection) -> AnswerHead | None:
@@ -185,11 +190,27 @@ class Exchange:
         try:
             return await self._ask(route, kept)
         except UpstreamFailure as failure:
-            repeatable = self._body.whole is not None and self._request.method in _IDEMPOTENT
-            if failure.answered or failure.late or not repeatable:
-                raise self._no_answer(route, kept.target, failure) from failure
+            if failure.answered or failure.cause or not self._repeatable:
+                raise
             self._let_go()
             return None
+
+    @property
+    def _repeatable(self) -> bool:
+        """Whether the request may be sent again although it may have been executed already."""
+        return self._body.whole is not None and self._request.method in _IDEMPOTENT
+
+    def registry_changed(self, edge: Edge) -> None:
+        """The registry is another: if who we wait for is no longer in it, the next one is asked.
+
+        A paused process accepts connections, but answers none. Sessions of SockJS are not for
+        others, and one that stops still answers its polls: they are not among those who wait.
+        """
+        connection, route = self._connection, self._route
+        if connection is None or route is None or connection.answered:
+            return
+        if not edge.balancer.knows(route.upstream, connection.target):
+            connection.fail("left before it answered", "left")
 
     async def _dial(self, route: Route, target: Target, tried: list[str]) -> UpstreamConnection | None:
         try:
@@ -210,6 +231,9 @@ class Exchange:
         else:
             connection.send(head)
             self._pump = asyncio.create_task(self._pump_body(route, connection))
+        waiting = self._edge.waiting
+        if self._repeatable and not session_of(self._request.path):
+            waiting.add(self)
         try:
             return await connection.head()
         except UpstreamFailure as failure:
@@ -218,6 +242,7 @@ class Exchange:
                 raise error from failure
             raise
         finally:
+            waiting.discard(self)
             self._stop_waiting()
 
     def _head_for(self, route: Route, target: Target) -> bytes:
@@ -248,7 +273,7 @@ class Exchange:
         seconds = self._edge.response_timeout(route)
         if seconds and not self._head_sent:
             self._deadline = asyncio.get_running_loop().call_later(
-                seconds, lambda: connection.fail(f"did not answer within {seconds:g} s", late=True)
+                seconds, lambda: connection.fail(f"did not answer within {seconds:g} s", "late")
             )
 
     def _stop_waiting(self) -> None:
@@ -258,7 +283,7 @@ class Exchange:
 
     def _no_answer(self, route: Route, target: Target, failure: UpstreamFailure) -> Failure:
         message = f"{target.id or 'upstream'} at {target.authority} {failure}"
-        if failure.late:
+        if failure.cause == "late":
             return Failure(504, message, "timeout", **self._details(route))
         return Failure(502, message, "io", **self._details(route))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import httptools
 
@@ -23,16 +23,20 @@ _MOST_HEADERS = 200
 _KEEP_ALIVE = b"timeout="
 
 
+#: Why an exchange was ended from our side: no answer in time, or the instance left the registry.
+Cause = Literal["", "late", "left"]
+
+
 class UpstreamFailure(Exception):
     """The exchange is over without a (whole) answer; the words continue "the instance …".
 
-    ``answered`` tells whether anything had come.
+    ``answered`` tells whether anything had come, ``cause`` why we ended it ourselves, if we did.
     """
 
-    def __init__(self, message: str, *, answered: bool, late: bool = False) -> None:
+    def __init__(self, message: str, *, answered: bool, cause: Cause = "") -> None:
         super().__init__(message)
         self.answered = answered
-        self.late = late
+        self.cause: Cause = cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +177,14 @@ class UpstreamConnection(asyncio.Protocol):
         self._headers = []
         self._head = None
 
-    def fail(self, message: str, *, late: bool = False) -> None:
+    @property
+    def answered(self) -> bool:
+        """Whether anything of the answer has come."""
+        return self._answered
+
+    def fail(self, message: str, cause: Cause = "") -> None:
         """End the exchange from our side; who waits is told."""
-        self._give_up(message, late=late)
+        self._give_up(message, cause)
 
     def abort(self) -> None:
         """Close at once."""
@@ -208,9 +217,9 @@ class UpstreamConnection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _give_up(self, message: str, *, late: bool = False) -> None:
+    def _give_up(self, message: str, cause: Cause = "") -> None:
         if self._failure is None and not self._complete:
-            self._failure = UpstreamFailure(message, answered=self._answered, late=late)
+            self._failure = UpstreamFailure(message, answered=self._answered, cause=cause)
         self.abort()
         self._wake()
 

@@ -82,6 +82,39 @@ async def test_a_user_who_waits_for_an_instance_that_is_dropped_gets_the_next(
         await paused.closed.wait()
 
 
+async def test_a_request_that_waits_for_an_instance_that_is_dropped_goes_to_the_next(
+    http: aiohttp.ClientSession,
+) -> None:
+    answer = say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+    async with (
+        Discovery() as discovery,
+        Gateway(GatewaySettings(discovery_url=discovery.url)) as gateway,
+        scripted_upstream(say()) as paused,
+        scripted_upstream(answer) as well,
+        registrant(discovery.url, "i1", lease_s=60, renew_s=20, port=paused.port) as first,
+    ):
+        await until_known(http, gateway, "i1")
+        base = f"{gateway.url}/web-socket"
+        asked = asyncio.create_task(http.get(f"{base}/ws/info"))
+        # A session is on its instance and nowhere else, and what may have been done is not done again.
+        poll = asyncio.create_task(http.get(f"{base}/ws/000/session/jsonp?c=a"))
+        push = asyncio.create_task(http.post(f"{base}/push", data=b"{}"))
+        await until(lambda: len(paused.heads) == 3, "the first instance has been asked")
+        async with registrant(discovery.url, "i2", lease_s=60, renew_s=20, port=well.port):
+            await until_known(http, gateway, "i1", "i2")
+            first.kill()
+            await until_known(http, gateway, "i2")
+            failed = await asked
+            assert failed.status == 502  # i2 was not there when it was asked
+            assert "left before it answered" in (await failed.json())["message"]
+            async with http.get(f"{base}/ws/info") as response:
+                assert await response.read() == b"ok"
+            assert not poll.done()
+            assert not push.done()
+            poll.cancel()
+            push.cancel()
+
+
 async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) -> None:
     async with Discovery() as discovery, Gateway(GatewaySettings(discovery_url=discovery.url)) as gateway:
         ourselves = Registration(f"gateway-{gateway.port}", "gateway", "127.0.0.1", gateway.port)

@@ -54,6 +54,9 @@ async def test_a_get_is_asked_again(failure: Script) -> None:
         assert upstream.connections == 3
         assert gateway.edge.counters.retries == 2
         assert gateway.edge.counters.by_route == {("r", 200): 1}
+        async with connected(gateway.url) as http:
+            metrics = (await http.whole(await http.ask("GET", "/metrics"))).body
+        assert b'upstream_connections{state="busy"} 0.0' in metrics
 
 
 async def test_the_last_answer_is_passed_on() -> None:
