@@ -42,6 +42,11 @@ class ClientEnd:
         self._cycle: Any = cycle
         self.watch = watch
 
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there to be answered."""
+        return self._cycle.disconnected or self._transport.is_closing()
+
     def arrived(self) -> bool:
         """Whether something of the request's body is there (or its client is gone)."""
         return self._cycle.message_event.is_set()

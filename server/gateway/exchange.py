@@ -94,6 +94,8 @@ class Exchange:
         if route.upstream.websocket_only:
             raise Failure(400, f"{route.uri} takes WebSockets only", **self._details(route))
         await self._body.begin()
+        if self._end.gone:
+            raise ClientGone
         self._end.watch(self._client_gone)
         try:
             connection, head = await self._ask_until_content(route)
