@@ -64,22 +64,21 @@ class Pages:
         return own(request) if own is not None else self._page.answer(request.scope["path"])
 
     def _health(self, request: Request) -> Response:
+        said: dict[str, Any] = {"status": "up", "role": "gateway"}
+        if self._rule.refuse_write(request.headers):
+            return _json(said)  # a probe on a public address needs no more
         counters = self._edge.counters
-        return _json(
-            {
-                "status": "up",
-                "role": "gateway",
-                "pid": os.getpid(),
-                "uptime_s": round(time.monotonic() - self._started, 3),
-                "tunnels": counters.open_tunnels,
-                "tunnels_at": dict(sorted(counters.tunnels_at.items())),
-                "upgrades": counters.upgrades,
-                "requests": counters.requests,
-                "failed_dials": counters.failed_dials,
-                "answers": {str(status): count for status, count in sorted(counters.answers.items())},
-                **self._report(),
-            }
-        )
+        said |= {
+            "pid": os.getpid(),
+            "uptime_s": round(time.monotonic() - self._started, 3),
+            "tunnels": counters.open_tunnels,
+            "tunnels_at": dict(sorted(counters.tunnels_at.items())),
+            "upgrades": counters.upgrades,
+            "requests": counters.requests,
+            "failed_dials": counters.failed_dials,
+            "answers": {str(status): count for status, count in sorted(counters.answers.items())},
+        }
+        return _json(said | self._report())
 
     def _prometheus(self, request: Request) -> Response:
         if reason := self._rule.refuse_write(request.headers):
