@@ -102,9 +102,7 @@ def _from_file(path: str) -> TokenOf:
     def token_of(user: str) -> str:
         token = tokens.get(user)
         if token is None:
-            raise UsageError(
-                f"{path}: has no token for {user!r}", hint="a line for each user"
-            )
+            raise UsageError(f"{path}: has no token for {user!r}", hint="a line for each user")
         return token
 
     return token_of

@@ -13,9 +13,7 @@ from ..support.processes import unused_port
 
 
 def test_only_secrets_go() -> None:
-    text = (
-        "GET /ws?user=joe&access_token=a.b-c_d&x=1 'http://h/?Token=x' ws://h?password=p /?tokens=1"
-    )
+    text = "GET /ws?user=joe&access_token=a.b-c_d&x=1 'http://h/?Token=x' ws://h?password=p /?tokens=1"
     assert without_tokens(text) == (
         "GET /ws?user=joe&access_token=***&x=1 'http://h/?Token=***' ws://h?password=*** /?tokens=1"
     )
