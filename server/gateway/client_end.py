@@ -45,7 +45,7 @@ class ClientEnd:
     @property
     def gone(self) -> bool:
         """Whether nobody is there to be answered."""
-        return self._cycle.disconnected or self._transport.is_closing()
+        return self._cycle.disconnected
 
     def arrived(self) -> bool:
         """Whether something of the request's body is there (or its client is gone)."""
