@@ -1,14 +1,14 @@
 """The gateway: one address in front of all instances, as Spring Cloud Gateway is in the article."""
 
-from .balance import Balance, Balancing, HealthCheck
-from .balance_file import with_strategies
-from .config import load_gateway_file
+from .balancing.balance import Balance, Balancing, HealthCheck
 from .edge import Compression, GatewaySettings
+from .files.balance_file import with_strategies
+from .files.config import load_gateway_file
+from .files.gateway_file import GatewayFile
+from .files.spring_file import parse_spring_yaml
+from .files.toml_file import parse_toml
 from .gateway import GATEWAY_SERVICE, Gateway
-from .gateway_file import GatewayFile
-from .routes import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spec
-from .spring_file import parse_spring_yaml
-from .toml_file import parse_toml
+from .routing.routes import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spec
 
 __all__ = [
     "DEFAULT_ROUTES",

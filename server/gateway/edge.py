@@ -13,14 +13,14 @@ from typing import Protocol
 import msgspec
 
 from ..access import HostGuard
-from .balance import Balancing
-from .balancer import Balancer
+from .balancing.balance import Balancing
+from .balancing.balancer import Balancer
+from .balancing.targets import Target
 from .forwarded import ForwardedPolicy, ForwardedRules
 from .heads import Header, end_to_end, redact
-from .idle import IdleWatch
-from .request import RouteRequest
-from .routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
-from .targets import Target
+from .routing.request import RouteRequest
+from .routing.routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
+from .tunnels.idle import IdleWatch
 
 access_log = logging.getLogger("pushscope.gateway.access")
 
@@ -58,7 +58,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host: Address to listen on.
         port: Port, or 0 for a free one.
-        routes: In the order in which they are tried; see :mod:`.config` for files.
+        routes: In the order in which they are tried; see :mod:`.files`.
         discovery_url: Where the instances are registered; None: only ``services``.
         services: Services at fixed ``host:port`` addresses, used without discovery.
         balancing: How instances are chosen and checked.

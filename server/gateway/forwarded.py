@@ -10,8 +10,8 @@ import msgspec
 from core.errors import UsageError
 
 from .heads import Header, values
-from .java_regex import compile_java
-from .request import RouteRequest
+from .routing.java_regex import compile_java
+from .routing.request import RouteRequest
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PORT = re.compile(rb"(.+?):(\d{1,5})")

@@ -11,15 +11,15 @@ from typing import Any, Self
 from ..access import AccessRule
 from ..discovery import DiscoveryClient, Registration, Snapshot
 from ..listener import Listener, bind_socket
-from .balancer import Balancer
+from .balancing.balancer import Balancer
+from .balancing.health import HealthChecks
+from .balancing.targets import StaticDirectory
 from .edge import Edge, GatewaySettings
-from .health import HealthChecks
+from .http.proxy import HttpProxy
 from .metrics import Metrics
 from .pages import Pages
 from .protocol import GatewayProtocol
-from .proxy import HttpProxy
-from .routes import Upstream
-from .targets import StaticDirectory
+from .routing.routes import Upstream
 
 logger = logging.getLogger("pushscope.gateway")
 

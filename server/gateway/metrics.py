@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from .edge import Edge
-from .pool import UpstreamPool
+from .http.pool import UpstreamPool
 
 #: The media type of what :meth:`Metrics.text` returns.
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"

@@ -16,7 +16,7 @@ from ..access import AccessRule
 from .demo import PREFIX, DemoPage
 from .edge import Edge
 from .metrics import PROMETHEUS, Metrics
-from .routes import Route
+from .routing.routes import Route
 
 
 class Pages:

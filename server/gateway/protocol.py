@@ -14,13 +14,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from ..endpoints.strict_http import Http10Cycle
-from .client_end import CLIENT_END, ClientEnd
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
 from .heads import Header, error_response, request_head, tokens, values
-from .plan import Refusal, plan_upgrade
-from .request import RouteRequest
-from .splice import close_soon
-from .upgrade import Upgrade
+from .http.client_end import CLIENT_END, ClientEnd
+from .routing.request import RouteRequest
+from .tunnels.plan import Refusal, plan_upgrade
+from .tunnels.splice import close_soon
+from .tunnels.upgrade import Upgrade
 
 logger = logging.getLogger("pushscope.gateway")
 

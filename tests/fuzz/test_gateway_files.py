@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from server.gateway import RouteError, RouteTable, parse_spring_yaml, parse_toml, route_spec
-from server.gateway.java_regex import compile_java
-from server.gateway.request import RouteRequest
+from server.gateway.routing.java_regex import compile_java
+from server.gateway.routing.request import RouteRequest
 
 ARTICLE = r"""spring.cloud.gateway:
   default-filters: [AddResponseHeader=X, 1]

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.gateway.targets import Target
-from server.gateway.upstream import UpstreamConnection, UpstreamFailure
+from server.gateway.balancing.targets import Target
+from server.gateway.http.upstream import UpstreamConnection, UpstreamFailure
 
 
 class Wire(asyncio.Transport):

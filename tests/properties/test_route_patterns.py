@@ -7,11 +7,11 @@ import functools
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from server.gateway.hosts import HostPattern
-from server.gateway.path_filters import rewrite_path
-from server.gateway.paths import PathPattern
-from server.gateway.request import RouteRequest
-from server.gateway.routes import RouteTable, route_spec
+from server.gateway.routing.hosts import HostPattern
+from server.gateway.routing.path_filters import rewrite_path
+from server.gateway.routing.paths import PathPattern
+from server.gateway.routing.request import RouteRequest
+from server.gateway.routing.routes import RouteTable, route_spec
 
 #: Few characters, so that patterns and paths meet.
 atoms = st.sampled_from(["a", "b", "?", "*", "{v}", "{v:a+}", "-"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.gateway.request import RouteRequest
+from server.gateway.routing.request import RouteRequest
 
 
 def get(target: str, client: str = "127.0.0.1", *, method: str = "GET", **headers: str) -> RouteRequest:

@@ -9,7 +9,7 @@ import pytest
 
 from server.gateway.edge import GatewaySettings
 from server.gateway.gateway import Gateway
-from server.gateway.routes import Part, RouteSpec
+from server.gateway.routing.routes import Part, RouteSpec
 from server.instance import Instance
 from server.listener import Listener
 from server.mounted import MountedInstance

@@ -7,7 +7,7 @@ import pytest
 from core.errors import UsageError
 from server.gateway.forwarded import ForwardedPolicy, ForwardedRules
 from server.gateway.heads import Header
-from server.gateway.request import RouteRequest
+from server.gateway.routing.request import RouteRequest
 
 CAME: list[Header] = [
     (b"x-forwarded-for", b"1.1.1.1"),

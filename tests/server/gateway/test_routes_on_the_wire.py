@@ -141,7 +141,7 @@ async def test_a_path_that_is_too_long_for_expressions(kind: bytes) -> None:
 
 
 async def test_the_articles_file_leads_sockjs_and_websockets_to_the_instances() -> None:
-    settings = load_gateway_file(Path(__file__).with_name("article.yml")).onto(GatewaySettings())
+    settings = load_gateway_file(Path(__file__).parent / "files" / "article.yml").onto(GatewaySettings())
     async with scripted_upstream(say_and_close(ANSWER)) as upstream:
         services = {"web-socket": (f"127.0.0.1:{upstream.port}",)}
         async with Gateway(msgspec.structs.replace(settings, services=services)) as gateway:

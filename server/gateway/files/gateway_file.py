@@ -1,0 +1,54 @@
+"""What a configuration file says about a gateway, whichever language it is in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ..balancing.balance import Balancing
+from ..edge import Compression, GatewaySettings
+from ..forwarded import ForwardedRules
+from ..routing.definition import RouteSpec
+
+
+class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
+    """The contents of a file; None for what it does not say.
+
+    Attributes:
+        routes: In their order, ``default-filters`` merged into each.
+        port: Where to listen.
+        name: ``spring.application.name``.
+        connect_timeout_s: For one instance.
+        response_timeout_s: Until the head of an answer; 0: no limit.
+        trusted_proxies: Regular expression.
+        forwarded: What is told of clients behind trusted proxies.
+        compression: Which answers are compressed.
+        balancing: How the instances of services are chosen and checked.
+        warnings: For people: what was ignored. (What is never reached, the gateway says itself.)
+    """
+
+    routes: tuple[RouteSpec, ...]
+    port: int | None = None
+    name: str | None = None
+    connect_timeout_s: float | None = None
+    response_timeout_s: float | None = None
+    trusted_proxies: str | None = None
+    forwarded: ForwardedRules = ForwardedRules()
+    compression: Compression = Compression()
+    balancing: Balancing = Balancing()
+    warnings: tuple[str, ...] = ()
+
+    def onto(self, settings: GatewaySettings) -> GatewaySettings:
+        """``settings`` with what the file says; the port is the caller's affair."""
+        optional = {
+            name: value
+            for name in ("connect_timeout_s", "response_timeout_s", "trusted_proxies")
+            if (value := getattr(self, name)) is not None
+        }
+        return msgspec.structs.replace(
+            settings,
+            routes=self.routes,
+            forwarded=self.forwarded,
+            compression=self.compression,
+            balancing=self.balancing,
+            **optional,
+        )

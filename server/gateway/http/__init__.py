@@ -1,0 +1,1 @@
+"""Plain requests: connections to instances, bodies and answers, streamed both ways."""

@@ -1,0 +1,1 @@
+"""WebSockets: the upgrade, and two connections joined."""
