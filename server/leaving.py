@@ -1,9 +1,10 @@
 """How an instance leaves: nobody loses anything by it.
 
-First no new clients come (the registry says so, gateways follow) and no pushes are taken; the other
-instances are told, and hold back what is for our users (:mod:`.users.handover`); what they sent
-before is delivered; then every client gets what waits for it and the close. While that goes on the
-instance stays in the registry, out of service: requests of its SockJS sessions must still find it.
+First no new clients come (the registry says so, gateways follow) and no pushes are taken; what we hold
+for users of another instance that stops is sent as they come. Then the other instances are told, and
+hold back what is for our users (:mod:`.users.handover`); what they sent before is delivered; then every
+client gets what waits for it and the close. While that goes on the instance stays in the registry, out
+of service: requests of its SockJS sessions must still find it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _SEEN_WITHIN_S: Final = 0.5
 #: For connections that gateways were making when they heard it, and for messages on links of
 #: brokers that keep no order between destinations.
 _SETTLE_S: Final = 0.1
+#: How long users of other instances that stop may take to come for what we hold for them.
+_HELD_WITHIN_S: Final = 1.0
 #: How long clients that do not read may take to read what waits for them.
 _READ_WITHIN_S: Final = 0.5
 #: How long polling clients may take to come for what waits for them, and once more for the close.
@@ -41,6 +44,8 @@ async def leave(
     if discovery is not None:
         await discovery.update(status=_OUT_OF_SERVICE)
         await _until(lambda: _is_seen(settings, discovery), _SEEN_WITHIN_S)
+    handover = parts.users.handover
+    await _until(lambda: not handover.held, _HELD_WITHIN_S)
     sessions = bool(parts.connections.hub.sessions)
     sync = parts.users.sync
     if sync is not None and sessions and broker.available:
@@ -50,6 +55,7 @@ async def leave(
     if sessions and (discovery is not None or sync is not None):
         await asyncio.sleep(_SETTLE_S)
         await _until(lambda: not parts.connections.outbox.slow, _READ_WITHIN_S)
+    handover.end()
     parts.router.close_all()
     if broker.available:
         parts.users.internal.goodbye()

@@ -124,6 +124,7 @@ class Users:
     sync: PeerSync | None
     spring: SpringRegistry | None
     strategy: Strategy
+    handover: Handover
     internal: InternalTopics
     report: UsersReport
 
@@ -217,7 +218,7 @@ def _find_users(given: Surroundings, connections: Connections) -> Users:
     )
     peers = list[RemotePeer] if sync is None else lambda: list(sync.peers.values())
     report = UsersReport(settings.id, registry, peers, spring, slicer, undeliverable, loop.time)
-    return Users(local, sync, spring, strategy, internal, report)
+    return Users(local, sync, spring, strategy, handover, internal, report)
 
 
 def _choose_strategy(given: Surroundings, local: LocalDelivery, handover: Handover) -> Strategy:

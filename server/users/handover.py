@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+import msgspec
+
 from core.errors import BrokerUnavailable, PushscopeError
 from core.protocol import subscribe_form
 
@@ -39,14 +41,22 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 Send = Callable[[UserMessage, Settled | None], int]
 
 
+class _Waiting(msgspec.Struct, frozen=True):
+    """A message that waits, and whom to tell; its size is that of headers and body."""
+
+    message: UserMessage
+    done: Settled | None
+    size: int
+
+
 class _Held:
     """What waits for one user."""
 
-    __slots__ = ("messages", "until")
+    __slots__ = ("until", "waiting")
 
     def __init__(self, until: float) -> None:
         self.until = until
-        self.messages: deque[tuple[UserMessage, Settled | None]] = deque()
+        self.waiting: deque[_Waiting] = deque()
 
 
 class Handover:
@@ -101,55 +111,73 @@ class Handover:
         held = self.moving.get(message.user)
         if held is None or message.one_session:
             return False
-        if self._has_come(message):
-            self._release(held)  # what was held goes first
+        if _wanted(message, self._settings) in self._subscribed(message.user):
+            self._release(message.user, held)  # what was held goes first
             return False
-        size = len(message.body)
+        size = len(message.body) + sum(len(name) + len(value) for name, value in message.headers.items())
         if self._count >= MOST_MESSAGES or self._bytes + size > MOST_BYTES:
             self._give_up(message, done)
             return True
-        held.messages.append((message, done))
+        held.waiting.append(_Waiting(message, done, size))
         self._count += 1
         self._bytes += size
         return True
 
+    def end(self) -> None:
+        """Hold nothing any more: we stop ourselves."""
+        for user, held in list(self.moving.items()):
+            self._end(user, held)
+
     def _look(self) -> None:
         now = self._clock()
         for user, held in list(self.moving.items()):
-            if held.messages:
-                self._release(held)
+            if held.waiting:
+                self._release(user, held)
             if held.until <= now:
                 self._end(user, held)
         self._looking = bool(self.moving)
         if self._looking:
             self._later(LOOK_S, self._look)
 
-    def _release(self, held: _Held) -> None:
+    def _release(self, user: str, held: _Held) -> None:
         """Send what the user, where it is now, has subscribed to."""
-        assert self._send is not None
-        waiting, held.messages = held.messages, deque()
-        for message, done in waiting:
-            if not self._has_come(message):
-                held.messages.append((message, done))
-                continue
-            self._count -= 1
-            self._bytes -= len(message.body)
-            try:
-                self._send(message, done)
-            except PushscopeError as error:
-                # Who sends has noted a broker that is away; a header that the broker would not take
-                # could not be told to whoever has been answered.
-                logger.warning("what was held for %r is not sent: %s", message.user, error)
-                if done is not None:
-                    done(error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error)))
+        subscribed = self._subscribed(user)
+        if not subscribed:  # nearly always, and there may be much that waits
+            return
+        waiting, held.waiting = held.waiting, deque()
+        for each in waiting:
+            if _wanted(each.message, self._settings) in subscribed:
+                self._let_go(each)
+            else:
+                held.waiting.append(each)
 
     def _end(self, user: str, held: _Held) -> None:
-        """Time is up. A user who has come has nothing waiting, as a rule."""
+        """Time is up. Who has come gets what is left like anything else: peers do not tell all that
+        somebody with many subscriptions has subscribed to."""
         del self.moving[user]
-        for message, done in held.messages:
-            self._count -= 1
-            self._bytes -= len(message.body)
-            self._give_up(message, done)
+        come = bool(staying(self._registry.places(user)))
+        for each in held.waiting:
+            if come:
+                self._let_go(each)
+            else:
+                self._forget(each)
+                self._give_up(each.message, each.done)
+
+    def _let_go(self, each: _Waiting) -> None:
+        assert self._send is not None
+        self._forget(each)
+        try:
+            self._send(each.message, each.done)
+        except PushscopeError as error:
+            # Who sends has noted a broker that is away; a header that the broker would not take
+            # could not be told to whoever has been answered.
+            logger.warning("what was held for %r is not sent: %s", each.message.user, error)
+            if each.done is not None:
+                each.done(error if isinstance(error, BrokerUnavailable) else BrokerUnavailable(str(error)))
+
+    def _forget(self, each: _Waiting) -> None:
+        self._count -= 1
+        self._bytes -= each.size
 
     def _give_up(self, message: UserMessage, done: Settled | None) -> None:
         self._undeliverable.note(
@@ -163,14 +191,18 @@ class Handover:
         if done is not None:
             done(BrokerUnavailable(f"user {message.user!r} was moving to another instance and did not come"))
 
-    def _has_come(self, message: UserMessage) -> bool:
-        """Whether its user is somewhere to stay, and has subscribed to its destination there."""
-        wanted = subscribe_form(message.destination, self._settings.prefixes)
-        return any(
-            destination == wanted
-            for session_id, place in staying(self._registry.places(message.user)).items()
+    def _subscribed(self, user: str) -> set[str]:
+        """What a user has subscribed to, as far as is known, where it is to stay."""
+        return {
+            destination
+            for session_id, place in staying(self._registry.places(user)).items()
             for _, destination in _subscriptions(session_id, place)
-        )
+        }
+
+
+def _wanted(message: UserMessage, settings: InstanceSettings) -> str:
+    """What a user subscribes to who wants such a message."""
+    return subscribe_form(message.destination, settings.prefixes)
 
 
 def staying(places: Mapping[str, Place]) -> Mapping[str, Place]:

@@ -40,6 +40,7 @@ class OwnChanges:
 
     Attributes:
         seq: The version that was published last.
+        leaving: Whether that, or one before, said that this instance is about to stop.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class OwnChanges:
         later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self.seq = 0
+        self.leaving = False
         self._settings = settings
         self._epoch = epoch
         self._peers = peers
@@ -91,6 +93,7 @@ class OwnChanges:
         """Tell that this instance is about to stop; returns the version that says so."""
         self.flush()
         self.seq += 1
+        self.leaving = True
         self._peers.tell(Delta(self._settings.id, self._epoch, self.seq, leaving=True))
         return self.seq
 

@@ -29,6 +29,7 @@ class State(msgspec.Struct, frozen=True, tag_field="type", tag="state"):
         sessions: Session id, user ("" if anonymous), subscription ids with their destinations.
         part: Number of this part, from 0.
         last: Whether it is the last part.
+        leaving: Whether I have said, up to this version, that I am about to stop.
     """
 
     id: str
@@ -37,6 +38,7 @@ class State(msgspec.Struct, frozen=True, tag_field="type", tag="state"):
     sessions: list[tuple[str, str, Subscriptions]]
     part: int = 0
     last: bool = True
+    leaving: bool = False
 
 
 class Delta(msgspec.Struct, frozen=True, tag_field="type", tag="delta", omit_defaults=True):

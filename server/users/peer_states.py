@@ -27,7 +27,8 @@ class StateSender:
         epoch: Which run of us.
         registry: Whose local sessions.
         slicer: Does it in slices.
-        begin: Publishes what waits and returns the version that contains all local sessions.
+        begin: Publishes what waits and returns the version that contains all local sessions, and
+            whether it says that we are about to stop.
         send: ``send(destination, message)``.
     """
 
@@ -37,7 +38,7 @@ class StateSender:
         epoch: str,
         registry: UserRegistry,
         slicer: Slicer,
-        begin: Callable[[], int],
+        begin: Callable[[], tuple[int, bool]],
         send: Callable[[str, State], None],
     ) -> None:
         self._settings = settings
@@ -57,7 +58,7 @@ class StateSender:
     def _work(self, epoch: str) -> Work:
         self._queued.discard(epoch)
         # Version, list and first part without a pause: a delta of a later version comes behind them.
-        seq = self._begin()
+        seq, leaving = self._begin()
         sessions = list(self._registry.local_sessions().values())
         destination = self._settings.peer_destination(epoch)
         part = 0
@@ -65,7 +66,7 @@ class StateSender:
             begin, end = part * _PART, (part + 1) * _PART
             rows = [(each.id, each.user, told_subscriptions(each)) for each in sessions[begin:end]]
             last = end >= len(sessions)
-            self._send(destination, State(self._settings.id, self._epoch, seq, rows, part, last))
+            self._send(destination, State(self._settings.id, self._epoch, seq, rows, part, last, leaving))
             if last:
                 return
             part += 1

@@ -301,12 +301,15 @@ class PeerSync:
             if user is not None:
                 registry.add_remote(peer, session_id, user, subscriptions)
         if delta.leaving:
-            peer.leaving = True
-            self.on_leaving(peer.sessions.values())
+            self._note_leaving(peer)
         elif peer.leaving and delta.join:
             self.on_leaving([user for _, user in delta.join])
         peer.seq = delta.seq
         peer.told_at = self._clock()
+
+    def _note_leaving(self, peer: RemotePeer) -> None:
+        peer.leaving = True
+        self.on_leaving(peer.sessions.values())
 
     def _apply_state(self, peer: RemotePeer, state: State) -> None:
         now = self._clock()
@@ -317,6 +320,8 @@ class PeerSync:
             if not incoming.apply(self._registry, peer, state, now):
                 return
             del self._incoming[peer.epoch]
+            if state.leaving:
+                self._note_leaving(peer)
             for delta in incoming.later:
                 self._apply_delta(peer, delta)
         elif state.seq > peer.seq:  # a part was lost
@@ -350,10 +355,10 @@ class PeerSync:
         except BrokerUnavailable:
             logger.debug("%s not sent, the broker is away", type(message).__name__)
 
-    def _begin_state(self) -> int:
+    def _begin_state(self) -> tuple[int, bool]:
         # What waits to be told is in the state already: it becomes the version that says so.
         self.changes.flush()
-        return self.changes.seq
+        return self.changes.seq, self.changes.leaving
 
     def tell(self, delta: Delta) -> None:
         """Publish a version of our own users."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from core.client import StompClient
@@ -55,3 +57,22 @@ async def test_what_is_pushed_before_the_goodbye_is_written_before_the_close() -
                 while True:
                     got.append((await anext(greetings)).body)
         assert sorted(got) == sorted(str(number).encode() for number in range(50) for _ in "12")
+
+
+async def test_an_instance_that_stops_lets_users_of_another_one_come_first() -> None:
+    async with cluster(3) as bench:
+        first, second, third = bench.instances
+        addresses = [f"ws{each.url.removeprefix('http')}/ws?user=anna" for each in bench.instances]
+        async with StompClient(addresses[0]) as before:
+            await before.subscribe("/user/topic/a")
+            await first.__aexit__(None, None, None)
+            await before.wait_closed()
+        status, _ = await bench.push(second, destination="/topic/a", payload="1", user="anna")
+        assert status == 202
+        async with asyncio.TaskGroup() as group:
+            stopping = group.create_task(second.__aexit__(None, None, None))
+            async with StompClient(addresses[2]) as client:
+                greetings = await client.subscribe("/user/topic/a")
+                assert (await anext(greetings)).body == b"1"
+            await stopping
+        assert third.counters.undeliverable == 0

@@ -118,6 +118,28 @@ def test_who_does_not_come_is_given_up_and_counted(bench: Bench) -> None:
     assert bench.handover.held == 0
 
 
+def test_who_has_come_gets_what_is_left_when_time_is_up(bench: Bench) -> None:
+    bench.leave()
+    assert bench.push(b"1")
+    bench.registry.add_remote(bench.staying, "new", "anna")  # and its peer does not tell to what it listens
+    bench.clock.move(HOLD_S + 0.1)
+    assert bench.sent == [b"1"]
+    assert (bench.counters.undeliverable, bench.handover.held) == (0, 0)
+
+
+def test_when_this_instance_stops_too_nothing_is_forgotten_in_silence(bench: Bench) -> None:
+    heard: list[BrokerUnavailable | None] = []
+    bench.leave()
+    assert bench.push(b"1")
+    assert bench.push(b"2", user="bert", done=heard.append)
+    bench.registry.add_remote(bench.staying, "new", "anna", GREETINGS)
+    bench.handover.end()
+    assert bench.sent == [b"1"]
+    assert len(heard) == bench.counters.undeliverable == 1
+    assert not bench.handover.moving
+    bench.clock.move(1)
+
+
 def test_one_instance_after_the_other_may_leave(bench: Bench) -> None:
     bench.leave()
     bench.registry.clear_remote(bench.leaving)
@@ -140,6 +162,14 @@ def test_the_size_is_bounded(bench: Bench) -> None:
     assert bench.push(b"1")
     assert bench.push(b"2")
     assert (bench.handover.held, bench.counters.undeliverable) == (2, 1)
+
+
+def test_headers_count(bench: Bench) -> None:
+    bench.leave()
+    long = {"x-note": "x" * (MOST_BYTES // 2)}
+    held = [UserMessage("anna", "/topic/greetings", long, b"") for _ in range(2)]
+    assert all(bench.handover.hold(message, None) for message in held)
+    assert (bench.handover.held, bench.counters.undeliverable) == (1, 1)
 
 
 def test_a_broker_that_is_away_then_is_told_to_who_waits(bench: Bench) -> None:

@@ -432,3 +432,22 @@ def test_nobody_takes_over_a_session_that_is_here() -> None:
     assert one.registry.places("joe")["s1"] is session
     one.registry.clear_remote(peer)
     assert one.registry.places("joe")["s1"] is session
+
+
+def test_who_missed_that_an_instance_leaves_learns_it_with_its_state() -> None:
+    bus, one, two, three_ = three()
+    one.joins("joe", "s1")
+    bus.run(0.1)
+    moving: list[tuple[str, list[str]]] = []
+    two.sync.on_leaving = lambda users: moving.append(("two", list(users)))
+    three_.sync.on_leaving = lambda users: moving.append(("three", list(users)))
+    two.deaf = True
+    one.sync.leave(lambda: None)
+    bus.run()
+    assert moving == [("three", ["joe"])]
+    two.deaf = False
+    bus.run(2 * ALIVE_EVERY_S)
+    assert moving == [("three", ["joe"]), ("two", ["joe"])]
+    late = bus.add("i4")  # began when it was said already
+    bus.run(0.1)
+    assert [peer.id for peer in late.sync.peers.values() if peer.leaving] == ["i1"]
