@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 
 import httptools
+from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from ..endpoints.strict_http import Http10Cycle
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
-from .heads import Header, error_response, request_head, tokens, values
+from .heads import Header, error_body, error_response, request_head, tokens, values
 from .http.client_end import CLIENT_END, ClientEnd
 from .routing.request import RouteRequest
 from .tunnels.plan import Refusal, plan_upgrade
@@ -28,6 +30,8 @@ logger = logging.getLogger("pushscope.gateway")
 #: bytes for each byte of the body (six are needed where every chunk is one byte).
 _FRAMING = 16 * 1024
 _FRAMING_PER_BYTE = 16
+#: RFC 3986 §3.2.2, and a port. Patterns of routes capture pieces of it, which become paths.
+_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
 class _Refused(Exception):
@@ -39,8 +43,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     llhttp (inside httptools) refuses by itself: both length headers, repeated lengths, folded
     lines, bare CR or LF, spaces before the colon, control characters. What it lets through and
-    we do not: heads without an end, HTTP/1.1 without exactly one Host, CONNECT and TRACE,
-    transfer codings other than chunked, trailers, chunk extensions without an end.
+    we do not: heads without an end, HTTP/1.1 without exactly one Host, a Host that is none,
+    CONNECT and TRACE, transfer codings other than chunked, trailers, chunk extensions without an
+    end.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class GatewayProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._edge = edge
         self._in_head = True
-        self._began = False
+        self._began = self._headed = False
         self._head_size = 0
         self._unfinished = 0
         self._chunked = False
@@ -101,7 +106,7 @@ class GatewayProtocol(HttpToolsProtocol):
         parser = self.parser
         if self._over or parser is None:
             return
-        self._began = False
+        self._began = self._headed = False
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -118,7 +123,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._unfinished = 0 if self._began else self._unfinished + len(data)
             if self._unfinished > MAX_HEAD:
                 self._refuse(431, f"a request head has {MAX_HEAD} bytes at most")
-        elif self._chunked:
+        elif self._chunked and not self._headed:  # else a head, which has its own limit, is part of it
             self._framing_left -= len(data)
             if self._framing_left < 0:
                 self._refuse(400, "the chunks of the body say more about themselves than they hold")
@@ -149,7 +154,9 @@ class GatewayProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete: check what llhttp does not."""
         self._in_head = False
+        self._headed = True
         self._cancel_head_timer()
+        self._unset_keepalive_if_required()  # armed if an answer ended while this head came
         assert self.parser is not None
         version, method = self.parser.get_http_version(), self.parser.get_method()
         codings = values(self.headers, b"transfer-encoding")
@@ -160,6 +167,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stop(405, f"{method.decode()} is not possible here")
         if (version == "1.1" and len(hosts) != 1) or len(hosts) > 1:
             self._stop(400, f"a request has one Host header, not {len(hosts)}")
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            self._stop(400, "the Host header is no host")
         if codings and (version == "1.0" or [x.lower() for x in codings] != [b"chunked"]):
             self._stop(501, "the only transfer coding here is chunked")
         self._chunked = bool(codings)
@@ -288,6 +297,12 @@ class GatewayProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             # An earlier request is whole and is being answered: it gets its answer, this one none.
             cycle.keep_alive = False
+            return
+        if self.pipeline and self.pipeline[0][0] is cycle:
+            # Its head was good, its body is not: its answer comes when the earlier ones are through.
+            body = error_body(status, message, **details)
+            answer: Any = Response(body, status, {"connection": "close"}, "application/json")
+            self.pipeline[0] = (self.pipeline[0][0], answer)
             return
         if cycle is None or cycle.response_complete or not cycle.response_started:
             self.transport.write(error_response(status, message, **details))

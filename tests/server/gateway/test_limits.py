@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from server.gateway import Gateway, GatewaySettings
+from tests.support.processes import until
 from tests.support.upstream import Scripted, exchange, read_all, say, say_and_close, scripted_upstream
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -56,6 +57,8 @@ def get(headers: bytes) -> bytes:
         ("an unknown coding", post(b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n"), 501),
         ("two codings", post(b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n"), 501),
         ("no Host", get(b""), 400),
+        ("a Host with a path", get(b"Host: a/../b\r\n"), 400),
+        ("a Host with a space", get(b"Host: 127.0.0.1 HTTP/1.1\r\n"), 400),
         ("two Hosts", get(HOST + HOST), 400),
         ("a foreign Host", get(b"Host: evil.example\r\nConnection: close\r\n"), 403),
         ("HTTP/1.2", b"GET /web-socket/x HTTP/1.2\r\n" + HOST + b"\r\n", 400),
@@ -189,3 +192,56 @@ async def test_a_bad_request_behind_a_good_one_takes_nothing_from_it(gateway: Ga
     got = await exchange(gateway.port, get(HOST) + b"GET / HTTP/1.1\r\nHost : x\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 200 OK\r\n")
     assert got.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_bad_body_behind_a_good_request_is_answered_behind_it() -> None:
+    go_on = asyncio.Event()
+
+    async def in_two_pieces(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await go_on.wait()
+        writer.write(b"world")
+
+    async with scripted_upstream(in_two_pieces) as upstream:
+        services = {"web-socket": (f"127.0.0.1:{upstream.port}",)}
+        async with Gateway(GatewaySettings(services=services)) as gateway:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            writer.write(get(HOST))
+            await reader.readuntil(b"hello")
+            writer.write(post(b"Transfer-Encoding: chunked\r\n", b"zz\r\n"))
+            await until(lambda: 400 in gateway.edge.counters.answers, "it is refused")
+            go_on.set()
+            got = await read_all(reader)
+            writer.close()
+    assert got.startswith(b"worldHTTP/1.1 400 ")
+    assert len(upstream.heads) == 1
+
+
+async def test_a_long_head_does_not_count_against_the_chunks_behind_it(gateway: Gateway) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    cookies = b"Cookie: " + b"x" * 20_000 + b"\r\n"
+    writer.write(post(cookies + b"Transfer-Encoding: chunked\r\n", b"1\r\nx\r\n"))
+    await until(lambda: gateway.edge.counters.requests > 0, "it is read")
+    writer.write(b"0\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_a_head_that_came_while_another_was_answered_has_its_own_time() -> None:
+    """The limit between two requests is not one for the second."""
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(upstream.heads) > 1:
+            await asyncio.sleep(0.3)
+        writer.write(OK)
+
+    async with scripted_upstream(slow) as upstream:
+        services = {"web-socket": (f"127.0.0.1:{upstream.port}",)}
+        async with Gateway(GatewaySettings(services=services, keep_alive_s=0.1)) as gateway:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            head = get(HOST + b"Connection: close\r\n")
+            writer.write(get(HOST) + head[:20])
+            await reader.readuntil(b"ok")
+            writer.write(head[20:])
+            assert (await read_all(reader)).startswith(b"HTTP/1.1 200 ")
+            writer.close()
