@@ -21,6 +21,12 @@ _TABLE: Final = re.compile(r"\s*(\[\[?)\s*([A-Za-z0-9_.\"'-]+)\s*\]\]?")
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)")
 _AT_PATH: Final = re.compile(r"^(?P<message>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 _PATH_PART: Final = re.compile(r"\.([A-Za-z_][\w-]*)|\[(\d+)\]")
+_QUOTED: Final = re.compile(r"`([^`]+)`")
+_WORDS: Final = (
+    ("Object missing required field", "lacks the key"),
+    ("Object contains unknown field", "has the unknown key"),
+    ("Expected", "expected"),
+)
 _TYPES: Final = {
     "int": "a whole number",
     "float": "a number",
@@ -107,10 +113,8 @@ class TomlFile:
         try:
             return msgspec.convert(values, kind)
         except msgspec.ValidationError as error:
-            match = _AT_PATH.match(str(error))
-            message, place = (match["message"], match["path"] or "") if match else (str(error), "")
-            path = tuple(int(digits) if digits else name for name, digits in _PATH_PART.findall(place))
-            self.fail(_in_words(message), (*under, *path), _choices(kind, path))
+            message, path = _parted(error)
+            self.fail(message, (*under, *path), _choices(kind, path))
 
     def refuse(self, mistakes: Iterable[Mistake], under: KeyPath = ()) -> None:
         """Raise the first mistake, if there is one.
@@ -163,10 +167,28 @@ def _tables(value: object) -> list[dict[str, Any]]:
     return [item for item in items if isinstance(item, dict)]
 
 
-def _in_words(message: str) -> str:
-    """A message of msgspec in words for people."""
-    message = re.sub(r"`(\w+)`", lambda match: _TYPES.get(match[1], f"'{match[1]}'"), message)
-    return message.replace("Object missing required field", "lacks the key").replace("Expected", "expected")
+def in_words(error: msgspec.ValidationError) -> str:
+    """What msgspec found, in words for people: where, as ``faults[0].at``, and what."""
+    message, path = _parted(error)
+    return f"{_written(path)}: {message}" if path else message
+
+
+def _parted(error: msgspec.ValidationError) -> tuple[str, KeyPath]:
+    """What msgspec found, in words, and where."""
+    match = _AT_PATH.match(str(error))
+    message, place = (match["message"], match["path"] or "") if match else (str(error), "")
+    for said, words in _WORDS:
+        message = message.replace(said, words)
+    message = _QUOTED.sub(lambda quoted: _in_word(quoted[1]), message)
+    return message, tuple(int(digits) if digits else name for name, digits in _PATH_PART.findall(place))
+
+
+def _in_word(text: str) -> str:
+    """A name in quotes, a type by what people write."""
+    types = [kind for kind in text.split(" | ") if kind != "null"]
+    if all(kind in _TYPES for kind in types):
+        return " or ".join(_TYPES[kind] for kind in types)
+    return f"'{text}'"
 
 
 def _choices(kind: type, path: KeyPath) -> str:

@@ -188,7 +188,7 @@ def _hint(status: int) -> str:
     if status in (502, 503, 504):
         return "the gateway has no live instance for this route; start one or wait for it to register"
     if status in (401, 403):
-        return "the server wants credentials or another Origin"
+        return "the server wants credentials or another Origin, or has no WebSocket at this URL"
     if status == 404:
         return "check the path of the URL"
     return ""

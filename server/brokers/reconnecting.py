@@ -107,7 +107,10 @@ class Reconnecting:
         """The broker cannot be used; harmless when that is known."""
         was = self.available
         if why != self.reason or was:
-            logger.warning("broker %s is not available: %s", self.url, why)
+            if self._task is None:  # we stop: nobody needs a warning
+                logger.info("broker %s is left: %s", self.url, why)
+            else:
+                logger.warning("broker %s is not available: %s", self.url, why)
         self.available, self.reason = False, why
         if was and self._on_availability is not None:
             self._on_availability(False, why)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused, BrokerUnavailable
 
 from ..brokers.base import Broker
 from ..brokers.delivery import Delivery
@@ -98,7 +98,8 @@ class InternalTopics:
     def _on_subscribed(self, error: BrokerUnavailable | None) -> None:
         """The last subscription is in place, and with it those before."""
         if error is not None:
-            logger.error("the broker refuses what instances need: %s", error)
+            if isinstance(error, BrokerRefused):  # else it went, or we stop; that is said elsewhere
+                logger.error("the broker refuses what instances need: %s", error)
             return
         self._subscribed = True
         self._announce()

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from core.errors import UsageError
+from core.toml_file import in_words
 
 from ..balancing.balance import Balance, Balancing, HealthCheck, check_balance
 from ..balancing.strategies import STRATEGIES, StrategyName
@@ -151,9 +152,9 @@ def read_toml_balance(table: object) -> Balancing:
     try:
         said = msgspec.convert(table, _TomlBalancing)
     except msgspec.ValidationError as error:
-        raise UsageError(
-            f"balance: {error}", hint="known: strategy, cookie, tell_instance, health, services"
-        ) from error
+        of_health = "`$.health" in str(error)
+        known = (HealthCheck if of_health else _TomlBalancing).__struct_fields__
+        raise UsageError(f"balance: {in_words(error)}", hint=f"known: {', '.join(known)}") from error
     default = _overlaid(Balance(), said)
     services = {name.upper(): _overlaid(default, own) for name, own in said.services.items()}
     return Balancing(default=default, services=services)

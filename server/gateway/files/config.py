@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from ..routing.definition import RouteError
 from .gateway_file import GatewayFile
 from .spring_file import parse_spring_yaml
@@ -24,8 +26,17 @@ def load_gateway_file(path: Path) -> GatewayFile:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RouteError(f"{path}: cannot be read: {error}", tried=f"read {path}") from error
-    if path.suffix == ".toml":
-        return parse_toml(text, str(path))
-    return parse_spring_yaml(text, str(path), os.environ)
+    except OSError as error:
+        reason = error.strerror or error
+        raise RouteError(
+            f"{path}: {reason}", tried=f"read {path}", hint="give an existing .yml, .yaml or .toml file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RouteError(f"{path}: is not UTF-8 text", tried=f"read {path}") from error
+    toml = path.suffix == ".toml"
+    file = parse_toml(text, str(path)) if toml else parse_spring_yaml(text, str(path), os.environ)
+    if file.routes:
+        return file
+    where = "[[routes]]" if toml else "spring.cloud.gateway.routes"
+    nothing = f"{path} has no routes ({where}): every path but the gateway's own is answered 404"
+    return msgspec.structs.replace(file, warnings=(*file.warnings, nothing))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, cast
 import msgspec
 
 from core.errors import UsageError
+from core.toml_file import in_words
 
 from ..edge import Compression
 from ..forwarded import ForwardedPolicy, ForwardedRules
@@ -80,7 +81,7 @@ def parse_toml(text: str, source: str = "gateway.toml") -> GatewayFile:
         balancing = read_toml_balance(said.balance)
     except msgspec.ValidationError as error:
         hint = f"known: {', '.join(_File.__struct_fields__)}"
-        raise RouteError(f"{source}: {error}", tried=f"read {source}", hint=hint) from error
+        raise RouteError(f"{source}: {in_words(error)}", tried=f"read {source}", hint=hint) from error
     except ValueError as error:  # TOMLDecodeError, and numbers that are too long
         raise RouteError(f"{source}: not TOML: {error}", tried=f"read {source}") from error
     except RecursionError as error:
@@ -133,7 +134,13 @@ class _Reader:
         try:
             route = msgspec.convert(table, _Route)
             metadata = dict(_leaves(route.metadata, ""))
-        except ValueError as error:  # ValidationError is one
+        except msgspec.ValidationError as error:
+            raise RouteError(
+                f"{place}: route {name!r}: {in_words(error)}",
+                tried=f"read {self._source}",
+                hint=f"known: {', '.join(_Route.__struct_fields__)}",
+            ) from error
+        except ValueError as error:
             raise RouteError(f"{place}: route {name!r}: {error}", tried=f"read {self._source}") from error
         if not route.enabled:
             self.warnings.append(f"{place}: route {name!r} is disabled")

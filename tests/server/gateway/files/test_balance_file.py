@@ -107,8 +107,9 @@ def test_our_table() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("balance = 1", "balance: Expected `object`"),
-        ("[balance]\nstrategie = 'x'", "unknown field `strategie`"),
+        ("balance = 1", "balance: expected a table"),
+        ("[balance]\nstrategie = 'x'", "balance: has the unknown key 'strategie'"),
+        ("[balance.health]\npfad = 'x'", "balance: health: has the unknown key 'pfad'"),
         ("[balance]\nstrategy = 'best'", "'best' is not known"),
         ("[balance.services.a.health]\npath = 'x'", "'x' is not a path"),
     ],

@@ -301,5 +301,19 @@ def test_a_file_of_aliases_has_an_end() -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(RouteError, match="cannot be read"):
+    with pytest.raises(RouteError, match="No such file") as caught:
         load_gateway_file(tmp_path / "none.yml")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("g.yml", "spring.cloud.gateway.rutes: []", "spring.cloud.gateway.routes"),
+        ("g.toml", "[balance]\nstrategy = 'hash'", "[[routes]]"),
+    ],
+)
+def test_a_file_without_routes_is_warned_about(tmp_path: Path, name: str, text: str, where: str) -> None:
+    file = tmp_path / name
+    file.write_text(text, "utf-8")
+    assert f"has no routes ({where})" in load_gateway_file(file).warnings[-1]
