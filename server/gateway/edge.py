@@ -197,10 +197,15 @@ class Edge:
         for upgrade in tuple(self.waiting):
             upgrade.registry_changed(self)
 
-    def dial_failed(self, target: Target) -> None:
-        """Count an instance that could not be reached, and try others before it for a while."""
+    def dial_failed(self, target: Target, error: OSError) -> str:
+        """Count an instance that could not be reached, and try others before it for a while.
+
+        Returns who it was and why, in words.
+        """
         self.counters.failed_dials += 1
         self.balancer.unreachable(target)
+        words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        return f"{target.id or 'upstream'} at {target.authority}: {words}"
 
     def tunnel_opened(self, instance: str) -> None:
         """Count an upgrade that succeeded."""

@@ -218,9 +218,7 @@ class Exchange:
         try:
             return await self._pool.dial(target, self._edge.connect_timeout(route))
         except OSError as error:  # TimeoutError is one
-            self._edge.dial_failed(target)
-            words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-            tried.append(f"{target.id or 'upstream'} at {target.authority}: {words}")
+            tried.append(self._edge.dial_failed(target, error))
             return None
 
     async def _ask(self, route: Route, connection: UpstreamConnection) -> AnswerHead:

@@ -4,7 +4,7 @@ Every request takes one that is idle, or dials. Reuse must not lose or repeat a 
 may close an idle connection at the very moment at which it is used. So connections are kept for
 less than servers usually wait (gunicorn 2 s; uvicorn and Node 5 s) or than upstream announces,
 one that has something to read (its end) is not used, and if one dies all the same before any
-byte of an answer, :mod:`.proxy` sends the request again only if it was idempotent: a POST may
+byte of an answer, :mod:`.exchange` sends the request again only if it was idempotent: a POST may
 have been executed, so it is 502.
 """
 
@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable
 
 from ..balancing.targets import Target
+from ..tcp import dial
 from .upstream import UpstreamConnection
 
 #: How long a connection is kept idle.
@@ -70,13 +71,9 @@ class UpstreamPool:
         Raises:
             OSError: it could not be made (TimeoutError: in time).
         """
-        loop = asyncio.get_running_loop()
         connection = UpstreamConnection(target)
         try:
-            async with asyncio.timeout(timeout_s):
-                await loop.create_connection(
-                    lambda: connection, target.host, target.port, ssl=self._tls() if target.secure else None
-                )
+            await dial(target, connection, self._tls, timeout_s)
         except BaseException:
             connection.abort()
             raise
@@ -87,13 +84,14 @@ class UpstreamPool:
     def give_back(self, connection: UpstreamConnection, *, sent: bool) -> None:
         """The exchange is over; ``sent``: its request has been sent wholly."""
         self._busy.discard(connection)
-        kept = self._idle.setdefault(connection.target, [])
+        kept = self._idle.get(connection.target, [])
         if not sent or not connection.reusable or len(kept) >= MOST_KEPT:
             connection.abort()
             return
         loop = asyncio.get_running_loop()
         connection.keep(loop.time())
         kept.append(connection)
+        self._idle[connection.target] = kept
         if self._sweeper is None:
             self._sweeper = loop.call_later(KEEP_S, self._sweep)
 

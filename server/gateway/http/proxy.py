@@ -17,7 +17,7 @@ from .pool import UpstreamPool
 class HttpProxy:
     """Proxies what no page of the gateway itself takes. Use as an async context manager.
 
-    It runs under :class:`.protocol.GatewayProtocol` only, which tells it when a client leaves.
+    It runs under :class:`..protocol.GatewayProtocol` only, which tells it when a client leaves.
 
     Attributes:
         pool: The connections to instances.

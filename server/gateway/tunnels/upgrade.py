@@ -22,7 +22,7 @@ from ..balancing.targets import Target
 from ..edge import Edge
 from ..heads import Header, UpgradeAnswer, end_to_end, error_response, parse_answer, response_head
 from ..routing.request import RouteRequest
-from ..tcp import notice_death
+from ..tcp import dial, notice_death, reset
 from .answer import UpstreamEnd
 from .idle import Watched
 from .plan import Plan
@@ -56,6 +56,7 @@ class Upgrade(asyncio.Protocol):
         self._started = time.perf_counter()
         self._left = list(reversed(plan.targets))
         self._tried: list[str] = []
+        self._relaying = False
         self._target: Target | None = None
         self._answer: UpstreamEnd | None = None
         self._upstream: asyncio.Transport | None = None
@@ -121,23 +122,14 @@ class Upgrade(asyncio.Protocol):
         task.add_done_callback(self._edge.tasks.discard)
 
     async def _dial(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._left:
             target = self._left.pop()
             answer = UpstreamEnd(self, self._plan.accept)
             try:
-                async with asyncio.timeout(self._edge.connect_timeout(self._plan.route)):
-                    await loop.create_connection(
-                        lambda answer=answer: answer,
-                        target.host,
-                        target.port,
-                        ssl=self._edge.tls() if target.secure else None,
-                    )
+                await dial(target, answer, self._edge.tls, self._edge.connect_timeout(self._plan.route))
             except OSError as error:  # TimeoutError is one
                 answer.abandon()
-                self._edge.dial_failed(target)
-                words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
-                self._tried.append(f"{target.id or 'upstream'} at {target.authority}: {words}")
+                self._tried.append(self._edge.dial_failed(target, error))
                 continue
             self._dialling = None
             self._dialled(target, answer)
@@ -161,7 +153,7 @@ class Upgrade(asyncio.Protocol):
         """The answer is a WebSocket's; ``data`` is its head and what came with it."""
         client, upstream = self._client, self._upstream
         if upstream is None or upstream.is_closing() or client.is_closing():
-            self._end()
+            self.no_answer("closed the connection")
             return
         self._release()
         self._upstream = None
@@ -207,6 +199,7 @@ class Upgrade(asyncio.Protocol):
 
     def relay_head(self, answer: UpgradeAnswer) -> None:
         """The answer is something else: pass it on, once."""
+        self._relaying = True
         headers = [*self._answered(answer), (b"connection", b"close")]
         self._client.write(response_head(answer.status, b"", headers))
         self._log(answer.status)
@@ -227,9 +220,11 @@ class Upgrade(asyncio.Protocol):
         self._end()
 
     def fail(self, status: int, message: str) -> None:
-        """Answer the client ourselves, and close."""
+        """Answer the client ourselves, and close; cut it if it is being answered already."""
         route = self._plan.route
-        if not self._client.is_closing():
+        if self._relaying:
+            reset(self._client)
+        elif not self._client.is_closing():
             details = {"route": route.id, "service": route.upstream.service or route.uri}
             self._client.write(error_response(status, message, **details))
             self._log(status)

@@ -205,6 +205,15 @@ async def test_the_next_instance_is_tried_and_nobody_is_502(http: aiohttp.Client
         assert "127.0.0.1:9" in body["message"]
 
 
+async def test_an_instance_whose_host_can_be_none_is_passed_over(http: aiohttp.ClientSession) -> None:
+    async with scripted_upstream(ok(b"yes")) as upstream:
+        addresses = (f"{'x' * 64}.example:80", f"127.0.0.1:{upstream.port}")
+        async with Gateway(GatewaySettings(services={"web-socket": addresses})) as gateway:
+            for _ in addresses:
+                async with http.get(f"{gateway.url}/web-socket/x") as response:
+                    assert await response.read() == b"yes"
+
+
 async def test_no_instance_is_503_and_no_route_404(http: aiohttp.ClientSession) -> None:
     async with Gateway() as gateway:
         async with http.post(f"{gateway.url}/web-socket/x", data=b"x" * 100) as response:

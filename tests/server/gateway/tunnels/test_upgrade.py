@@ -239,6 +239,18 @@ async def test_an_upstream_that_never_answers_is_504() -> None:
     assert "within 0.1 s" in str(body_of(got)["message"])
 
 
+async def test_a_refusal_that_stalls_is_cut_without_a_second_answer() -> None:
+    refusal = b"HTTP/1.1 403 No\r\nContent-Length: 100\r\n\r\npart"
+    async with (
+        scripted_upstream(say(refusal)) as upstream,
+        gateway_to(upstream.port, handshake_timeout_s=0.1) as gateway,
+    ):
+        got = await exchange(gateway.port, upgrade())
+        await upstream.closed.wait()
+    assert got.endswith(b"\r\n\r\npart")
+    assert got.count(b"HTTP/1.1 ") == 1
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
@@ -251,6 +263,16 @@ async def test_the_next_instance_is_tried() -> None:
                 await client.send("x")
                 assert await client.recv() == "x"
         assert gateway.edge.counters.failed_dials == 1  # it is tried last for a while
+
+
+async def test_an_instance_whose_host_can_be_none_is_passed_over() -> None:
+    async with echo_upstream() as echo:
+        addresses = (f"{'x' * 64}.example:80", f"127.0.0.1:{echo.port}")
+        async with Gateway(GatewaySettings(services={"web-socket": addresses})) as gateway:
+            for _ in addresses:
+                async with open_socket(gateway) as client:
+                    await client.send("hello")
+                    assert await client.recv() == "hello"
 
 
 async def test_nobody_reachable_is_502_and_names_who_was_tried() -> None:
