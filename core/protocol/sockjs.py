@@ -135,14 +135,6 @@ def is_strings(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
 
 
-# ---- written by a client -------------------------------------------------------------------------
-
-
-def client_messages(messages: Sequence[str]) -> str:
-    """The JSON array that carries messages to the server."""
-    return f"[{','.join(map(quote, messages))}]"
-
-
 def _as_escape(match: re.Match[str]) -> str:
     point = ord(match[0])
     if point < 0x10000:

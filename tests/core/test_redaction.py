@@ -19,10 +19,17 @@ def test_only_secrets_go() -> None:
     )
 
 
+def test_passwords_in_front_of_a_host_go() -> None:
+    text = "ws://me:p@ss@h:1/ws?a=b:c@d http://h:80/x@y:z@ 'stomp://u:p@[::1]:61613' ws://me@h/ //h:1?@"
+    assert without_tokens(text) == (
+        "ws://me:***@h:1/ws?a=b:c@d http://h:80/x@y:z@ 'stomp://u:***@[::1]:61613' ws://me@h/ //h:1?@"
+    )
+
+
 @pytest.mark.parametrize("scheme", ["ws", "http", "bad"])
-async def test_errors_of_clients_do_not_show_tokens(scheme: str) -> None:
+async def test_errors_of_clients_do_not_show_secrets(scheme: str) -> None:
     """Nobody there, and a URL that is none."""
-    url = f"{scheme}://127.0.0.1:{unused_port()}/ws"
+    url = f"{scheme}://me:hidden@127.0.0.1:{unused_port()}/ws"
     with pytest.raises(PushscopeError) as caught:
         async with StompClient(url, user="joe", token="hidden.to.ken", within=5):
             pass

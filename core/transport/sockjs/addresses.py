@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 import msgspec
 
 from ...errors import UsageError
+from ...redaction import without_tokens
 from ...version import VERSION
 from .connection import Origin
 
@@ -133,11 +134,11 @@ def _parse(url: str) -> tuple[SplitResult, int]:
         parts, port = None, 0
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(
-            f"not the URL of a SockJS service: {url.partition('?')[0]!r}", hint="write http://HOST:PORT/PATH"
+            f"not the URL of a SockJS service: {without_tokens(url)!r}", hint="write http://HOST:PORT/PATH"
         )
     if parts.fragment or not url.isascii() or re.search(r"[\0-\x20\x7f]", url):
         raise UsageError(
-            f"not the URL of a SockJS service: {url.partition('?')[0]!r}",
+            f"not the URL of a SockJS service: {without_tokens(url)!r}",
             hint="no fragment, and percent-encode what is not ASCII, and spaces",
         )
     return parts, port
