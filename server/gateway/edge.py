@@ -64,7 +64,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         balancing: How instances are chosen and checked.
         connect_timeout_s: For one instance; then the next is tried.
         handshake_timeout_s: From a request's head to upstream's answer to an upgrade.
-        response_timeout_s: From a request's end to the head of upstream's answer; 0 is no limit.
+        response_timeout_s: From a request's end to the head of upstream's answer, and before that for
+            upstream to take more of the request's body; 0 is no limit.
         head_timeout_s: For a client to send its request head.
         body_timeout_s: For a client to send the next piece of its request body; 0 is no limit.
         keep_alive_s: For a client's connection between two requests.

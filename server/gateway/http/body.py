@@ -78,8 +78,10 @@ class RequestBody:
             if self.complete:
                 self.whole = self._first
 
-    async def pump(self, upstream: UpstreamConnection) -> None:
+    async def pump(self, upstream: UpstreamConnection, patience_s: float) -> None:
         """Pass on all that comes, as it comes; for a body that is not whole.
+
+        The exchange fails if upstream takes nothing for ``patience_s`` seconds (0: no limit).
 
         Raises:
             BodyError, ClientGone: as :meth:`begin`.
@@ -88,7 +90,7 @@ class RequestBody:
         while True:
             if piece:
                 upstream.send(b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunked else piece)
-                await upstream.drain()
+                await upstream.drain(patience_s)
             if self.complete:
                 break
             piece = await self._take()

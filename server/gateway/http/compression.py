@@ -52,7 +52,7 @@ def gzip_for(
     varying = headers
     if not tokens(headers, b"vary") & {b"accept-encoding", b"*"}:
         varying = [*headers, (b"vary", b"accept-encoding")]
-    if not accepts_gzip(request) or request.method == "HEAD":
+    if not accepts_gzip(request):
         return None, varying
     changed: list[Header] = []
     for name, value in varying:
@@ -60,7 +60,9 @@ def gzip_for(
             changed.append((name, b"W/" + value))  # the bytes are others (RFC 9110 §8.8.1)
         elif name not in (b"content-length", b"accept-ranges"):
             changed.append((name, value))
-    return Gzip(), [*changed, (b"content-encoding", b"gzip")]
+    changed.append((b"content-encoding", b"gzip"))
+    # HEAD is answered with the headers of GET: the length would be another (RFC 9110 §8.6).
+    return None if request.method == "HEAD" else Gzip(), changed
 
 
 def accepts_gzip(request: RouteRequest) -> bool:

@@ -262,7 +262,7 @@ class Exchange:
 
     async def _pump_body(self, route: Route, connection: UpstreamConnection) -> None:
         try:
-            await self._body.pump(connection)
+            await self._body.pump(connection, self._edge.response_timeout(route))
         except (BodyError, ClientGone) as error:
             connection.fail(str(error))
             raise

@@ -105,9 +105,15 @@ class UpstreamConnection(asyncio.Protocol):
         if self._transport is not None and not self._lost:
             self._transport.write(data)
 
-    async def drain(self) -> None:
-        """Wait while upstream does not take the request fast enough."""
-        await self._writable.wait()
+    async def drain(self, patience_s: float) -> None:
+        """Wait while upstream does not take the request fast enough; 0 seconds: without a limit."""
+        if self._writable.is_set():
+            return
+        try:
+            async with asyncio.timeout(patience_s or None):
+                await self._writable.wait()
+        except TimeoutError:
+            self.fail(f"took nothing of the request's body for {patience_s:g} s", "late")
 
     async def head(self) -> AnswerHead:
         """The head of the answer.

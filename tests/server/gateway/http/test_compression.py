@@ -113,11 +113,15 @@ async def test_other_sizes_and_kinds() -> None:
         assert (await ask(gateway))["content-encoding"] == "gzip"
 
 
-async def test_head_says_what_get_depends_on() -> None:
+async def test_head_says_what_get_would() -> None:
     script = say(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6000\r\n\r\n")
     async with gateway_before(script) as gateway:
         got = await ask(gateway, method="HEAD")
-        assert (got["vary"], got["content-encoding"]) == ("accept-encoding", None)
+        assert (got["vary"], got["content-encoding"]) == ("accept-encoding", "gzip")
+        assert (got["content-length"], got["transfer-encoding"]) == (None, None)
+        got = await ask(gateway, {}, method="HEAD")
+        assert (got["content-length"], got["content-encoding"]) == ("6000", None)
+        assert gateway.edge.counters.compressed == 0
 
 
 async def test_an_answer_that_breaks_off_has_no_end() -> None:

@@ -202,6 +202,20 @@ async def test_an_instance_that_takes_nothing_stops_the_client() -> None:
             assert (await http.whole(await http.head())).body == b"ok"
 
 
+async def test_an_instance_that_takes_nothing_of_a_body_for_too_long_is_504() -> None:
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    async with scripted_upstream(deaf) as upstream:
+        routes = (route_spec("all", f"http://127.0.0.1:{upstream.port}", ["Path=/**"]),)
+        settings = GatewaySettings(routes=routes, response_timeout_s=0.2)
+        async with Gateway(settings) as gateway, connected(gateway.url) as http:
+            total = settings.max_body
+            http.writer.write(b"POST /x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % total)
+            http.writer.write(bytes(total))
+            assert (await http.head()).status == 504
+
+
 @requires("openssl")
 async def test_instances_that_speak_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = Authority(tmp_path)
