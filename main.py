@@ -7,9 +7,8 @@ import sys
 
 def main() -> None:
     """Run the command line; without a subcommand the window opens."""
-    if "--ready-json" in sys.argv:
+    if sys.argv[-1] == "--child":
         # A process of a cluster, whose start does not wait for a command line made for people.
-        # Same options, same behaviour.
         from server.roles.process import run_child
 
         sys.exit(run_child(sys.argv[1:]))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 AllowHost = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Host header to take on loopback, of a proxy in front; repeatable."),
+    typer.Option(metavar="NAME", help="On 127.0.0.1: Host header to take, of a proxy in front; repeatable."),
 ]
 JwtSecretFile = Annotated[
     Path | None,
@@ -35,8 +35,12 @@ JwtUserClaim = Annotated[str, typer.Option(metavar="NAME", help="The claim that 
 JwtLeeway = Annotated[
     float, typer.Option(metavar="S", min=0, max=3600, help="How far clocks may be apart, for exp and nbf.")
 ]
-JwtOptional = Annotated[bool, typer.Option(help="Let clients in without a JWT too, as anonymous ones.")]
-JwtEndAtExpiry = Annotated[bool, typer.Option(help="Close a session (4401) when its JWT expires.")]
+JwtOptional = Annotated[
+    bool, typer.Option("--jwt-optional", help="Let clients in without a JWT too, as nobody.")
+]
+JwtEndAtExpiry = Annotated[
+    bool, typer.Option("--jwt-end-at-expiry", help="Close a session (4401) when its JWT expires.")
+]
 SockJs = Annotated[
     str,
     typer.Option(
@@ -94,7 +98,11 @@ def tokens_of(
     optional: bool,
     end_at_expiry: bool,
 ) -> TokenSettings | None:
-    """What the flags say about access tokens; None if nothing says that clients need one."""
+    """What the flags say about access tokens; None if nothing says that clients need one.
+
+    Raises:
+        UsageError: rules without a key, several keys, or a key that cannot be read.
+    """
     from core.errors import UsageError
     from server.tokens.settings import SECRET_VARIABLE, TokenSettings
 
@@ -107,18 +115,37 @@ def tokens_of(
                 hint=f"add --jwt-jwks, --jwt-key or --jwt-secret-file, or set {SECRET_VARIABLE}",
             )
         return None
-    return TokenSettings(
-        secret=secret,
-        secret_file=files[0],
-        public_key_file=files[1],
-        jwks_file=files[2],
-        required=not optional,
-        user_claim=user_claim,
-        audience=audience,
-        issuer=issuer,
-        leeway_s=leeway,
-        end_at_expiry=end_at_expiry,
+    names = (SECRET_VARIABLE, "--jwt-secret-file", "--jwt-key", "--jwt-jwks")
+    given = [name for name, value in zip(names, (secret, *files), strict=True) if value]
+    if len(given) > 1:
+        raise UsageError(
+            f"access tokens are verified by one key, and {' and '.join(given)} are given",
+            hint="leave out all but one",
+        )
+    return _with_keys(
+        TokenSettings(
+            secret=secret,
+            secret_file=files[0],
+            public_key_file=files[1],
+            jwks_file=files[2],
+            required=not optional,
+            user_claim=user_claim,
+            audience=audience,
+            issuer=issuer,
+            leeway_s=leeway,
+            end_at_expiry=end_at_expiry,
+        )
     )
+
+
+def _with_keys(settings: TokenSettings) -> TokenSettings:
+    """The settings, when their keys can be read: a mistake is told before anything starts."""
+    import time
+
+    from server.tokens.keys import KeyRing
+
+    KeyRing(settings, time.monotonic)
+    return settings
 
 
 def sockjs_of(

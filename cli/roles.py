@@ -28,11 +28,14 @@ from .endpoint_flags import (
     tokens_of,
 )
 
-Host = Annotated[str, typer.Option(help="Address to listen on; not loopback: PUSHSCOPE_TOKEN is needed.")]
+Host = Annotated[
+    str, typer.Option(help="Address to listen on; one beyond this machine needs PUSHSCOPE_TOKEN.")
+]
 _DISCOVERY = "Discovery to register with: ours, or a real Eureka as http://127.0.0.1:8761/eureka."
 Discovery = Annotated[str, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)]
-Service = Annotated[str, typer.Option(help="Name under which instances register.")]
-ReadyJson = Annotated[bool, typer.Option(help="Print one JSON line when it serves, nothing else.")]
+ReadyJson = Annotated[
+    bool, typer.Option("--ready-json", help="Print one JSON line when it serves, nothing else.")
+]
 OnBrokerLoss = Annotated[
     str,
     typer.Option(
@@ -52,7 +55,7 @@ _PORT = "Port to listen on; 0 picks a free one."
 
 
 def instance(
-    port: Annotated[int | None, typer.Option(help=f"{_PORT}  [default: 8080]")] = None,
+    port: Annotated[int | None, typer.Option(help=f"{_PORT} 8080 by default.")] = None,
     name: Annotated[str, typer.Option("--id", help="Its id; by default i and the port.")] = "",
     config: Annotated[
         Path | None,
@@ -64,14 +67,16 @@ def instance(
     broker: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", envvar="PUSHSCOPE_BROKER_URL", help="memory:, stomp://u:p@host:61613, amqp://…"
+            metavar="URL",
+            envvar="PUSHSCOPE_BROKER_URL",
+            help="memory:, which is the default, stomp://u:p@host:61613, amqp://…",
         ),
     ] = None,
     discovery: Annotated[
         str | None, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)
     ] = None,
     service: Annotated[
-        str | None, typer.Option(help="Name under which instances register.  [default: web-socket]")
+        str | None, typer.Option(help="Name under which instances register, web-socket by default.")
     ] = None,
     strategy: Annotated[
         str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user.")
@@ -180,9 +185,11 @@ def _configured(
 
 
 def gateway(
-    port: Annotated[int | None, typer.Option(help=f"{_PORT}  [default: 7000]")] = None,
+    port: Annotated[int | None, typer.Option(help=f"{_PORT} 7000 by default.")] = None,
     discovery: Discovery = "http://127.0.0.1:8761",
-    service: Service = "web-socket",
+    service: Annotated[
+        str, typer.Option(metavar="NAME", help="Without --routes: the service that /NAME/** goes to.")
+    ] = "web-socket",
     routes: Annotated[
         str,
         typer.Option(

@@ -19,8 +19,8 @@ from core.signals import on_stop_signals
 from .options import Options, from_words, role_of
 from .running import open_role
 
-#: Asks for the ready line on standard output; the mark of a process of a cluster.
-READY_FLAG = "--ready-json"
+#: The last word of a process of a cluster, whose words are those of :func:`~.options.to_words`.
+CHILD_FLAG = "--child"
 
 #: Seconds from SIGTERM to a hard exit; below the five that ``serve`` promises.
 _STOP_WITHIN = 4.5
@@ -70,7 +70,7 @@ def run_child(words: Sequence[str]) -> int:
     Prints exactly one line on standard output: :class:`Ready` or :class:`Failed`.
     """
     try:
-        options = from_words([word for word in words if word != READY_FLAG])
+        options = from_words([word for word in words if word != CHILD_FLAG])
         return run_role(options, _print_line)
     except PortTakenError as error:
         _print_line(Failed("port-taken", str(error), error.tried, error.hint, error.host, error.port))

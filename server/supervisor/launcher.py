@@ -11,7 +11,7 @@ from core.child import Child, spawn_child
 from core.errors import ClusterStartError, PortTakenError
 
 from ..roles.options import Options, to_environment, to_words
-from ..roles.process import READY_FLAG, Failed, Ready
+from ..roles.process import CHILD_FLAG, Failed, Ready
 
 #: Longest wait for a role's ready line. Half a second is usual; a starved machine takes long.
 _READY_WITHIN = 30.0
@@ -71,7 +71,7 @@ class ProcessLauncher:
     async def start(self, name: str, options: Options, on_line: Callable[[str], None]) -> Running:
         """See :class:`Launcher`."""
         child = await spawn_child(
-            [*to_words(options), READY_FLAG],
+            [*to_words(options), CHILD_FLAG],
             name=name,
             environment=to_environment(options),
             on_line=on_line,

@@ -169,7 +169,9 @@ def _parse_pem(data: bytes, source: str) -> Keys:
     try:
         return {"": _rsa_key(load_pem_public_key(data), source)}
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UsageError(f"{source}: is no public key in PEM", tried=f"read {source}") from error
+        raise UsageError(
+            f"{source}: is no public key in PEM", hint="openssl rsa -in private.pem -pubout"
+        ) from error
 
 
 def _parse_jwks(data: bytes, source: str) -> Keys:

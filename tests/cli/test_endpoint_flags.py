@@ -13,6 +13,9 @@ from server.settings import SOCKJS
 from server.tokens import TokenSettings
 from server.tokens.settings import SECRET_VARIABLE
 
+#: A symmetric key of 32 bytes.
+JWKS = '{"keys": [{"kty": "oct", "k": "' + "A" * 43 + '"}]}'
+
 
 def tokens(jwks: Path | None = None, **rules: Any) -> TokenSettings | None:
     usual: dict[str, Any] = {"audience": "", "issuer": "", "user_claim": "sub", "leeway": 5.0}
@@ -34,8 +37,22 @@ def test_nobody_needs_a_token_unless_there_is_a_key(monkeypatch: pytest.MonkeyPa
 def test_files_are_found_by_processes_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(SECRET_VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "jwks.json").write_text(JWKS, "utf-8")
     found = tokens(Path("jwks.json"), optional=True, leeway=1.0)
     assert found == TokenSettings(jwks_file=str(tmp_path / "jwks.json"), required=False, leeway_s=1.0)
+
+
+def test_keys_are_looked_at_before_anything_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    monkeypatch.delenv(SECRET_VARIABLE, raising=False)
+    with pytest.raises(UsageError, match="No such file"):
+        tokens(file)
+    file.write_text("[]", "utf-8")
+    with pytest.raises(UsageError, match="is no JSON Web Key Set"):
+        tokens(file)
+    monkeypatch.setenv(SECRET_VARIABLE, "s" * 32)
+    with pytest.raises(UsageError, match=f"{SECRET_VARIABLE} and --jwt-jwks are given"):
+        tokens(file)
 
 
 def test_sockjs() -> None:

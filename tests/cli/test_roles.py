@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -89,7 +90,7 @@ def test_routes_from_a_file_that_is_not_there() -> None:
 
 
 def test_a_gateway_takes_the_articles_file_and_warns_of_what_is_shadowed(tmp_path: Path) -> None:
-    article = (Path(__file__).parents[1] / "server" / "gateway" / "article.yml").read_text("utf-8")
+    article = (Path(__file__).parents[1] / "server" / "gateway" / "files" / "article.yml").read_text("utf-8")
     file = tmp_path / "application.yml"
     file.write_text(article.replace("port: 7000", "port: 0"), "utf-8")
     with subprocess.Popen(
@@ -128,5 +129,15 @@ def test_an_instance_takes_springs_file_and_options_win_over_it(tmp_path: Path) 
             info = json.load(answer)
         assert (info["service"], info["broker"]["url"], info["relay"]) == ("chat", "memory:", "multiplexed")
         assert f"{file}:3: other has no meaning" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+def test_the_ready_line_comes_with_every_option() -> None:
+    words = ("--port", "0", "--allow-origin", "https://a.example", "--jwt-end-at-expiry", "--ready-json")
+    given = {**os.environ, "PUSHSCOPE_JWT_SECRET": "s" * 32}
+    with subprocess.Popen(self_command("instance", *words), stdout=subprocess.PIPE, env=given) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["role"] == "instance"
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0

@@ -12,13 +12,14 @@ import pytest
 
 from core.launch import self_command
 from core.lifeline import child_environment
+from server.roles.process import CHILD_FLAG
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 
 def _start(*words: str, child: bool = False) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        self_command(*words, "--ready-json"),
+        self_command(*words, CHILD_FLAG),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
