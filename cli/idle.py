@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from core.errors import ExitCode
+from core.redaction import without_tokens
 
 if TYPE_CHECKING:
     from core.engine.idle import IdleFinding, IdleKind
@@ -26,7 +27,7 @@ async def run_idle(environment: Environment, seconds: float, heartbeat_ms: int) 
     await environment.start(lambda step: None)
     try:
         info = environment.describe()
-        typer.echo(f"nothing is said for {seconds:g} s through {info.gateway_url}")
+        typer.echo(f"nothing is said for {seconds:g} s through {without_tokens(info.gateway_url)}")
         findings = await check_idle(info, seconds, heartbeat_ms=heartbeat_ms, show=show)
     finally:
         await environment.stop()

@@ -15,6 +15,7 @@ from .clock import now
 from .deployment import INSTANCE_NAME, Deployment
 from .environment import Action, EnvironmentEvent, EnvironmentInfo, InstanceInfo, StartStep
 from .errors import TargetUnreachable, UsageError
+from .redaction import without_tokens
 
 _REACH_WITHIN: Final = 5.0
 
@@ -143,7 +144,7 @@ def _in_words(error: OSError) -> str:
 
 def _unreachable(url: str, what: str, tried: str) -> TargetUnreachable:
     return TargetUnreachable(
-        f"nobody answers at {urlsplit(url).netloc}: {what}",
-        tried=tried,
+        f"nobody answers at {urlsplit(url).netloc.rpartition('@')[2]}: {what}",
+        tried=without_tokens(tried),
         hint="start the target, or correct the address",
     )

@@ -203,7 +203,12 @@ class Engine:
             raise
         info = self._cluster.describe()
         self._feed.put(
-            ClusterAddresses(info.gateway_url, without_tokens(info.websocket_url), info.strategy, info.broker)
+            ClusterAddresses(
+                without_tokens(info.gateway_url),
+                without_tokens(info.websocket_url),
+                info.strategy,
+                info.broker,
+            )
         )
         self._enter(cluster="running")
 

@@ -14,9 +14,10 @@ from server.supervisor import LocalCluster
 
 
 async def test_nobody_answers() -> None:
-    environment = AttachedEnvironment(deployment_of("http://127.0.0.1:1", "http://127.0.0.1:1/{user}"))
-    with pytest.raises(TargetUnreachable, match=r"nobody answers at 127\.0\.0\.1:1"):
-        await environment.start(lambda step: None)
+    deployment = deployment_of("http://me:hidden@127.0.0.1:1", "http://127.0.0.1:1/{user}")
+    with pytest.raises(TargetUnreachable, match=r"nobody answers at 127\.0\.0\.1:1") as caught:
+        await AttachedEnvironment(deployment).start(lambda step: None)
+    assert "hidden" not in f"{caught.value} {caught.value.tried}"
 
 
 async def test_instances_of_ours_are_called_by_their_names() -> None:
