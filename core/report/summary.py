@@ -226,7 +226,8 @@ def _environment(info: EnvironmentInfo | None) -> dict[str, Any]:
         "strategy": info.strategy,
         "broker": info.broker,
         "instances": [
-            {"id": each.id, "state": each.state, "push_url": without_tokens(each.push_url)} for each in info.instances
+            {"id": each.id, "state": each.state, "push_url": without_tokens(each.push_url)}
+            for each in info.instances
         ],
     }
 
