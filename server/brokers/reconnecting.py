@@ -24,6 +24,8 @@ logger = logging.getLogger("pushscope.server.broker")
 #: Bytes that may wait for a broker that does not read.
 DEFAULT_BACKLOG_LIMIT: Final = 16 * 1024 * 1024
 
+_CANCEL_AGAIN_S: Final = 0.1
+
 
 class RelayTimes(msgspec.Struct, frozen=True):
     """How patient the relay is.
@@ -92,8 +94,11 @@ class Reconnecting:
         task, self._task = self._task, None
         if task is None:
             return False
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            # Once is not always enough: aiormq can make an error of its own out of a cancellation,
+            # after which connecting would go on.
+            task.cancel()
+            await asyncio.wait((task,), timeout=_CANCEL_AGAIN_S)
         return True
 
     def came(self, what: str) -> None:

@@ -11,8 +11,8 @@ from core.protocol import encode
 from tests.support.instances import one_instance, push
 from tests.support.rabbitmq import VirtualHost
 from tests.support.raw_stomp import RawStomp, joined, raw_stomp
+from tests.support.watched_broker import PATIENCE, eventually
 
-from .test_amqp import PATIENCE, eventually
 from .test_amqp_wire import Splice
 
 USERS = 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -16,8 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.processes import until
 from tests.support.rabbitmq import VirtualHost
 from tests.support.requirements import requires
-
-from .test_amqp import PATIENCE, QUICK, Inbox, connected, watched
+from tests.support.watched_broker import PATIENCE, QUICK, Inbox, connected, watched
 
 
 class Splice:
@@ -138,10 +138,10 @@ async def test_a_steady_stream_without_heart_beats_is_no_silence(rabbitmq: Virtu
         assert relay.changes == [(True, "")]
 
 
-@pytest.mark.parametrize(
-    "greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\0\0\x09\x00", b"\x01\0\0\xff\xff\xff\xff"]
-)
-async def test_a_peer_that_is_no_rabbitmq_is_a_reason(greeting: bytes) -> None:
+@asynccontextmanager
+async def peer_that_says(greeting: bytes) -> AsyncGenerator[int]:
+    """Something that greets everybody like this and listens; its port."""
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             writer.write(greeting)
@@ -152,8 +152,24 @@ async def test_a_peer_that_is_no_rabbitmq_is_a_reason(greeting: bytes) -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        port = server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"AMQP\0\0\x09\x00", b"\x01\0\0\xff\xff\xff\xff"]
+)
+async def test_a_peer_that_is_no_rabbitmq_is_a_reason(greeting: bytes) -> None:
+    async with peer_that_says(greeting) as port:
         times = RelayTimes(connect_s=1.0, first_pause_s=0.01, longest_pause_s=0.1)
         async with watched(AmqpBroker(f"amqp://127.0.0.1:{port}", times=times)) as relay:
             await until(lambda: relay.broker.reason != "not connected yet", "it was tried")
             assert relay.broker.reason and not relay.broker.available
+
+
+async def test_stopping_ends_the_connecting_at_whatever_it_is() -> None:
+    times = RelayTimes(connect_s=1.0, first_pause_s=0.001, longest_pause_s=0.005)
+    chance = random.Random(7)
+    async with peer_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        for _ in range(50):
+            async with watched(AmqpBroker(f"amqp://127.0.0.1:{port}", times=times)):
+                await asyncio.sleep(chance.uniform(0, 0.02))  # any moment of it
