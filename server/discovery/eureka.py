@@ -223,7 +223,7 @@ def _decoded(body: bytes, *, xml: bool) -> dict[str, Any]:
             raise EurekaError(str(error)) from error
     try:
         return mapping(msgspec.json.decode(body))
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: msgspec's errors, and what is not UTF-8
         raise EurekaError(f"the body is not JSON: {error}") from error
 
 

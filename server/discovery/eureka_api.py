@@ -145,7 +145,7 @@ def registration_document(instance: Registered, dirty_ms: int, times: EurekaTime
 def _applications(found: bytes, what: str) -> dict[str, Any]:
     try:
         document = mapping(msgspec.json.decode(found))
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: msgspec's errors, and what is not UTF-8
         raise LineDown(f"{what}: not Eureka's JSON ({error})") from error
     if not isinstance(document.get("applications"), dict):
         raise LineDown(f"{what}: not Eureka's JSON (no applications)")

@@ -41,7 +41,9 @@ def parse_xml(body: bytes) -> dict[str, Any]:
     reader = _Reader()
     try:
         reader.feed(body)
-    except expat.ExpatError as error:
+    except XmlError:
+        raise
+    except (expat.ExpatError, LookupError, ValueError) as error:  # the last two: encodings it has not
         raise XmlError(f"the body is not XML: {error}") from error
     return reader.root
 

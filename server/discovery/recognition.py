@@ -34,6 +34,6 @@ async def ours_at(address: DiscoveryAddress) -> bool:
     try:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as http, http.get(url) as answer:
             health = mapping(msgspec.json.decode(await answer.content.read(_LARGEST)))
-    except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
+    except (aiohttp.ClientError, TimeoutError, ValueError, RecursionError):  # ValueError: it is not JSON
         return False
     return health.get("role") == "discovery"

@@ -26,7 +26,8 @@ _WELL: Final = 200
 class HealthChecks:
     """Checks the instances of those services whose balancing asks for it. An async context manager.
 
-    An instance counts as well until it has failed as often as ``fall`` says.
+    An instance counts as well until it has failed as often as ``fall`` says; one that leaves the registry
+    and comes back counts as well, too.
 
     Args:
         balancer: Is told; says who there is to ask.
@@ -62,8 +63,12 @@ class HealthChecks:
 
     async def _watch(self, service: str, check: HealthCheck) -> None:
         upstream = Upstream(service=service)
+        asked: set[Target] = set()
         while True:
             targets = [target for target, state in self._balancer.states(upstream) if state != "down"]
+            for target in asked.difference(targets):
+                self._forget(target)
+            asked = set(targets)
             answers = await asyncio.gather(*(self._ask(target, check) for target in targets))
             for target, trouble in zip(targets, answers, strict=True):
                 self._judge(service, target, trouble, check)
@@ -81,8 +86,14 @@ class HealthChecks:
                 return "" if response.status == _WELL else f"answers {response.status}"
         except TimeoutError:
             return f"no answer within {check.timeout:g} s"
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: that is no host
             return str(error) or type(error).__name__
+
+    def _forget(self, target: Target) -> None:
+        self._against.pop(target, None)
+        if target in self._ill:
+            self._ill.discard(target)
+            self._balancer.mark(target, ill=False)
 
     def _judge(self, service: str, target: Target, trouble: str, check: HealthCheck) -> None:
         if bool(trouble) == (target in self._ill):

@@ -113,6 +113,8 @@ def test_what_is_refused(changes: dict[str, Any], text: str) -> None:
         b"[]",
         b'{"instance": 1}',
         b'{"instance": {}}',
+        b'{"instance": {"hostName": "\xff"}}',
+        b'{"instance":' * 10_000,
     ],
 )
 def test_bodies_that_are_none(body: bytes) -> None:

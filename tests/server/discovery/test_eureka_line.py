@@ -9,9 +9,13 @@ import pytest
 
 from core.errors import TargetUnreachable
 from server.discovery import Discovery, DiscoveryClient, Registration
+from server.discovery.address import EurekaServer
+from server.discovery.eureka_api import EurekaApi
+from server.discovery.lines import LineDown
 from tests.server.discovery.test_client import I1, Seen
 from tests.support.processes import until
 from tests.support.strict_eureka import strict_eureka
+from tests.support.upstream import say_and_close, scripted_upstream
 
 #: As quick as can be; Eureka's own clients take 30 s for each.
 QUICK = "?renew=1&lease=2&fetch=0.05"
@@ -122,6 +126,17 @@ async def test_neither_ours_nor_eureka() -> None:
                 pass
     assert "neither Pushscope's discovery (HTTP 403 at ws://" in str(error.value)
     assert "/eureka/apps/: HTTP 404 (is the path right?" in str(error.value)
+
+
+@pytest.mark.parametrize("body", [b"<applications/>", b"[" * 10_000, b'{"applications": "\xff"}', b"{}"])
+async def test_what_is_not_eurekas_json_is_no_answer(body: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+    async with (
+        scripted_upstream(say_and_close(head + body)) as other,
+        EurekaApi(EurekaServer(f"http://127.0.0.1:{other.port}/eureka")) as api,
+    ):
+        with pytest.raises(LineDown, match="not Eureka's JSON"):
+            await api.fetch()
 
 
 async def test_a_killed_process_says_no_goodbye() -> None:

@@ -44,6 +44,8 @@ def test_what_goes_out() -> None:
         b"",
         b"\xff",
         b"<a>\x00</a>",
+        b'<?xml version="1.0" encoding="nobody-knows"?><a/>',
+        b'<?xml version="1.0" encoding="gbk"?><a/>',
     ],
 )
 def test_what_is_refused(body: bytes) -> None:

@@ -8,7 +8,11 @@ from collections.abc import AsyncGenerator
 import aiohttp
 import pytest
 
+from server.discovery.registry import Registered
 from server.gateway import Balance, Balancing, Gateway, GatewaySettings, HealthCheck
+from server.gateway.balancing.balancer import Balancer
+from server.gateway.balancing.health import HealthChecks
+from server.gateway.routing.routes import Upstream
 from tests.support.processes import until
 from tests.support.upstream import Script, Scripted, scripted_upstream
 
@@ -93,6 +97,51 @@ async def test_who_does_not_answer_in_time_or_is_not_there_is_ill(http: aiohttp.
         pass
     async with scripted_upstream(silence) as silent, Gateway(settings(health, silent, gone)) as gateway:
         await until_states(http, gateway, "ill", "ill")
+
+
+async def test_an_instance_whose_host_can_be_none_does_not_end_the_checks(
+    http: aiohttp.ClientSession,
+) -> None:
+    one = Patient(b"one")
+    async with scripted_upstream(one.script) as first:
+        services = {"web-socket": (f"{'x' * 64}.example:80", f"127.0.0.1:{first.port}")}
+        balancing = Balancing(default=Balance(health=HealthCheck(interval=0.1, fall=1)))
+        async with Gateway(GatewaySettings(services=services, balancing=balancing)) as gateway:
+            await until_states(http, gateway, "ill", "up")
+            one.status = b"503 Ill"
+            await until_states(http, gateway, "ill", "ill")
+
+
+class Listed:
+    """A directory that a test changes."""
+
+    def __init__(self, *ports: int) -> None:
+        self.items = [Registered(str(port), "web-socket", "127.0.0.1", port) for port in ports]
+
+    def everybody(self, service: str) -> tuple[Registered, ...]:
+        return tuple(self.items)
+
+
+async def test_who_comes_back_to_the_registry_counts_as_well() -> None:
+    ill, well = Patient(b"ill"), Patient(b"well")
+    ill.status = b"503 Ill"
+    async with scripted_upstream(well.script) as first, scripted_upstream(ill.script) as second:
+        directory = Listed(first.port, second.port)
+        balance = Balance(health=HealthCheck(interval=0.1, fall=1))
+        balancer = Balancer(directory, Balancing(default=balance))
+
+        def states() -> list[str]:
+            return [state for _, state in balancer.states(Upstream(service="web-socket"))]
+
+        async with HealthChecks(balancer, ["web-socket"]):
+            await until(lambda: states() == ["up", "ill"], "it is found to be ill")
+            left = directory.items.pop()
+            balancer.registry_changed()
+            asked = first.connections
+            await until(lambda: first.connections > asked + 1, "another round has begun")
+            directory.items.append(left)
+            balancer.registry_changed()
+            assert states() == ["up", "up"]
 
 
 async def test_nobody_is_asked_unless_it_is_wished() -> None:
