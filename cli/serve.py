@@ -139,7 +139,8 @@ def serve(
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}
     wanted |= {f"i{number + 1}": INSTANCE_PORT + number for number in range(len(given), 64)}
-    show = as_json if json else functools.partial(for_person, wanted=wanted, user=default_user)
+    needed = tokens is not None and tokens.required
+    show = as_json if json else functools.partial(for_person, wanted=wanted, user=default_user, tokens=needed)
     # A person sees the addresses first; a program finds everything in the log.
     return asyncio.run(_Foreground(cluster, show, log_the_start=json).run())
 
@@ -226,13 +227,14 @@ def as_json(info: EnvironmentInfo) -> str:
     return msgspec.json.encode(line).decode()
 
 
-def for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str) -> str:
+def for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str, tokens: bool = False) -> str:
     """Addresses, and what to try next.
 
     Args:
         info: The cluster.
         wanted: Ports that were to be used, by name; another one is told as a replacement.
         user: Whom the examples push to.
+        tokens: Whether clients need an access token.
     """
 
     def note(name: str, url: str, text: str) -> tuple[str, str, str]:
@@ -240,7 +242,12 @@ def for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str) -
         taken = f"; {port} was taken" if port and port != urlsplit(url).port else ""
         return name, url, text + taken
 
-    rows = [("page", f"{info.gateway_url}/110000.html", "open it and press Connect")]
+    todo = (
+        f"open it, give it an access token of {user}, press Connect"
+        if tokens
+        else "open it and press Connect"
+    )
+    rows = [("page", f"{info.gateway_url}/110000.html", todo)]
     rows.append(note("gateway", info.gateway_url, info.websocket_url.partition("?")[0]))
     rows += [note(each.id, each.push_url, f"pid {each.pid}") for each in info.instances]
     rows += [

@@ -99,6 +99,7 @@ def build(words: Sequence[str]) -> int:
 def page(words: Sequence[str]) -> int:
     """Fetch the libraries that the demo page offers (sockjs-client, stompjs) from npm."""
     if build_page() is not None:
+        say("assets/demo/vendor has sockjs-client, @stomp/stompjs and their licences; load the page again")
         return 0
     if find_program("npm") is None or find_program("node") is None:
         raise ChoreError(f"the page's libraries come from npm: {install_line(('nodejs', 'npm'))}")

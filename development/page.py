@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from .environment import ROOT, ChoreError, say
+from .environment import ROOT, ChoreError
 from .system import install_node_modules
 
 _PAGE = ROOT / "assets" / "demo"
@@ -35,7 +35,6 @@ def build_page() -> Path | None:
     before = list_file.read_text("utf-8") if list_file.exists() else ""
     if before != _told(modules):
         collect(modules, vendor)
-        say(f"assets/demo/vendor has {', '.join(_LIBRARIES)} and their licences")
     return vendor
 
 

@@ -75,3 +75,5 @@ def test_a_usual_port_that_was_taken_is_named() -> None:
         "  i1         http://127.0.0.1:40001             pid 1; 8080 was taken"
     ]
     assert "stomp://127.0.0.1:61613            not ours" in text
+    assert "access token" not in text
+    assert "an access token of maria" in for_person(info, wanted={}, user="maria", tokens=True)
