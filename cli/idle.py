@@ -22,7 +22,7 @@ async def run_idle(environment: Environment, seconds: float, heartbeat_ms: int) 
     from core.engine.idle import check_idle
 
     def show(finding: IdleFinding) -> None:
-        typer.echo(f"{_NAMES[finding.kind]:<20}{fared(finding)}")
+        typer.echo(f"{_NAMES[finding.kind]:<20}{fared(finding, heartbeat_ms)}")
 
     await environment.start(lambda step: None)
     try:
@@ -36,8 +36,8 @@ async def run_idle(environment: Environment, seconds: float, heartbeat_ms: int) 
     return ExitCode.DELIVERY if any(finding.lost for finding in findings.values()) else ExitCode.PASS
 
 
-def fared(finding: IdleFinding) -> str:
-    """How one connection fared."""
+def fared(finding: IdleFinding, asked_ms: int = 10_000) -> str:
+    """How one connection fared; ``asked_ms`` is what ours wanted of STOMP's heart-beats."""
     after = f"after {finding.seconds:.1f} s"
     close = finding.close
     match finding.fate:
@@ -53,8 +53,14 @@ def fared(finding: IdleFinding) -> str:
         case "refused":
             words = f"not there: {close.reason if close is not None else ''}"
     if finding.kind == "stomp":
-        words += f"; the server offers heart-beat:{finding.heartbeat}"
+        words += f"; the server offers heart-beat:{finding.heartbeat}, {_agreed(finding.heartbeat, asked_ms)}"
     return words
+
+
+def _agreed(offered: str, asked_ms: int) -> str:
+    """What comes of both ends' wishes: in each direction the slower one, or none (STOMP 1.2)."""
+    rates = [max(int(rate), asked_ms) for rate in offered.split(",") if rate.strip().isdigit() and int(rate)]
+    return f"so one goes every {min(rates) / 1000:g} s" if rates else "so none go"
 
 
 def verdict(findings: Mapping[IdleKind, IdleFinding], seconds: float) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,11 @@ def findings(silent: IdleFinding, stomp: Fate, sockjs: Fate) -> dict[IdleKind, I
 def test_how_a_connection_fared() -> None:
     assert fared(finding("silent", "cut")) == "cut after 60.0 s without a close frame (1006)"
     assert fared(finding("sockjs", "alive")) == "alive after 60.0 s"
-    assert fared(finding("stomp", "alive")).endswith("the server offers heart-beat:10000,10000")
+    stomp = finding("stomp", "alive")
+    assert fared(stomp).endswith("the server offers heart-beat:10000,10000, so one goes every 10 s")
+    assert fared(stomp, 500).endswith("so one goes every 10 s")
+    assert fared(stomp, 20_000).endswith("so one goes every 20 s")
+    assert fared(replace(stomp, heartbeat="0,0")).endswith("heart-beat:0,0, so none go")
     assert fared(finding("silent", "closed", CloseInfo(1001, "bye"))) == "closed after 60.0 s with 1001 bye"
     assert fared(finding("sockjs", "refused", CloseInfo(1006, "HTTP 404"))) == "not there: HTTP 404"
 
