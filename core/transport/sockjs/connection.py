@@ -11,7 +11,8 @@ import msgspec
 from ...clock import now_ns
 from ..scratch import scratch
 
-#: Longest head of an answer; more is not the server that was looked for.
+#: Longest head of an answer, or anything else between two pieces of its body (trailers, extensions of
+#: chunks); more is not the server that was looked for.
 _MAX_HEAD = 64 * 1024
 
 
@@ -202,11 +203,13 @@ class HttpConnection(asyncio.BufferedProtocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(call, f"the answer is not HTTP: {error}")
             return
-        if not self._headed:
-            if self._fed > _MAX_HEAD:
-                self._fail(call, "the answer has an endless head")
+        if self._body:
+            self._fed = nbytes
+        elif self._fed > _MAX_HEAD and not self._complete:
+            self._fail(call, f"the answer has an endless {'trailer' if headed else 'head'}")
             return
-        self._hand_on(call, headed)
+        if self._headed:
+            self._hand_on(call, headed)
 
     def eof_received(self) -> None:
         """The server is done; the transport closes itself."""
@@ -234,8 +237,8 @@ class HttpConnection(asyncio.BufferedProtocol):
         self._excess = self._complete
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """httptools: a header."""
-        if self._excess:
+        """httptools: a header; trailers mean nothing."""
+        if self._excess or self._headed:
             return
         lower = name.lower()
         if lower in (b"content-length", b"transfer-encoding"):

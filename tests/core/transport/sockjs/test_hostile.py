@@ -206,6 +206,27 @@ async def test_an_endless_info() -> None:
         await server.until(lambda: not server.open)
 
 
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [(b"0\r\n", b"Set-Cookie: a=%b\r\n" % (b"x" * 4096)), (b"2;x=", b"x" * 4096)],
+    ids=["endless trailers", "an endless extension of a chunk"],
+)
+async def test_what_does_not_end_behind_a_piece_of_a_body(begin: bytes, more: bytes) -> None:
+    async def script(server: ScriptedHttp, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        writer.write(streaming(b"o\n") + begin)
+        while not writer.is_closing():
+            writer.write(more)
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with ScriptedHttp(script) as server:
+        recorder = Recorder()
+        await connect(server.url, recorder, "xhr-streaming")
+        info = await recorder.closed()
+        assert info.code == 1006 and "endless" in info.error
+        await server.until(lambda: not server.open)
+
+
 async def test_bytes_that_nobody_asked_for_end_a_connection() -> None:
     async def script(server: ScriptedHttp, asked: Asked, writer: asyncio.StreamWriter) -> None:
         if asked.kind == "xhr_send":
