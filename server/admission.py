@@ -21,6 +21,7 @@ Header = tuple[bytes, bytes]
 UserOf = Callable[[Scope], str | Awaitable[str | None] | None]
 
 _LONGEST_NAME: Final = 256
+_MOST_FIELDS: Final = 50
 #: Under which name the attributes of a session have what was proven about its client.
 PRINCIPAL: Final = "principal"
 
@@ -116,7 +117,11 @@ class Unproven:
     """``?user=`` names the user, which anybody can claim to be; for demonstrations and tests."""
 
     async def admit(self, scope: Scope) -> Principal | None:
-        """The user of the query, or None."""
+        """The user of the query, or None.
+
+        Raises:
+            Denied: 400 for too long a query.
+        """
         name = _user_of_query(scope.get("query_string", b""))
         return None if name is None else Principal(name)
 
@@ -158,4 +163,8 @@ def is_usable_name(name: str) -> bool:
 def _user_of_query(query: bytes) -> str | None:
     if b"user=" not in query:
         return None
-    return parse_qs(query.decode("latin-1"), max_num_fields=50).get("user", [None])[0]
+    try:
+        fields = parse_qs(query.decode("latin-1"), max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        raise Denied(400, f"the query has more than {_MOST_FIELDS} fields") from None
+    return fields.get("user", [None])[0]
