@@ -6,7 +6,6 @@ Source: gateway-discovery.md A7. Spring's settings for one service stand under
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +16,7 @@ from core.toml_file import in_words
 
 from ..balancing.balance import Balance, Balancing, HealthCheck, check_balance
 from ..balancing.strategies import STRATEGIES, StrategyName
+from ..routing.arguments import duration, truth
 
 PREFIX = "spring.cloud.loadbalancer."
 _CLIENTS = "clients."
@@ -30,15 +30,12 @@ _CONFIGURATIONS: Mapping[str, StrategyName] = {
 _HEALTH = "health-check"
 #: Spring's own: an instance is alive or not by each answer alone.
 _SPRING_HEALTH = HealthCheck(path="/actuator/health", interval=25.0, timeout=25.0, fall=1, rise=1)
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?", re.IGNORECASE)
-_SECONDS = {"": 0.001, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SpringBalance:
     """Collects the ``spring.cloud.loadbalancer`` keys of a file."""
 
     def __init__(self) -> None:
-        self._default = Balance()
         self._services: dict[str, dict[str, str]] = {}
         self._general: dict[str, str] = {}
         self._paths: dict[str, str] = {}
@@ -66,7 +63,10 @@ class SpringBalance:
             return True
         if key not in _KEYS:
             return False
-        _KEYS[key](Balance(), value)  # to find mistakes where they stand
+        try:
+            _KEYS[key](Balance(), value)  # to find mistakes where they stand
+        except ValueError as error:
+            raise UsageError(str(error)) from error
         found[key] = value
         return True
 
@@ -108,16 +108,11 @@ def _cookie_name(balance: Balance, value: str) -> Balance:
 
 
 def _tell_instance(balance: Balance, value: str) -> Balance:
-    if value.lower() not in ("true", "false"):
-        raise UsageError(f"{value!r} is neither true nor false")
-    return msgspec.structs.replace(balance, tell_instance=value.lower() == "true")
+    return msgspec.structs.replace(balance, tell_instance=truth(value, "add-service-instance-cookie"))
 
 
 def _interval(balance: Balance, value: str) -> Balance:
-    match = _DURATION.fullmatch(value.strip())
-    if match is None:
-        raise UsageError(f"{value!r} is not a duration", hint="such as 25s or 500ms")
-    seconds = float(match[1]) * _SECONDS[(match[2] or "").lower()]
+    seconds = duration(value, "interval")
     health = balance.health or _SPRING_HEALTH
     checked = msgspec.structs.replace(health, interval=seconds, timeout=min(seconds, 60.0))
     check_balance(Balance(health=checked))

@@ -55,6 +55,9 @@ def test_springs_health_check() -> None:
     every = HealthCheck(path="/actuator/health", interval=0.5, timeout=0.5, fall=1, rise=1)
     assert found.of("other").health == every
     assert found.of("push").health == HealthCheck(path="/up", interval=0.5, timeout=0.5, fall=1, rise=1)
+    iso = spring("configurations: health-check", "health-check.interval: PT1.5S").default.health
+    assert iso is not None
+    assert iso.interval == 1.5
     of_one = spring("clients.push.configurations: health-check", "clients.push.health-check.path.default: /x")
     assert of_one.default.health is None
     pushes = of_one.of("PUSH").health
@@ -66,9 +69,9 @@ def test_springs_health_check() -> None:
     ("line", "words", "hint"),
     [
         ("configurations: zone-preference", "'zone-preference' is not known here", "weighted"),
-        ("health-check.interval: soon", "'soon' is not a duration", "25s"),
+        ("health-check.interval: soon", "takes a duration such as 500ms or 5s, not 'soon'", ""),
         ("health-check.interval: 1", "every 0.001 s", "0.1"),
-        ("sticky-session.add-service-instance-cookie: perhaps", "neither true nor false", ""),
+        ("sticky-session.add-service-instance-cookie: perhaps", "is true or false, not 'perhaps'", ""),
     ],
 )
 def test_mistakes_name_file_and_line(line: str, words: str, hint: str) -> None:
