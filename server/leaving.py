@@ -10,6 +10,7 @@ of service: requests of its SockJS sessions must still find it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -42,8 +43,10 @@ async def leave(
     """End all clients of an instance in order; returns when they have been told, or had time to be."""
     parts.push_api.stop()
     if discovery is not None:
-        await discovery.update(status=_OUT_OF_SERVICE)
-        await _until(lambda: _is_seen(settings, discovery), _SEEN_WITHIN_S)
+        with contextlib.suppress(TimeoutError):  # a registry that does not answer may not keep us here
+            async with asyncio.timeout(_SEEN_WITHIN_S):
+                await discovery.update(status=_OUT_OF_SERVICE)
+                await _until(lambda: _is_seen(settings, discovery), _SEEN_WITHIN_S)
     handover = parts.users.handover
     await _until(lambda: not handover.held, _HELD_WITHIN_S)
     sessions = bool(parts.connections.hub.sessions)

@@ -9,6 +9,7 @@ import pytest
 from core.client import StompClient
 from core.errors import ConnectionClosed
 from server.discovery import Discovery, DiscoveryClient, Snapshot
+from server.leaving import leave
 from tests.support.instances import cluster, one_instance, push
 from tests.support.processes import until
 
@@ -37,6 +38,20 @@ async def test_it_is_out_of_service_before_it_is_gone() -> None:
             await until(lambda: seen[-1] == ["UP"], "it is up")
         await until(lambda: seen[-1] == [], "it is gone")
     assert seen[-3:] == [["UP"], ["OUT_OF_SERVICE"], []]
+
+
+class Deaf(DiscoveryClient):
+    """One whose registry does not answer."""
+
+    async def update(self, *, status: str | None = None, metadata: dict[str, str] | None = None) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_registry_that_does_not_answer_keeps_no_client_waiting() -> None:
+    async with one_instance() as instance, StompClient(f"{instance.url}/ws".replace("http", "ws")) as client:
+        deaf = Deaf("http://127.0.0.1:1", None)
+        await leave(instance.settings, instance.parts, instance.broker, deaf)
+        assert (await client.wait_closed()).code == 1001
 
 
 async def test_what_is_pushed_before_the_goodbye_is_written_before_the_close() -> None:
