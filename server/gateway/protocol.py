@@ -30,6 +30,8 @@ logger = logging.getLogger("pushscope.gateway")
 #: bytes for each byte of the body (six are needed where every chunk is one byte).
 _FRAMING = 16 * 1024
 _FRAMING_PER_BYTE = 16
+#: Requests that wait behind one that is being answered: one read may hold thousands, of 3 KiB each.
+_MOST_WAITING = 100
 #: RFC 3986 §3.2.2, and a port. Patterns of routes capture pieces of it, which become paths.
 _HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
@@ -45,7 +47,7 @@ class GatewayProtocol(HttpToolsProtocol):
     lines, bare CR or LF, spaces before the colon, control characters. What it lets through and
     we do not: heads without an end, HTTP/1.1 without exactly one Host, a Host that is none,
     CONNECT and TRACE, transfer codings other than chunked, trailers, chunk extensions without an
-    end.
+    end, more requests at once than anybody needs.
     """
 
     def __init__(
@@ -161,6 +163,8 @@ class GatewayProtocol(HttpToolsProtocol):
         version, method = self.parser.get_http_version(), self.parser.get_method()
         codings = values(self.headers, b"transfer-encoding")
         hosts = values(self.headers, b"host")
+        if len(self.pipeline) >= _MOST_WAITING:
+            self._stop(429, f"{_MOST_WAITING} requests of this connection are waiting already")
         if version not in ("1.0", "1.1"):
             self._stop(505, f"HTTP/{version} is not spoken here")
         if method in (b"CONNECT", b"TRACE"):

@@ -194,6 +194,13 @@ async def test_a_bad_request_behind_a_good_one_takes_nothing_from_it(gateway: Ga
     assert got.count(b"HTTP/1.1 ") == 1
 
 
+async def test_so_many_requests_at_once_and_no_more(gateway: Gateway, upstream: Scripted) -> None:
+    got = await exchange(gateway.port, get(HOST) * 1000)
+    assert got.count(b"HTTP/1.1 200 ") == len(upstream.heads) == 101
+    assert got.count(b"HTTP/1.1 ") == 101
+    assert gateway.edge.counters.answers[429] == 1
+
+
 async def test_a_bad_body_behind_a_good_request_is_answered_behind_it() -> None:
     go_on = asyncio.Event()
 
