@@ -17,7 +17,7 @@ from .told import told_subscriptions
 
 #: A delta waits for the acknowledgement of the one before at most so long.
 _BATCH_S: Final = 0.005
-#: Subscriptions of known sessions matter to lookups only and may wait a little.
+#: Subscriptions of known sessions matter to lookups and handovers only and may wait a little.
 _SUBSCRIPTIONS_S: Final = 0.1
 #: Sessions whose subscriptions one delta carries.
 _MOST_RESUBSCRIBED: Final = 500

@@ -15,8 +15,8 @@ MOST_TEXT: Final = 8 * 1024
 def told_subscriptions(session: Session) -> Subscriptions:
     """The session's subscriptions with the destinations that the client asked for.
 
-    At most :data:`MOST_SUBSCRIPTIONS` with :data:`MOST_TEXT` characters: nobody needs them to
-    deliver anything, they are for lookups.
+    At most :data:`MOST_SUBSCRIPTIONS` with :data:`MOST_TEXT` characters: they are for lookups, and to
+    send at once what was held for a user (:mod:`.handover`), who gets it a little later without.
     """
     told: list[tuple[str, str]] = []
     room = MOST_TEXT
