@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from core.errors import ExitCode
+from core.errors import ExitCode, TargetUnreachable
 from core.redaction import without_tokens
 
 if TYPE_CHECKING:
@@ -29,11 +29,27 @@ async def run_idle(environment: Environment, seconds: float, heartbeat_ms: int) 
         info = environment.describe()
         typer.echo(f"nothing is said for {seconds:g} s through {without_tokens(info.gateway_url)}")
         findings = await check_idle(info, seconds, heartbeat_ms=heartbeat_ms, show=show)
+        if lost := any(finding.lost for finding in findings.values()):
+            await require_there(info.websocket_url)
     finally:
         await environment.stop()
     for line in verdict(findings, seconds):
         typer.echo(line)
-    return ExitCode.DELIVERY if any(finding.lost for finding in findings.values()) else ExitCode.PASS
+    return ExitCode.DELIVERY if lost else ExitCode.PASS
+
+
+async def require_there(url: str) -> None:
+    """Who has ended meanwhile has cut every connection, whether it was silent or not."""
+    from core.attached import reach
+
+    try:
+        await reach(url)
+    except TargetUnreachable as error:
+        raise TargetUnreachable(
+            f"it has ended meanwhile, which says nothing about silence: {error}",
+            tried=error.tried,
+            hint="start it again, then check again",
+        ) from error
 
 
 def fared(finding: IdleFinding, asked_ms: int = 10_000) -> str:

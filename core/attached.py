@@ -63,12 +63,12 @@ class AttachedEnvironment:
             self._deployment.tokens.resolve()
         total = len(self._instances)
         progress(StartStep("gateway", "running", 0.0, 0, 1))
-        await _reach(self._deployment.websocket_url)
+        await reach(self._deployment.websocket_url)
         progress(StartStep("gateway", "done", now() - begun, 1, 1))
         names: list[str] = []
         for at, instance in enumerate(self._instances):
             progress(StartStep("instances", "running", now() - begun, at, total))
-            await _reach(instance.push_url)
+            await reach(instance.push_url)
             names.append(await _own_name(instance.push_url) or instance.id)
         if len(set(names)) < total:  # two addresses of one instance: results are kept apart by name
             names = [each.id for each in self._deployment.instances]
@@ -122,7 +122,12 @@ async def _own_name(url: str) -> str:
     return said if INSTANCE_NAME.fullmatch(said) else ""
 
 
-async def _reach(url: str) -> None:
+async def reach(url: str) -> None:
+    """Connect to a URL's host and port, no more.
+
+    Raises:
+        TargetUnreachable: nobody answers there.
+    """
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme in ("https", "wss") else 80)
     try:

@@ -89,7 +89,10 @@ def _from_file(path: str) -> TokenOf:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(_LARGEST_FILE + 1)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read", tried="get the users' access tokens") from error
+        reason = (error.strerror if isinstance(error, OSError) else None) or "is not UTF-8 text"
+        raise UsageError(
+            f"{path}: {reason}", tried="get the users' access tokens", hint="a line for each user: NAME TOKEN"
+        ) from error
     if len(text) > _LARGEST_FILE:
         raise UsageError(f"{path}: is larger than {_LARGEST_FILE} characters")
     tokens: dict[str, str] = {}

@@ -192,7 +192,7 @@ def _in_word(text: str) -> str:
 
 
 def _choices(kind: type, path: KeyPath) -> str:
-    """The choices of the field at ``path``, if it has a fixed set of them."""
+    """The choices or the keys of what is at ``path``, if there is a fixed set of them."""
     hint: Any = kind
     for part in path:
         if isinstance(part, int):
@@ -201,7 +201,16 @@ def _choices(kind: type, path: KeyPath) -> str:
             hint = get_type_hints(hint).get(part)
     if get_origin(hint) is Literal:
         return f"choose one of {', '.join(get_args(hint))}"
-    return ""
+    keys = _keys_of(hint) if path else ()
+    return f"known: {', '.join(keys)}" if keys else ""
+
+
+def _keys_of(hint: Any) -> tuple[str, ...]:
+    """The keys of a table of this type, which may be optional."""
+    for kind in (hint, *get_args(hint)):
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            return kind.__struct_fields__
+    return ()
 
 
 def _written(path: KeyPath) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.idle import fared, verdict
+from cli.idle import fared, require_there, verdict
 from core.engine.idle import Fate, IdleFinding, IdleKind
+from core.errors import TargetUnreachable
 from core.launch import self_command
 from core.transport import CloseInfo
 
@@ -76,6 +78,15 @@ def cutting_gateway(tmp_path: Path) -> Iterator[str]:
             process.terminate()
         for process in running:
             process.communicate(timeout=20)
+
+
+async def test_a_gateway_that_ended_is_not_taken_for_one_that_cuts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gateway:
+        url = f"ws://127.0.0.1:{gateway.getsockname()[1]}/web-socket/ws?user={{user}}"
+        await require_there(url)
+    with pytest.raises(TargetUnreachable, match="ended meanwhile") as caught:
+        await require_there(url)
+    assert caught.value.tried and caught.value.hint
 
 
 def test_a_gateway_that_cuts_and_one_that_does_not(cutting_gateway: str) -> None:

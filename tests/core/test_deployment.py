@@ -55,6 +55,13 @@ def test_what_is_left_out_follows_from_the_gateway(tmp_path: Path) -> None:
         (GATEWAY + "name = 7\n" + INSTANCE, 2, "name", "expected a text in quotes, got a whole", ""),
         (GATEWAY + "[[instances]]\nid = 'a'\n", 2, "instances[0]", "lacks the key 'url'", ""),
         (INSTANCE, None, "", "lacks the key 'gateway'", ""),
+        (
+            GATEWAY + INSTANCE + "[tokens]\nfil = 'x'\n",
+            5,
+            "tokens",
+            "has the unknown key 'fil'",
+            "known: env, secret_env, file",
+        ),
         ("instances = []\n" + GATEWAY, 1, "instances", "nobody to push through", "[[instances]]"),
         ("gateway = 'h:7000'\n" + INSTANCE, 1, "gateway", "is not an address", "http://HOST:PORT"),
         ("gateway = 'http://me:pw@h'\n" + INSTANCE, 1, "gateway", "holds a password", "leave it out"),

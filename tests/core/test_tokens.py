@@ -38,7 +38,7 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         TokenSource(secret_env="SHOP_TOKEN").resolve()
     assert "hunter2" not in str(caught.value)
     path = tmp_path / "tokens.txt"
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="No such file"):
         TokenSource(file=str(path)).resolve()
     path.write_text("joe a\nsecret\n")
     with pytest.raises(UsageError, match=r"tokens\.txt:2: is no line") as caught:
