@@ -195,8 +195,8 @@ class Edge:
     def registry_changed(self) -> None:
         """Let the balancer see, and those who wait for an instance, whether it is still there."""
         self.balancer.registry_changed()
-        for upgrade in tuple(self.waiting):
-            upgrade.registry_changed(self)
+        for waiting in tuple(self.waiting):
+            waiting.registry_changed(self)
 
     def dial_failed(self, target: Target, error: OSError) -> str:
         """Count an instance that could not be reached, and try others before it for a while.

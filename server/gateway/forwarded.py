@@ -9,11 +9,10 @@ import msgspec
 
 from core.errors import UsageError
 
-from .heads import Header, values
+from .heads import TOKEN, Header, values
 from .routing.java_regex import compile_java
 from .routing.request import RouteRequest
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PORT = re.compile(rb"(.+?):(\d{1,5})")
 
 
@@ -102,7 +101,7 @@ def _element(client: str, host: str, proto: str) -> bytes:
 
 
 def _quoted(value: str) -> str:
-    if _TOKEN.fullmatch(value):
+    if TOKEN.fullmatch(value):
         return value
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -255,14 +255,8 @@ class GatewayProtocol(HttpToolsProtocol):
         plan = plan_upgrade(self._edge, request)
         if isinstance(plan, Refusal):
             details = {"route": plan.route, "service": plan.service} if plan.route else {"path": request.path}
-            self._edge.log(
-                request.client,
-                request.method,
-                request.target,
-                plan.status,
-                time.perf_counter(),
-                "",
-            )
+            now = time.perf_counter()
+            self._edge.log(request.client, request.method, request.target, plan.status, now, "", plan.route)
             self._answer(plan.status, plan.message, **details)
             return
         transport, connections = self.transport, self.connections

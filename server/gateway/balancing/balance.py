@@ -9,9 +9,8 @@ import msgspec
 
 from core.errors import UsageError
 
+from ..heads import TOKEN
 from .strategies import INSTANCE_COOKIE, STRATEGIES, StrategyName
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,7 +74,7 @@ def check_balance(balance: Balance) -> None:
         raise UsageError(
             f"balancing strategy {balance.strategy!r} is not known", hint=f"known: {', '.join(STRATEGIES)}"
         )
-    if not _TOKEN.fullmatch(balance.cookie):
+    if not TOKEN.fullmatch(balance.cookie):
         raise UsageError(f"{balance.cookie!r} is no name of a cookie", hint=f"such as {INSTANCE_COOKIE}")
     health = balance.health
     if health is None:

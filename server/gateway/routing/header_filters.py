@@ -6,15 +6,13 @@ theirs to change.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from ..heads import HOP_BY_HOP, Header
+from ..heads import HOP_BY_HOP, TOKEN, Header
 from .templates import Template, Variables
 
 HeaderFilter = Callable[[list[Header], Variables], list[Header]]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ESSENTIAL = frozenset(
     (b"content-length", b"sec-websocket-accept", b"sec-websocket-key", b"sec-websocket-version")
 )
@@ -99,7 +97,7 @@ def _dedupe(headers: list[Header], key: bytes, strategy: str) -> list[Header]:
 
 
 def _name(name: str, forbidden: frozenset[bytes]) -> bytes:
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a header")
     key = name.lower().encode()
     if key in forbidden:

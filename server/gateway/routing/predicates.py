@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_network
 
+from ..heads import TOKEN
 from .arguments import Arguments, Shape, truth, whole
 from .conditions import (
     Condition,
@@ -30,7 +31,6 @@ from .paths import PathPattern, expressions_in
 
 Clock = Callable[[], float]
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
 _ZONED = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)(\.\d{1,9})?(Z|[+-]\d\d:\d\d(?::\d\d)?)(?:\[.+\])?"
@@ -110,7 +110,7 @@ def _method(found: Arguments, clock: Clock) -> Method:
 
 def _header(found: Arguments, clock: Clock) -> Header:
     name = found.one("header")
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ValueError(f"{name!r} is no name of a header")
     return Header(name.lower(), _regex(found.optional("regexp")))
 

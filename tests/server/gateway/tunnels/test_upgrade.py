@@ -298,6 +298,7 @@ async def test_no_instance_is_503_and_names_route_and_service() -> None:
             "route": "web-socket",
             "service": "web-socket",
         }
+        assert gateway.edge.counters.by_route == {("web-socket", 503): 1}
 
 
 @pytest.mark.parametrize(
