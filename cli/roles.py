@@ -204,7 +204,12 @@ def gateway(
         ),
     ] = None,
     allow_host: AllowHost = None,
-    host: Host = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Address to listen on; beyond this machine /routes and /metrics want PUSHSCOPE_TOKEN."
+        ),
+    ] = "127.0.0.1",
     ready_json: ReadyJson = False,
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""

@@ -187,8 +187,10 @@ def _refused(url: str, failure: Exception, events: Sequence[object]) -> Handshak
 def _hint(status: int) -> str:
     if status in (502, 503, 504):
         return "the gateway has no live instance for this route; start one or wait for it to register"
-    if status in (401, 403):
-        return "the server wants credentials or another Origin, or has no WebSocket at this URL"
+    if status == 401:
+        return "give a token: StompClient(…, token=…), or [tokens] in the file of --env"
+    if status == 403:
+        return "the server wants another Origin or a token, or has no WebSocket at this URL"
     if status == 404:
         return "check the path of the URL"
     return ""
