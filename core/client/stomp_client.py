@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
-from ..errors import LocalProtocolError, PushscopeError
+from ..errors import LocalProtocolError, PushscopeError, UsageError
 from ..protocol import BROKER_LIMITS, ClientSession, Connected, Limits, Message
+from ..redaction import without_tokens
 from ..tokens import with_token
 from ..transport import CloseInfo, Connect, connect_url
 from .link import StompLink
@@ -49,6 +50,9 @@ class StompClient:
             give a ``functools.partial`` of :func:`core.transport.connect_websocket` or
             :func:`core.transport.sockjs.connect_sockjs`.
         on_close: Called once when an established connection has ended.
+
+    Raises:
+        UsageError: ``url`` is none; entering raises it for what the carrier does not understand.
     """
 
     def __init__(
@@ -67,13 +71,17 @@ class StompClient:
         connect: Connect = connect_url,
         on_close: Callable[[CloseInfo], None] | None = None,
     ) -> None:
+        try:
+            host = host or urlsplit(url).hostname or "localhost"
+        except ValueError as error:
+            raise UsageError(f"not a URL: {without_tokens(url)!r} ({error})") from None
         if user is not None:
             url += f"{'&' if urlsplit(url).query else '?'}user={quote(user, safe='')}"
         if token is not None:
             url = with_token(url, token)
         self._hello = functools.partial(
             ClientSession.connect,
-            host=host or urlsplit(url).hostname or "localhost",
+            host=host,
             login=login,
             passcode=passcode,
             headers=headers,

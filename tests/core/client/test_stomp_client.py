@@ -14,6 +14,7 @@ from core.errors import (
     RemoteProtocolError,
     ServerError,
     TargetUnreachable,
+    UsageError,
 )
 from core.protocol import Abort, Ack, Begin, Commit, Connect, Disconnect, Nack, Send, Subscribe, Unsubscribe
 from core.transport import CloseInfo, MemoryNetwork
@@ -265,3 +266,10 @@ async def test_on_a_real_socket() -> None:
             assert (await greetings.get(5)).body.decode() == "hello:✓"
             await client.send("/app/hello", "ssss", receipt=True)
         assert client.instance == "i1"
+
+
+@pytest.mark.parametrize("url", ["ws://[::1/ws", "http://[::1/ws?access_token=secret"])
+def test_what_is_no_url_is_said_at_once(url: str) -> None:
+    with pytest.raises(UsageError, match="not a URL") as refused:
+        StompClient(url, user="joe")
+    assert "secret" not in str(refused.value)
