@@ -83,7 +83,7 @@ def _cluster(instances: int, strategy: str, broker: str) -> Environment:
     try:
         spec = msgspec.convert({"instances": instances, "strategy": strategy, "broker": broker}, ClusterSpec)
     except msgspec.ValidationError as error:
-        raise UsageError(f"--strategy {strategy}: {error}", hint="relay, broadcast or none") from error
+        raise UsageError(f"--strategy {strategy}: not known", hint="relay, broadcast or none") from error
     for mistake in spec_mistakes(spec):
         raise UsageError(f"--{mistake.path[0]}: {mistake.message}", hint=mistake.hint)
     return LocalCluster.from_spec(spec)

@@ -151,7 +151,10 @@ def _changed(value: _Struct, wishes: dict[str, Any]) -> _Struct:
             {**msgspec.structs.asdict(value), **wished}, type=type(value), from_attributes=True
         )
     except msgspec.ValidationError as error:
-        raise UsageError(f"an option makes no sense: {error}", hint="see --help") from error
+        from core.toml_file import choices_for, in_words
+
+        hint = choices_for(error, type(value)) or "see --help"
+        raise UsageError(f"an option makes no sense: {in_words(error)}", hint=hint) from error
 
 
 async def run_and_tell(scenario: Scenario, where: ClusterSpec | Deployment, out: Path | None) -> int:

@@ -25,6 +25,7 @@ _QUOTED: Final = re.compile(r"`([^`]+)`")
 _WORDS: Final = (
     ("Object missing required field", "lacks the key"),
     ("Object contains unknown field", "has the unknown key"),
+    ("Invalid enum value", "there is no"),
     ("Expected", "expected"),
 )
 _TYPES: Final = {
@@ -171,6 +172,11 @@ def in_words(error: msgspec.ValidationError) -> str:
     """What msgspec found, in words for people: where, as ``faults[0].at``, and what."""
     message, path = _parted(error)
     return f"{_written(path)}: {message}" if path else message
+
+
+def choices_for(error: msgspec.ValidationError, kind: type) -> str:
+    """What would have made sense in a ``kind`` where msgspec found this; "" if that is no short list."""
+    return _choices(kind, _parted(error)[1])
 
 
 def _parted(error: msgspec.ValidationError) -> tuple[str, KeyPath]:

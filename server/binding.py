@@ -5,16 +5,23 @@ from __future__ import annotations
 import errno
 import socket
 
-from core.errors import ClusterStartError, PortTakenError
+from core.errors import ClusterStartError, PortTakenError, UsageError
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
     """Bind and return a TCP socket; port 0 picks a free one.
 
     Raises:
+        UsageError: there is no such port.
         PortTakenError: somebody listens there already.
         ClusterStartError: the address is not one of this machine, or not allowed.
     """
+    if not 0 <= port <= 65_535:
+        raise UsageError(
+            f"there is no port {port}",
+            tried=f"listen on {host}:{port}",
+            hint="1 to 65535, or 0 for a free one",
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         # create_server sets SO_REUSEADDR where it means "forget TIME_WAIT", and not on Windows,

@@ -190,7 +190,11 @@ def from_words(words: Sequence[str]) -> Options:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{words[0]}: {error}", hint=f"pushscope {words[0]} --help") from error
+        # Imported here: processes of a cluster start without it.
+        from core.toml_file import choices_for, in_words
+
+        hint = choices_for(error, kind) or f"pushscope {words[0]} --help"
+        raise UsageError(f"{words[0]}: {in_words(error)}", hint=hint) from error
 
 
 def _struct(role: str, name: str, text: str) -> dict[str, Any]:

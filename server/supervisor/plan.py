@@ -154,7 +154,9 @@ def _check(spec: ClusterSpec, in_process: bool) -> None:
         # Literals are not checked when a struct is made by a call.
         msgspec.convert(msgspec.to_builtins(spec), ClusterSpec)
     except msgspec.ValidationError as error:
-        raise UsageError(f"cluster: {error}") from error
+        from core.toml_file import choices_for, in_words
+
+        raise UsageError(f"cluster: {in_words(error)}", hint=choices_for(error, ClusterSpec)) from error
     for wrong, hint in _mistakes(spec, in_process):
         raise UsageError(wrong, tried=f"a cluster of {spec.instances} instances", hint=hint)
 

@@ -133,6 +133,19 @@ def test_an_instance_takes_springs_file_and_options_win_over_it(tmp_path: Path) 
         assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("broker", "--port", "99999"), "there is no port 99999"),
+        (("instance", "--port", "0", "--strategy", "relais"), "choose one of relay, broadcast, none"),
+    ],
+)
+def test_an_option_that_makes_no_sense(words: tuple[str, ...], said: str) -> None:
+    done = subprocess.run(self_command(*words), capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
 def test_the_ready_line_comes_with_every_option() -> None:
     words = ("--port", "0", "--allow-origin", "https://a.example", "--jwt-end-at-expiry", "--ready-json")
     given = {**os.environ, "PUSHSCOPE_JWT_SECRET": "s" * 32}
