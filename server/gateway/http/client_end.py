@@ -74,6 +74,10 @@ class ClientEnd:
         cycle.on_response()
         return True
 
+    def left(self) -> None:
+        """The client has left; uvicorn knows that of the last request of a connection only."""
+        self._cycle.disconnected = True
+
     def cut(self) -> None:
         """End the connection in the middle of an answer, so that it is seen to be incomplete."""
         self._cycle.disconnected = True  # else uvicorn complains of an answer that nobody finished

@@ -334,6 +334,7 @@ class Exchange:
 
     def _client_gone(self) -> None:
         self._gone = True
+        self._end.left()
         if self._task is not None:
             self._task.cancel()
 

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from server.gateway import DEFAULT_ROUTES, Gateway, GatewaySettings, route_spec
+from tests.support.processes import until
 from tests.support.upstream import Script, Scripted, exchange, say, say_and_close, scripted_upstream
 
 
@@ -241,6 +242,25 @@ async def test_a_client_that_leaves_ends_the_request_at_upstream() -> None:
             writer.close()
             await upstream.closed.wait()
         assert gateway.edge.counters.answers == {499: 1}
+
+
+async def test_a_client_that_leaves_while_its_next_request_waits_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b"1\r\nx\r\n")
+            await asyncio.sleep(0.01)
+
+    async with scripted_upstream(stream) as upstream, Gateway(settings(upstream.port)) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(b"GET /web-socket/x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2)
+        await reader.readuntil(b"x\r\n")
+        writer.transport.abort()
+        await upstream.closed.wait()
+        await until(lambda: gateway.edge.counters.answers == {499: 1}, "it is over")
+    assert not [record for record in caplog.records if record.name == "uvicorn.error"]
 
 
 async def test_a_client_that_leaves_in_its_body_ends_the_request_at_upstream() -> None:
