@@ -113,7 +113,7 @@ async def _own_name(url: str) -> str:
             session.get(f"{url}/info", allow_redirects=False) as response,
         ):
             said = msgspec.json.decode(await response.read(), type=_Info).id
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return ""
     except TimeoutError as error:
         raise _unreachable(url, f"no answer within {_REACH_WITHIN:g} s", tried) from error

@@ -65,7 +65,7 @@ async def _ask(session: aiohttp.ClientSession, url: str, ids: list[str]) -> dict
         return {}
     try:
         return msgspec.json.decode(body, type=_Answer).stages
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return {}
 
 

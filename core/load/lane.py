@@ -58,7 +58,7 @@ class PushAnswer(msgspec.Struct, frozen=True, gc=False):
     def _fields(self) -> dict[str, Any]:
         try:
             return msgspec.json.decode(self.body, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):
             return {}
 
 

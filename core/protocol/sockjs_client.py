@@ -90,7 +90,7 @@ class SockJsSession:
         if self.opened and frame[:2] == b"a[":
             try:
                 return [message.encode() for message in _decode_strings(frame[1:])]
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (ValueError, RecursionError):
                 pass  # rare: a lone surrogate, or no such frame
         match decode_frame(_text_of(frame)):
             case SockJsOpen() if self.opened:

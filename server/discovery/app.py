@@ -157,7 +157,7 @@ class _WatchConnection:
         try:
             while (text := await self._next()) is not None:
                 await self._handle(text)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (ValueError, RecursionError) as error:
             await self._refuse(f"not understood: {error}")
         finally:
             # First of all, before anything that waits: a dead process's entry is gone now.

@@ -116,7 +116,7 @@ class WatchLine:
                     renewals.cancel()
             except* ConnectionClosed:
                 pass
-            except* msgspec.MsgspecError as group:
+            except* (msgspec.DecodeError, RecursionError) as group:
                 trouble = f"something else answers there: {group.exceptions[0]}"
             finally:
                 self._connection = None

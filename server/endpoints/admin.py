@@ -112,7 +112,7 @@ async def _stages(log: StageLog, request: Request) -> Response:
             return _json({"error": "the body is too large", "field": "ids"}, 413)
     try:
         asked = msgspec.json.decode(body, type=StagesRequest)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         return _json({"error": str(error), "field": "ids"}, 400)
     if len(asked.ids) > MOST_IDS:
         return _json({"error": f"at most {MOST_IDS} ids at a time", "field": "ids"}, 400)

@@ -15,8 +15,6 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
-
 from core.errors import BrokerUnavailable
 
 from ..counters import Counters
@@ -212,7 +210,7 @@ class PeerSync:
         """A message on one of our destinations."""
         try:
             message = decode_peer_message(body)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:
             logger.warning("a message of the registry is not understood: %s", error)
             return
         if message.epoch == self.epoch:

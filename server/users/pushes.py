@@ -94,7 +94,7 @@ def decode_push(body: bytes) -> PushRequest:
         text = str(error)
         found = _FIELD.search(text)
         raise BadPush(text, (found.group(1) or found.group(2)) if found else "") from None
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadPush(f"the body is not valid JSON: {error}") from None
 
 

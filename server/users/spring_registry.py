@@ -137,7 +137,7 @@ class SpringRegistry:
             return
         try:
             snapshot = decode_snapshot(body)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:
             # On a destination that others use too, only what looks like one is worth a word.
             if not self._settings.one_broadcast_destination or resembles_snapshot(body):
                 self._complain(_sender(body), str(error))
@@ -231,6 +231,6 @@ def _sender(body: bytes) -> str:
         for name in ("id", "Id", "ID", "_id"):
             if name in content:
                 return msgspec.json.decode(content[name], type=str)[:100]
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         pass  # no JSON, or nothing that has a name
     return ""

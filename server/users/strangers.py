@@ -147,7 +147,7 @@ class Strangers:
         sessions: Mapping[str, Subscriptions] = {}
         try:
             sessions = decode_user(raw)
-        except msgspec.MsgspecError as error:
+        except (ValueError, RecursionError) as error:
             self._on_odd(stranger.id, f"user {name!r}: {error}")
         for session_id, subscriptions in sessions.items():
             self._registry.add_remote(stranger, session_id, name, subscriptions)

@@ -91,7 +91,7 @@ async def fetch_info(pool: HttpPool, base: Base, cookies: Cookies, within: float
     if call.status == 200:
         try:
             info = msgspec.json.decode(body, type=Info)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             pass
         else:
             cookies.take(call.cookies)

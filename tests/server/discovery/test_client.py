@@ -200,7 +200,9 @@ async def test_a_foreign_page_may_not_register(discovery: Discovery) -> None:
             pass
 
 
-@pytest.mark.parametrize("text", ["nonsense", '{"type": "dance"}', '{"type": "register", "instance": {}}'])
+@pytest.mark.parametrize(
+    "text", ["nonsense", '{"type": "dance"}', '{"type": "register", "instance": {}}', "[" * 30_000]
+)
 async def test_nonsense_is_refused_with_words(discovery: Discovery, text: str) -> None:
     async with connect(f"ws://127.0.0.1:{discovery.port}/watch", proxy=None) as connection:
         await connection.recv()

@@ -40,7 +40,7 @@ async def test_metrics_are_prometheus_text() -> None:
         assert 'pushscope_sessions{instance="i1"} 0.0' in text
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"ids":1}', b'{"id":[]}'])
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"ids":1}', b'{"id":[]}', b"[" * 30_000])
 async def test_bad_questions_for_stages_are_400(body: bytes) -> None:
     async with (
         one_instance() as instance,

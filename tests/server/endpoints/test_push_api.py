@@ -107,6 +107,7 @@ async def test_a_content_type_of_ones_own_wins(place: Place) -> None:
         (b"{", ""),
         (b"[]", ""),
         (b"\xff", ""),
+        (b'{"payload":' + b"[" * 30_000, ""),
         ({"user": "joe", "payload": "x"}, "destination"),
         ({**GOOD, "destination": 1}, "destination"),
         ({**GOOD, "destination": "/nowhere"}, "destination"),

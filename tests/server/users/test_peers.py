@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+import pytest
+
 from core.errors import BrokerUnavailable
 from core.protocol import ServerSession
 from server.counters import Counters
@@ -432,6 +434,14 @@ def test_nobody_takes_over_a_session_that_is_here() -> None:
     assert one.registry.places("joe")["s1"] is session
     one.registry.clear_remote(peer)
     assert one.registry.places("joe")["s1"] is session
+
+
+def test_what_is_no_message_of_a_peer_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    _, one, _, _ = three()
+    for body in (b"\xff", b"{}", b"[" * 30_000):
+        one.sync.receive(body)
+    assert [record.getMessage() for record in caplog.records if "not understood" in record.getMessage()]
+    assert len(one.sync.peers) == 2
 
 
 def test_who_missed_that_an_instance_leaves_learns_it_with_its_state() -> None:

@@ -178,6 +178,14 @@ def test_odd_snapshots_are_complained_of_loudly_and_once_for_each_sender(
         assert f"snapshots of {sender}" in error
 
 
+def test_what_is_nested_without_end_is_no_snapshot(caplog: pytest.LogCaptureFixture) -> None:
+    bench = RegistryBench()
+    for body in (b"[" * 30_000, b'{"id":"deep","userMap":{"joe":' + b"[" * 30_000):
+        bench.spring.receive({"content-type": "application/json"}, body)
+    assert all("Traceback" not in record.getMessage() for record in caplog.records)
+    assert not bench.registry.places("joe")
+
+
 def test_other_json_on_a_shared_destination_is_nobodys_business(caplog: pytest.LogCaptureFixture) -> None:
     shared = "/topic/greetings"
     bench = RegistryBench(unresolved_destination=shared, registry_destination=shared)
