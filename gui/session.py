@@ -38,6 +38,7 @@ from core.engine.messages import (
 from core.engine.messages import Control as ControlInstance
 from core.environment import Action, ClusterSpec, LogLine, StartStep
 from core.load.scenario import Scenario
+from core.load.transports import PLAIN
 
 from .bridge import EngineLink
 from .models.cluster import ClusterModel
@@ -124,11 +125,14 @@ class Session(QObject):
         """Start the run of the present settings, with a cluster if none is there."""
         self._waiting_since = time.monotonic()
         spec = None if self.run.cluster == "running" else self._spec()
-        self.send(StartRun(self.scenario(), spec))
+        scenario = self.scenario()
+        self.users.transports = scenario.transports
+        self.send(StartRun(scenario, spec))
         self.demo_started.emit()
 
     def start_cluster(self) -> None:
         """Start a cluster without users or pushes."""
+        self.users.transports = PLAIN
         self.send(StartCluster(self._spec()))
 
     def stop(self) -> None:

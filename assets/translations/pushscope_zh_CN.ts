@@ -1223,6 +1223,7 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <name>UsersModel</name>
     <message>
         <source>User</source>
+        <extracomment>Shares of what the users connect with.</extracomment>
         <translation>用户</translation>
     </message>
     <message>
@@ -1232,6 +1233,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
     <message>
         <source>On</source>
         <translation>所在</translation>
+    </message>
+    <message>
+        <source>Connected by</source>
+        <translation>连接方式</translation>
     </message>
     <message>
         <source>Connected for</source>

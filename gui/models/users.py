@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 
 from PySide6.QtCore import QCoreApplication, QObject
 
 from core.engine.messages import UserRow
+from core.load.transports import PLAIN, transport_of
 
 from .. import words
 from ..format import NONE, integer, short_clock
@@ -42,6 +44,8 @@ class UsersModel(RowsModel[UserRow]):
 
     def __init__(self, run: RunModel, parent: QObject | None = None) -> None:
         self._run = run
+        #: Shares of what the users connect with.
+        self.transports: Mapping[str, int] = PLAIN
         super().__init__(
             (
                 Column(_user, lambda row: row.user, key=lambda row: natural(row.user)),
@@ -51,6 +55,7 @@ class UsersModel(RowsModel[UserRow]):
                     tone=lambda row: _TONES[row.state],
                 ),
                 Column(_on, lambda row: row.on or NONE, swatch=lambda row: row.on),
+                Column(_transport, lambda row: words.transport(transport_of(row.user, self.transports))),
                 Column(_since, self._since, right=True, key=lambda row: -row.connected_t),
                 Column(_reconnects, lambda row: integer(row.reconnects), True, lambda row: row.reconnects),
                 Column(_received, lambda row: integer(row.received), True, lambda row: row.received),
@@ -93,6 +98,10 @@ def _state() -> str:
 
 def _on() -> str:
     return QCoreApplication.translate("UsersModel", "On")
+
+
+def _transport() -> str:
+    return QCoreApplication.translate("UsersModel", "Connected by")
 
 
 def _since() -> str:

@@ -138,7 +138,7 @@ class UsersView(View):
                 users.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
             users.refresh()
             if not self._fitted:
-                self.table.fit_columns((120, 130, 90, 120, 100, 100, 90, 160))
+                self.table.fit_columns((120, 130, 90, 150, 120, 100, 100, 90, 160))
         self._fitted, self._sorted = some, users.total
         self._show_errors()
         self._on_selection()

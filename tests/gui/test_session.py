@@ -40,13 +40,17 @@ def test_a_start_carries_the_settings_and_fills_the_models(
     assert session.series.names("via") == ["i1", "i2"]
 
 
-def test_users_connect_with_what_is_chosen(session: Session, settings: Settings) -> None:
+def test_users_connect_with_what_is_chosen(session: Session, link: DoubleLink, settings: Settings) -> None:
     mixed = {"websocket": 40, "xhr-streaming": 20, "eventsource": 20, "xhr-polling": 20}
     expected = {name: {name: 100} for name in TRANSPORTS} | {"mixed": mixed}
     for settings.transports, shares in expected.items():
         scenario = session.scenario()
         assert scenario.transports == shares
         assert not list(scenario_mistakes(scenario))
+    session.start()
+    link.advance(2.0)
+    rows = [session.users.index(row, 3).data() for row in range(session.users.rowCount())]
+    assert {"WebSocket", "SockJS: xhr-streaming", "SockJS: eventsource", "SockJS: xhr-polling"} == set(rows)
 
 
 def test_a_second_start_uses_the_cluster_that_runs(session: Session, link: DoubleLink) -> None:
