@@ -95,6 +95,9 @@ class Session(QObject):
         if self._link is not None:
             return True
         link = self._make_link()
+        # It must end in this thread, and its last reference may be held by one of its own threads, or
+        # by the one that closes it.
+        link.setParent(self)
         link.received.connect(self.apply)
         link.ended.connect(self._on_ended)
         try:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from shiboken6 import Shiboken
 
 from core.engine.messages import Event, PushOnce, PushResult, Snapshot, StartRun, StateChanged
 from core.load.scenario import Scenario
 from gui.bridge import EngineProcess
+from gui.session import Session
+from gui.settings import Settings
 
 DOUBLE = Path(__file__).resolve().parent.parent / "support" / "engine_double.py"
 
@@ -80,6 +84,23 @@ def test_an_engine_that_hangs_is_killed_after_the_deadline(app: QApplication) ->
     assert not link.shutdown(0.2)
     assert pid is not None
     assert not psutil.pid_exists(pid)
+
+
+def test_a_closed_engine_ends_in_the_thread_of_the_window(app: QApplication, settings: Settings) -> None:
+    """Its events may still be under way to the window: ended by another thread, it would crash that."""
+    links = [EngineProcess([sys.executable, "-c", "input()"])]
+    ended_in: list[int] = []
+    links[0].destroyed.connect(
+        lambda: ended_in.append(threading.get_ident()), Qt.ConnectionType.DirectConnection
+    )
+    session = Session(links.pop, settings)
+    assert session.open_engine()
+    closing = threading.Thread(target=session.close_engine, args=(10.0,))
+    closing.start()
+    closing.join()
+    assert not ended_in
+    Shiboken.delete(session)
+    assert ended_in == [threading.get_ident()]
 
 
 def test_a_program_that_is_not_there_is_an_os_error(app: QApplication) -> None:
