@@ -97,7 +97,7 @@ async def play_on_deployment(cluster: LocalCluster, folder: Path) -> None:
     assert "40 of 40 expected pushes delivered" in done.stdout
 
 
-async def test_a_drain_and_a_graceful_stop_in_the_middle_lose_nothing() -> None:
+async def test_a_drain_and_a_graceful_stop_in_the_middle_lose_nothing(tmp_path: Path) -> None:
     drain = Fault(at=DURATION / 3, action="drain", instance="i2")
     stop = Fault(at=2 * DURATION / 3, action="stop", instance="i2")
     async with LocalCluster(3) as cluster:
@@ -109,9 +109,17 @@ async def test_a_drain_and_a_graceful_stop_in_the_middle_lose_nothing() -> None:
             faults=(drain, stop),
             ramp=USERS / 500,
         )
-        result = await run(scenario, cluster)
-    assert set(flaws(result).values()) == {0}, result.reason
-    assert result.delivered == round(RATE * DURATION)
+        result = await run(scenario, cluster, out=tmp_path)
+    found = flaws(result)
+    refused = found.pop("refused")
+    assert set(found.values()) == {0}, result.reason
+    assert result.delivered + refused == round(RATE * DURATION)
+    # Who stops takes no pushes; one that is on its way at that moment is told so, and not lost.
+    with (tmp_path / "deliveries.csv").open(encoding="utf-8") as file:
+        said_no = [row for row in csv.DictReader(file) if row["verdict"] in ("refused", "unanswered")]
+    assert len(said_no) == refused
+    assert all(row["verdict"] == "refused" and row["via"] == "i2" for row in said_no), said_no
+    assert all(abs(float(row["intended"]) - stop.at) < 0.5 for row in said_no), said_no
     stopped = marker(result, "stop").t
     moved = [row for row in result.users if row.reconnects]
     assert moved, "nobody was on the instance that stopped"
