@@ -115,7 +115,7 @@ def side_by_side() -> list[str]:
     A file stays in one process, because its tests may share a broker or a cluster; files begin in their
     own order, because the longest ones (e2e) stand early in it.
     """
-    processes = min((os.cpu_count() or 1) + 1, 8)
+    processes = min(os.cpu_count() or 1, 8)  # more is faster, and too busy for runs that measure
     return ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
