@@ -19,7 +19,7 @@ from ..transport.scratch import scratch
 Verdict = Literal["accepted", "refused", "unknown"]
 
 
-class PushAnswer(msgspec.Struct, frozen=True, gc=False):
+class PushAnswer(msgspec.Struct, frozen=True):
     """What became of one push.
 
     Attributes:
@@ -69,7 +69,7 @@ _REFUSED_FOR_NS = 100_000_000
 OnAnswer = Callable[[PushAnswer], None]
 
 
-class Request(msgspec.Struct, gc=False):
+class Request(msgspec.Struct):
     """A push on its way: bytes to send, whom to tell."""
 
     data: bytes

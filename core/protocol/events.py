@@ -14,7 +14,7 @@ from ..errors import RemoteProtocolError
 from .frames import Frame
 
 
-class Malformed(msgspec.Struct, frozen=True, gc=False):
+class Malformed(msgspec.Struct, frozen=True):  # seen by the collector, as an exception refers to frames
     """The peer broke the protocol.
 
     ``error.answer`` is what to send (filled by sessions, empty from a bare parser). If it is

@@ -92,7 +92,10 @@ class StompParser:
         except RemoteProtocolError as error:
             self._dead = True
             self._pending = self._reader = None
-            events.append(Malformed(error))
+            # The traceback, and that of what it came from, refers to this call and so to the events:
+            # without them it is freed at once, not when the collector comes.
+            error.__context__ = None
+            events.append(Malformed(error.with_traceback(None)))
         return events
 
     def _resume(self, data: bytes, events: list[Frame | Heartbeat | Malformed]) -> bytes:

@@ -32,7 +32,7 @@ DEFAULT_QUEUE_LIMIT: Final = 512 * 1024
 PIECE: Final = 64 * 1024
 
 
-class Note(msgspec.Struct, frozen=True, gc=False):
+class Note(msgspec.Struct, frozen=True):
     """What is known of framed bytes that may be dropped.
 
     Attributes:
