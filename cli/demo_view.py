@@ -13,7 +13,8 @@ from .watching import View
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from core.engine.messages import Point, SeriesSum, Snapshot
+    from core.engine.messages import Snapshot
+    from core.report.figures import Point, SeriesSum
 
 #: Seconds between two pictures of the table, and lines in a pipe.
 _EVERY = 0.25

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.engine.messages import Cell, LostPush, TransportSum
+    from core.report.figures import Cell, LostPush, TransportSum
     from core.report.result import Result
 
 #: Lost pushes that are listed one by one.

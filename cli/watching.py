@@ -83,7 +83,8 @@ async def watch_run(
 
 async def _until_finished(events: AsyncIterator[Event], view: View) -> PushscopeError | None:
     """Show events until the run is judged; returns what went wrong, if the engine said so."""
-    from core.engine.messages import Finished, Marker, Problem, Snapshot, StateChanged
+    from core.engine.messages import Finished, Problem, Snapshot, StateChanged
+    from core.report.figures import Marker
 
     problem: PushscopeError | None = None
     async for event in events:

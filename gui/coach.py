@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Signal
 
-from core.engine.messages import Marker, UserRow
+from core.report.figures import Marker, UserRow
 
 from .context import Context
 from .format import decimal, integer

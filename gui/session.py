@@ -22,7 +22,6 @@ from core.engine.messages import (
     DisconnectUsers,
     Event,
     Finished,
-    Marker,
     Problem,
     PushOnce,
     PushResult,
@@ -39,6 +38,7 @@ from core.engine.messages import Control as ControlInstance
 from core.environment import Action, ClusterSpec, LogLine, StartStep
 from core.load.scenario import Scenario
 from core.load.transports import PLAIN
+from core.report.figures import Marker
 
 from .bridge import EngineLink
 from .models.cluster import ClusterModel

@@ -9,7 +9,7 @@ import msgspec
 
 from ..load.orders import Delta, LostRow, UserNow
 from ..metrics import SLOT_NS, Counts, Histogram, SeriesBook, SlotSummary, Sum
-from .messages import Cell, LostPush, Percentiles, Point, SeriesSum, Totals, UserRow
+from ..report.figures import Cell, LostPush, Percentiles, Point, SeriesSum, Totals, UserRow
 
 _SLOT_S: Final = SLOT_NS / 1e9
 

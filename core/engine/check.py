@@ -9,9 +9,10 @@ from typing import Final
 from ..environment import EnvironmentInfo
 from ..errors import PushscopeError
 from ..load.scenario import Scenario
+from ..report.figures import LostPush
 from ..report.result import Result
 from .engine import Engine
-from .messages import AddUsers, Event, Finished, LostPush, Problem, Snapshot, StartRun, StateChanged
+from .messages import AddUsers, Event, Finished, Problem, Snapshot, StartRun, StateChanged
 
 #: Users that every instance should have.
 PER_INSTANCE: Final = 2

@@ -26,6 +26,7 @@ from ..load.orders import (
 )
 from ..load.scenario import Scenario, require_sense
 from ..redaction import without_tokens
+from ..report.figures import Marker
 from ..report.result import Result
 from ..report.write import prepare_folder, write_report
 from .board import Board
@@ -42,7 +43,6 @@ from .messages import (
     EngineState,
     Event,
     Finished,
-    Marker,
     Problem,
     PushOnce,
     ReconnectUsers,

@@ -13,7 +13,8 @@ from typing import Final, Self
 import msgspec
 
 from ..environment import LogLine
-from .messages import Event, Point, Snapshot, UserRow
+from ..report.figures import Point, UserRow
+from .messages import Event, Snapshot
 
 #: Log lines that may wait.
 _LOG_LINES: Final = 2000

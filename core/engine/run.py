@@ -19,11 +19,12 @@ from ..load.scenario import Fault, Scenario
 from ..load.transports import transport_of
 from ..metrics import Histogram
 from ..redaction import without_tokens
+from ..report.figures import LostPush, Marker, TransportSum
 from ..report.result import Result
 from ..report.summary import Facts, judge
 from .board import Board, percentiles, point_of
 from .cluster import ClusterKeeper
-from .messages import EngineState, Event, LostPush, Marker, Problem, TransportSum
+from .messages import EngineState, Event, Problem
 from .missing import watch_missing
 from .pool import WorkerPool
 from .stages import NO_IDS, ask_stages, stage_in_words

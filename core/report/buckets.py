@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..engine.messages import Point
 from ..metrics import SLOT_NS
+from .figures import Point
 
 #: Most points of one line; a longer run has wider buckets, each showing its worst slot.
 MOST: Final = 600

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-from ..engine.messages import Marker
 from .buckets import METRICS, Axis, Line
+from .figures import Marker
 
 VIEW: Final = 1040
 LEFT: Final = 52

@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from ..engine.messages import Cell, LostPush, SeriesSum
 from ..metrics import NOWHERE
 from .buckets import METRICS, Axis, bucket
 from .chart import LEFT, VIEW, WIDTH, Chart, colour, dash
+from .figures import Cell, LostPush, SeriesSum
 from .result import Result
 from .summary import Summary
 

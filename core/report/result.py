@@ -6,10 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.messages import LostPush, Marker, Percentiles, Point, SeriesSum, TransportSum, UserRow
 from ..errors import ExitCode
 from ..load.scenario import Scenario
 from ..metrics import Counts, Histogram, SeriesBook
+from .figures import LostPush, Marker, Percentiles, Point, SeriesSum, TransportSum, UserRow
 from .summary import Facts, Summary, judge
 
 

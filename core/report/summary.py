@@ -8,13 +8,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from ..engine.messages import Cell, Percentiles
 from ..environment import EnvironmentInfo
 from ..errors import EXIT_PRECEDENCE, ExitCode
 from ..load.scenario import Scenario
 from ..metrics import Counts, Histogram, SeriesBook, parse_threshold
 from ..redaction import without_tokens
 from ..version import VERSION
+from .figures import Cell, Percentiles
 
 #: A push that left so much too late measured the generator, not the target.
 SATURATED_MS: Final = 50.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QObject
 
-from core.engine.messages import LostPush
+from core.report.figures import LostPush
 
 from .. import words
 from ..format import NONE, integer

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QObject, Qt
 
-from core.engine.messages import Cell
+from core.report.figures import Cell
 
 from ..format import NONE, integer, millis, percent
 from .tables import Index

@@ -7,16 +7,9 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from core.engine.messages import (
-    ClusterAddresses,
-    EngineState,
-    Finished,
-    Percentiles,
-    Snapshot,
-    StateChanged,
-    Totals,
-)
+from core.engine.messages import ClusterAddresses, EngineState, Finished, Snapshot, StateChanged
 from core.environment import StartStep
+from core.report.figures import Percentiles, Totals
 
 #: What the main button does next.
 NextAction = Literal["start", "cancel", "stop", "force", "wait"]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
-from core.engine.messages import Marker, Point, SeriesSum
+from core.report.figures import Marker, Point, SeriesSum
 
 Metric = Literal["p50", "p95", "p99", "max"]
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QCoreApplication, QObject
 
-from core.engine.messages import UserRow
 from core.load.transports import PLAIN, transport_of
+from core.report.figures import UserRow
 
 from .. import words
 from ..format import NONE, integer, short_clock

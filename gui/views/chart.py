@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from core.engine.messages import Marker
+from core.report.figures import Marker
 
 from .. import words
 from ..context import Context

@@ -7,7 +7,7 @@ from typing import cast
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
-from core.engine.messages import Cell
+from core.report.figures import Cell
 
 from ..context import Context
 from ..format import integer, millis, percent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QStackedLayout, QWidget
 
-from core.engine.messages import UserRow
+from core.report.figures import UserRow
 
 from .. import words
 from ..context import Context

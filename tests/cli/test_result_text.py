@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from cli.result_text import lost_lines, matrix_lines, result_lines, transport_lines
-from core.engine.messages import Cell, LostPush, Percentiles, TransportSum
+from core.report.figures import Cell, LostPush, Percentiles, TransportSum
 from tests.support.results import flawless, with_losses, without_pushes
 
 

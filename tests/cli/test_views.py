@@ -9,8 +9,9 @@ import pytest
 from cli.demo_view import DemoLines, DemoTable
 from cli.views import PlainView, TerminalView
 from cli.watching import View
-from core.engine.messages import EngineState, Percentiles, Point, SeriesSum, Snapshot, Totals
+from core.engine.messages import EngineState, Snapshot
 from core.environment import InstanceInfo, StartStep
+from core.report.figures import Percentiles, Point, SeriesSum, Totals
 
 
 def snapshot(t: float, run: EngineState = "running") -> Snapshot:

@@ -18,11 +18,11 @@ import msgspec
 import pytest
 
 from core import Result, Scenario, run
-from core.engine.messages import Marker
 from core.errors import ExitCode
 from core.launch import self_command
 from core.load.scenario import Fault
 from core.load.transports import transport_of
+from core.report.figures import Marker
 from server import LocalCluster
 
 LONG = bool(os.environ.get("PUSHSCOPE_LONG_RUNS"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from core.engine.messages import UserRow
+from core.report.figures import UserRow
 from gui.models.run import RunModel
 from gui.models.users import UsersModel
 from gui.theme import Theme

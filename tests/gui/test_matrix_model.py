@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.modeltest import ModelTester
 
-from core.engine.messages import Cell
+from core.report.figures import Cell
 from gui.models.matrix import MatrixModel
 from tests.support.qt import watch_model
 

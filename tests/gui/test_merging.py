@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from core.engine.messages import Event, LostPush, Marker, Percentiles, Point, Snapshot, Totals, UserRow
+from core.engine.messages import Event, Snapshot
 from core.environment import LogLine
+from core.report.figures import LostPush, Marker, Percentiles, Point, Totals, UserRow
 from gui.merging import MAX_WAITING_LINES, merge_into
 
 

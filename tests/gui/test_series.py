@@ -7,7 +7,7 @@ import math
 import numpy as np
 from PySide6.QtWidgets import QApplication
 
-from core.engine.messages import Marker, Percentiles, Point, SeriesSum
+from core.report.figures import Marker, Percentiles, Point, SeriesSum
 from gui.models.series import MAX_BUCKETS, Buckets, SeriesModel
 from gui.views.chart import step_for, step_for_rate, time_ticks
 

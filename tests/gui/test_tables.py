@@ -8,7 +8,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.modeltest import ModelTester
 
-from core.engine.messages import LostPush, PushOnce, PushResult, UserRow
+from core.engine.messages import PushOnce, PushResult
+from core.report.figures import LostPush, UserRow
 from gui.models.lost import LostModel
 from gui.models.pushes import PushesModel
 from gui.models.run import RunModel

@@ -20,7 +20,6 @@ if __name__ == "__main__":  # a program of its own: find the packages beside tes
 
 from core.engine.messages import (
     AddUsers,
-    Cell,
     ClusterAddresses,
     Command,
     Control,
@@ -28,14 +27,9 @@ from core.engine.messages import (
     EngineState,
     Event,
     Finished,
-    LostPush,
-    Marker,
-    Percentiles,
-    Point,
     PushOnce,
     PushResult,
     ReconnectUsers,
-    SeriesSum,
     SetRate,
     Shutdown,
     Snapshot,
@@ -44,11 +38,10 @@ from core.engine.messages import (
     StateChanged,
     StopCluster,
     StopRun,
-    Totals,
-    UserRow,
 )
 from core.engine.wire import decode_command, encode_event
 from core.environment import InstanceInfo, InstanceState, LogLine, Part, StartStep
+from core.report.figures import Cell, LostPush, Marker, Percentiles, Point, SeriesSum, Totals, UserRow
 
 BUCKET = 0.25
 

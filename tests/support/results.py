@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.engine.board import cell_of, percentiles, point_of
-from core.engine.messages import LostPush, Marker, SeriesSum
 from core.environment import EnvironmentInfo, InstanceInfo
 from core.errors import ExitCode
 from core.load.scenario import Scenario
 from core.metrics import Counts, Histogram, SeriesBook, Tally
+from core.report.figures import LostPush, Marker, SeriesSum
 from core.report.result import Result
 from core.report.summary import Facts, judge
 

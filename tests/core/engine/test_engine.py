@@ -14,7 +14,6 @@ from core.engine.messages import (
     Control,
     DisconnectUsers,
     Finished,
-    Marker,
     Problem,
     PushOnce,
     PushResult,
@@ -31,6 +30,7 @@ from core.engine.messages import (
 from core.environment import Action, ClusterSpec, EnvironmentEvent, EnvironmentInfo, StartStep
 from core.errors import ClusterStartError, ExitCode
 from core.load.scenario import Fault, Scenario
+from core.report.figures import Marker
 from tests.support.engines import DELIVERED, WatchedEngine
 
 TWO = ClusterSpec(instances=2)

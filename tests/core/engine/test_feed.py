@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from core.engine.feed import EventFeed
-from core.engine.messages import Event, Marker, Percentiles, Point, Snapshot, Totals, UserRow
+from core.engine.messages import Event, Snapshot
 from core.environment import LogLine
+from core.report.figures import Marker, Percentiles, Point, Totals, UserRow
 
 
 def snapshot(t: float, *points: Point, users: tuple[UserRow, ...] = ()) -> Snapshot:

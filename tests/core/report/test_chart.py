@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from core.engine.messages import Marker, Point
 from core.report.buckets import MOST, bucket
 from core.report.chart import Chart, Scale, colour, dash, nice_step, scale_for
+from core.report.figures import Marker, Point
 
 
 def point(series: str, t: float, p99: float | None, lost: int = 0) -> Point:

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.engine.messages import Percentiles, TransportSum
 from core.errors import UsageError
 from core.load.record import Delivery
+from core.report.figures import Percentiles, TransportSum
 from core.report.html import render_html
 from core.report.junit import render_junit
 from core.report.result import Result
