@@ -14,6 +14,7 @@ from cli.display import display_problem, qt_problem
 from cli.packages import find_program, install_line
 
 from .environment import ROOT, ChoreError, ensure_environment, run, say, side_by_side
+from .mutants import mutants
 from .page import build_page
 from .system import ensure_node_modules, install_missing, missing_needs, packages_of
 from .without_qt import test_without_qt
@@ -148,6 +149,7 @@ CHORES: dict[str, Callable[[Sequence[str]], int]] = {
     "build": build,
     "page": page,
     "bench": bench,
+    "mutants": mutants,
     "shots": shots,
     "clean": clean,
 }

@@ -1,0 +1,3 @@
+from .plugins import Operator
+
+def mutate_code(code: str, operator: Operator, occurrence: int) -> str | None: ...
