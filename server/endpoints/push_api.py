@@ -100,6 +100,8 @@ class PushApi:
             return _failed(400, str(error), error.field)
         except BrokerUnavailable as error:
             return _unavailable(error)
+        except Exception:
+            return _broken()
 
     def remember(self, head: bytes, length: int) -> None:
         """Note the head of a push that need not be parsed again."""
@@ -119,6 +121,8 @@ class PushApi:
             return _failed(400, str(error), error.field)
         except BrokerUnavailable as error:
             return _unavailable(error)
+        except Exception:
+            return _broken()
 
     def _test(self, query: bytes) -> Answer:
         names = parse_qs(query.decode("latin-1"), keep_blank_values=True, max_num_fields=20).get("username")
@@ -130,6 +134,8 @@ class PushApi:
             return _failed(400, str(error), "username")
         except BrokerUnavailable as error:
             return _unavailable(error)
+        except Exception:
+            return _broken()
         return Answer(200)
 
     def _confirmed(self, request: Any, later: Callable[[Answer], None]) -> Answer | None:
@@ -213,6 +219,12 @@ class PushApi:
 def too_large() -> Answer:
     """The answer to a body over the limit."""
     return _failed(413, f"a push may have {LARGEST_BODY} bytes", "payload")
+
+
+def _broken() -> Answer:
+    """The answer to a push that met an error of ours: others of the same read get theirs."""
+    logger.exception("a push failed")
+    return _failed(500, "an error inside the instance; its log says more")
 
 
 def _accepted(answer: PushAnswer) -> Answer:

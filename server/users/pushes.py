@@ -222,14 +222,27 @@ class Pushes:
             headers.setdefault(SENT_HEADER, f"{self._settings.id} {time.time_ns() / 1e6:.3f}")
         elif not id or len(id) > _LONGEST_ID:
             raise BadPush(f"ps-id must have 1 to {_LONGEST_ID} characters", "headers")
-        raw = bytes(request.payload)
+        raw = _checked_payload(request)
         if raw[:1] != b'"':
             headers.setdefault("content-type", _JSON)
             return headers, raw
         headers.setdefault("content-type", _TEXT)
-        if raw.isascii() and b"\\" not in raw:
+        if b"\\" not in raw:
             return headers, raw[1:-1]  # JSON without escapes is the text itself
         return headers, _text_decoder.decode(raw).encode()
+
+
+def _checked_payload(request: PushRequest) -> bytes:
+    """The payload's JSON; the decoder has left it as it is, and its text must be UTF-8 (RFC 8259 §8.1)."""
+    raw = bytes(request.payload)
+    if not raw.isascii():
+        try:
+            raw.decode()
+        except UnicodeDecodeError as error:
+            raise BadPush(
+                f"the payload is not UTF-8: {error.reason} at byte {error.start}", "payload"
+            ) from None
+    return raw
 
 
 def _checked_session(request: PushRequest) -> str:

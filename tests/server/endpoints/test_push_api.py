@@ -121,6 +121,12 @@ async def test_a_content_type_of_ones_own_wins(place: Place) -> None:
         ({**GOOD, "headers": {"ps-id": ""}}, "headers"),
         ({**GOOD, "headers": {"a\0": "b"}}, "headers"),
         ({**GOOD, "confirm": "yes"}, "confirm"),
+        (b'{"user":"joe","destination":"/topic/greetings","payload":"\xff"}', "payload"),
+        (b'{"user":"joe","destination":"/topic/greetings","payload":"\xed\xa0\x80"}', "payload"),
+        (b'{"user":"joe","destination":"/topic/greetings","payload":{"a":"\xc3"}}', "payload"),
+        (b'{"user":"joe","destination":"/topic/greetings","payload":"\xff","confirm":true}', "payload"),
+        (b'{"user":"\xff","destination":"/topic/greetings","payload":"x"}', ""),
+        (b'{"user":"joe","destination":"/topic/greetings","payload":"\\ud800"}', ""),
     ],
 )
 async def test_bad_requests_are_400_and_name_the_field(place: Place, body: Any, field: str) -> None:
