@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from core.protocol import Send, ServerSession, Subscribe
 
@@ -118,7 +118,7 @@ class Session:
         self.principal = principal
         self.ends_at = math.inf
         self.protocol = protocol
-        self.carrier = carrier
+        self.carrier: Carrier = carrier
         self.write = carrier.write
         self.framing = framing
         self.pending: list[bytes] = []
@@ -165,11 +165,22 @@ class Session:
     def end(self) -> None:
         """Nothing goes out any more; what waits is dropped."""
         self.closed = True
-        self.write = _drop
+        # The carrier refers to us: freed at once, not when the collector comes.
+        self.write, self.carrier = _drop, _GONE
         self.pending.clear()
         self.pending_ids.clear()
         self.held = None
 
 
-def _drop(data: bytes) -> None:
-    """Takes the place of ``write`` when the session has ended."""
+class _Gone:
+    """Takes the place of the carrier when the session has ended."""
+
+    def write(self, data: bytes) -> None:
+        """Nobody is there."""
+
+    def close(self, code: int, reason: str) -> None:
+        """It is closed."""
+
+
+_GONE: Final = _Gone()
+_drop: Final = _GONE.write

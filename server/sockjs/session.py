@@ -132,7 +132,7 @@ class HttpSession:
         self._receiver: Receiver | None = None
         self._listener: Listener | None = None
         self._beating: Timer | None = None
-        self._timer: Timer = later(settings.disconnect_s, self.expire)
+        self._timer: Timer | None = later(settings.disconnect_s, self.expire)
 
     def begin(self, application: Application) -> None:
         """Tell the application; it may send and close at once."""
@@ -202,7 +202,7 @@ class HttpSession:
         """A response is there to take frames; False if another one is (close code 2010)."""
         if self._receiver is not None and not self._receiver.finishing:
             return False
-        self._timer.cancel()
+        self._stop_waiting()
         self._stop_beating()
         self._receiver = receiver
         if self.ended is None:
@@ -296,7 +296,7 @@ class HttpSession:
         if self._forgotten:
             return
         self._forgotten = True
-        self._timer.cancel()
+        self._stop_waiting()
         if self.ended is None:
             self._end(*_GONE)
         self._drop()
@@ -306,7 +306,7 @@ class HttpSession:
     def abandon(self) -> None:
         """Stop all timers and tell nobody: the server has died."""
         self._forgotten = True
-        self._timer.cancel()
+        self._stop_waiting()
         self._stop_beating()
         self._listener = None
         self._drop()
@@ -316,7 +316,7 @@ class HttpSession:
             self._beating = self._later(self._heartbeat_s, self._on_beat)
 
     def _on_beat(self) -> None:
-        receiver = self._receiver
+        receiver, self._beating = self._receiver, None
         if receiver is None:
             return
         if self._beat:  # the last one is still here: the client has taken nothing since
@@ -331,7 +331,15 @@ class HttpSession:
             self._beating.cancel()
             self._beating = None
 
+    def _stop_waiting(self) -> None:
+        # Forgotten, also when it has fired: it refers to us, and whoever comes and goes by the thousand
+        # is to be freed at once and not when the collector comes.
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
     def _cut(self) -> None:
+        self._beating = None
         if self._receiver is not None:
             self._receiver.abort()
 
