@@ -1,10 +1,10 @@
-"""Flags of the endpoint of instances, for ``instance`` and ``serve``: access tokens, SockJS, names."""
+"""Flags of instances, for ``instance`` and ``serve``: who may connect, access tokens, SockJS."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,34 +12,109 @@ if TYPE_CHECKING:
     from server.sockjs import SockJsSettings
     from server.tokens import TokenSettings
 
+#: Headings of ``--help``, in this order.
+CLIENTS: Final = "Clients"
+TOKENS: Final = "Access tokens"
+SOCKJS: Final = "SockJS"
+
+DefaultUser = Annotated[
+    str, typer.Option(help="Who a connection is that names no user.", rich_help_panel=CLIENTS)
+]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ORIGIN",
+        help="Pages that may connect besides our own, as 'http://localhost:*', https://*.example.org, null,"
+        " or '*' for all; repeatable. What is not for clients stays closed to pages.",
+        rich_help_panel=CLIENTS,
+    ),
+]
 AllowHost = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="On 127.0.0.1: Host header to take, of a proxy in front; repeatable."),
+    typer.Option(
+        metavar="NAME",
+        help="On 127.0.0.1: Host header to take, of a proxy in front; repeatable.",
+        rich_help_panel=CLIENTS,
+    ),
+]
+AllowHeader = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Header of clients that the broker may obey, as x-max-*; repeatable.",
+        rich_help_panel=CLIENTS,
+    ),
+]
+SlowConsumer = Annotated[
+    str,
+    typer.Option(
+        metavar="terminate|drop-oldest|drop-newest|conflate",
+        help="A client that does not read: cut it, or drop messages for it.",
+        rich_help_panel=CLIENTS,
+    ),
+]
+QueueLimit = Annotated[
+    int,
+    typer.Option(
+        metavar="BYTES", min=1024, help="Bytes that may wait for one client.", rich_help_panel=CLIENTS
+    ),
+]
+MaxSessions = Annotated[
+    int,
+    typer.Option(
+        metavar="N", min=0, help="Clients of an instance at a time; 0 for no limit.", rich_help_panel=CLIENTS
+    ),
 ]
 JwtSecretFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
         help="Clients need a JWT signed with HS256 and this secret; or set PUSHSCOPE_JWT_SECRET.",
+        rich_help_panel=TOKENS,
     ),
 ]
 JwtKey = Annotated[
-    Path | None, typer.Option(metavar="PEM", help="Clients need a JWT of this public key (RS256).")
+    Path | None,
+    typer.Option(
+        metavar="PEM", help="Clients need a JWT of this public key (RS256).", rich_help_panel=TOKENS
+    ),
 ]
 JwtJwks = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Clients need a JWT of a key of this JSON Web Key Set.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Clients need a JWT of a key of this JSON Web Key Set.", rich_help_panel=TOKENS
+    ),
 ]
-JwtAudience = Annotated[str, typer.Option(metavar="TEXT", help="What the claim aud must contain.")]
-JwtIssuer = Annotated[str, typer.Option(metavar="TEXT", help="What the claim iss must be.")]
-JwtUserClaim = Annotated[str, typer.Option(metavar="NAME", help="The claim that names the user.")]
+JwtAudience = Annotated[
+    str, typer.Option(metavar="TEXT", help="What the claim aud must contain.", rich_help_panel=TOKENS)
+]
+JwtIssuer = Annotated[
+    str, typer.Option(metavar="TEXT", help="What the claim iss must be.", rich_help_panel=TOKENS)
+]
+JwtUserClaim = Annotated[
+    str, typer.Option(metavar="NAME", help="The claim that names the user.", rich_help_panel=TOKENS)
+]
 JwtLeeway = Annotated[
-    float, typer.Option(metavar="S", min=0, max=3600, help="How far clocks may be apart, for exp and nbf.")
+    float,
+    typer.Option(
+        metavar="S",
+        min=0,
+        max=3600,
+        help="Seconds that clocks may be apart, for exp and nbf.",
+        rich_help_panel=TOKENS,
+    ),
 ]
 JwtOptional = Annotated[
-    bool, typer.Option("--jwt-optional", help="Let clients in without a JWT too, as nobody.")
+    bool,
+    typer.Option(
+        "--jwt-optional", help="Let clients in without a JWT too, as nobody.", rich_help_panel=TOKENS
+    ),
 ]
 JwtEndAtExpiry = Annotated[
-    bool, typer.Option("--jwt-end-at-expiry", help="Close a session (4401) when its JWT expires.")
+    bool,
+    typer.Option(
+        "--jwt-end-at-expiry", help="Close a session (4401) when its JWT expires.", rich_help_panel=TOKENS
+    ),
 ]
 SockJs = Annotated[
     str,
@@ -47,12 +122,17 @@ SockJs = Annotated[
         "--sockjs",
         metavar="sockjs|spring",
         help="Speak SockJS as sockjs-node does, or as Spring with its defaults.",
+        rich_help_panel=SOCKJS,
     ),
 ]
 SockJsHeartbeat = Annotated[
     float | None,
     typer.Option(
-        "--sockjs-heartbeat", metavar="S", min=0, help="Between heart-beats, 25 by default; 0 for none."
+        "--sockjs-heartbeat",
+        metavar="S",
+        min=0,
+        help="Seconds between heart-beats, 25 by default; 0 for none.",
+        rich_help_panel=SOCKJS,
     ),
 ]
 SockJsDisconnectDelay = Annotated[
@@ -61,7 +141,8 @@ SockJsDisconnectDelay = Annotated[
         "--sockjs-disconnect-delay",
         metavar="S",
         min=0.1,
-        help="Life of a session without a receiver, 5 by default.",
+        help="Seconds that a session lives without a receiver, 5 by default.",
+        rich_help_panel=SOCKJS,
     ),
 ]
 SockJsResponseLimit = Annotated[
@@ -70,18 +151,24 @@ SockJsResponseLimit = Annotated[
         "--sockjs-response-limit",
         metavar="BYTES",
         min=1,
-        help="After which streaming starts anew, 131072 by default.",
+        help="Bytes after which streaming starts anew, 131072 by default.",
+        rich_help_panel=SOCKJS,
     ),
 ]
 SockJsWebSocket = Annotated[
     bool | None,
-    typer.Option("--sockjs-websocket/--no-sockjs-websocket", help="Whether SockJS may use WebSockets."),
+    typer.Option(
+        "--sockjs-websocket/--no-sockjs-websocket",
+        help="Whether SockJS may use WebSockets; it may by default.",
+        rich_help_panel=SOCKJS,
+    ),
 ]
 SockJsCookie = Annotated[
     bool | None,
     typer.Option(
         "--sockjs-cookie/--no-sockjs-cookie",
-        help="Set JSESSIONID, for balancers that go by it, as Spring does by default.",
+        help="Set JSESSIONID, for balancers that go by it; by default with --sockjs spring only.",
+        rich_help_panel=SOCKJS,
     ),
 ]
 

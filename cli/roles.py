@@ -7,8 +7,24 @@ from typing import Annotated
 
 import typer
 
+from .destination_flags import (
+    DESTINATIONS,
+    AllowExchange,
+    AppPrefix,
+    BrokerPrefix,
+    OnBrokerLoss,
+    RelayKind,
+    Strategy,
+    UserDestinationBroadcast,
+    UserPrefix,
+    UserRegistryBroadcast,
+    words_of,
+)
 from .endpoint_flags import (
+    AllowHeader,
     AllowHost,
+    AllowOrigin,
+    DefaultUser,
     JwtAudience,
     JwtEndAtExpiry,
     JwtIssuer,
@@ -18,6 +34,9 @@ from .endpoint_flags import (
     JwtOptional,
     JwtSecretFile,
     JwtUserClaim,
+    MaxSessions,
+    QueueLimit,
+    SlowConsumer,
     SockJs,
     SockJsCookie,
     SockJsDisconnectDelay,
@@ -36,21 +55,6 @@ Discovery = Annotated[str, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVE
 ReadyJson = Annotated[
     bool, typer.Option("--ready-json", help="Print one JSON line when it serves, nothing else.")
 ]
-OnBrokerLoss = Annotated[
-    str,
-    typer.Option(
-        metavar="keep|spring",
-        help="Clients while the broker is away: keep them, or end them with ERROR as Spring does.",
-    ),
-]
-RelayKind = Annotated[
-    str,
-    typer.Option(
-        metavar="multiplexed|per-client",
-        help="One broker connection for all clients of an instance, or one for each, as with Spring.",
-    ),
-]
-
 _PORT = "Port to listen on; 0 picks a free one."
 
 
@@ -64,54 +68,43 @@ def instance(
             help="Spring's application.yml: server.port, stomp.server, …; options win over it.",
         ),
     ] = None,
+    service: Annotated[
+        str | None, typer.Option(help="Name under which instances register, web-socket by default.")
+    ] = None,
+    discovery: Annotated[
+        str | None, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)
+    ] = None,
+    weight: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=10_000, help="Share of new clients, where gateways weigh."),
+    ] = 1,
+    host: Host = "127.0.0.1",
+    ready_json: ReadyJson = False,
     broker: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
             envvar="PUSHSCOPE_BROKER_URL",
-            help="memory:, which is the default, stomp://u:p@host:61613, amqp://…",
+            help="memory:, which is the default, or stomp://user:password@host:61613, stomps://…, amqp://…",
+            rich_help_panel=DESTINATIONS,
         ),
     ] = None,
-    discovery: Annotated[
-        str | None, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)
-    ] = None,
-    service: Annotated[
-        str | None, typer.Option(help="Name under which instances register, web-socket by default.")
-    ] = None,
-    strategy: Annotated[
-        str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user.")
-    ] = "relay",
-    default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
+    strategy: Strategy = "relay",
     on_broker_loss: OnBrokerLoss = "keep",
     relay: RelayKind = "multiplexed",
-    slow_consumer: Annotated[
-        str,
-        typer.Option(
-            metavar="terminate|drop-oldest|drop-newest|conflate",
-            help="A client that does not read: cut it, or drop messages for it.",
-        ),
-    ] = "terminate",
-    queue_limit: Annotated[
-        int, typer.Option(metavar="BYTES", min=1024, help="Bytes that may wait for one client.")
-    ] = 512 * 1024,
-    max_sessions: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Clients at a time; 0 for no limit.")
-    ] = 0,
-    weight: Annotated[
-        int,
-        typer.Option(metavar="N", min=1, max=10_000, help="Share of new clients, where gateways weigh."),
-    ] = 1,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ORIGIN", help="Pages that may connect, as https://*.example.org; repeatable."),
-    ] = None,
-    allow_header: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME", help="Header of clients that the broker may obey, as x-max-*; repeatable."
-        ),
-    ] = None,
+    app_prefix: AppPrefix = "/app",
+    broker_prefix: BrokerPrefix = None,
+    user_prefix: UserPrefix = "/user/",
+    allow_exchange: AllowExchange = None,
+    user_destination_broadcast: UserDestinationBroadcast = "/topic/unresolved-user-destination",
+    user_registry_broadcast: UserRegistryBroadcast = "/topic/simp-user-registry",
+    default_user: DefaultUser = "lijian",
+    allow_origin: AllowOrigin = None,
     allow_host: AllowHost = None,
+    allow_header: AllowHeader = None,
+    slow_consumer: SlowConsumer = "terminate",
+    queue_limit: QueueLimit = 512 * 1024,
+    max_sessions: MaxSessions = 0,
     jwt_secret_file: JwtSecretFile = None,
     jwt_key: JwtKey = None,
     jwt_jwks: JwtJwks = None,
@@ -127,8 +120,6 @@ def instance(
     sockjs_response_limit: SockJsResponseLimit = None,
     sockjs_websocket: SockJsWebSocket = None,
     sockjs_cookie: SockJsCookie = None,
-    host: Host = "127.0.0.1",
-    ready_json: ReadyJson = False,
 ) -> int:
     """Run one instance: STOMP over WebSocket, push API, user destinations."""
     from server.roles.options import InstanceOptions, to_words
@@ -153,16 +144,30 @@ def instance(
         cookie=sockjs_cookie,
     )
     port, broker, discovery, service = _configured(config, port, broker, discovery, service)
-    words = ["--broker", broker, "--discovery", discovery, "--service", service, "--strategy", strategy]
-    words += ["--id", name or f"i{port or ''}", "--default-user", default_user]
-    words += ["--on-broker-loss", on_broker_loss, "--relay", relay]
-    words += ["--slow-consumer", slow_consumer, "--queue-limit", str(queue_limit)]
-    words += ["--weight", str(weight), "--max-sessions", str(max_sessions)]
-    words += ["--allowed-origins", " ".join(allow_origin or [])]
-    words += ["--allowed-headers", " ".join(allow_header or [])]
-    words += to_words(
-        InstanceOptions(allowed_hosts=" ".join(allow_host or []), sockjs=spoken, tokens=tokens)
-    )[1:]
+    words = words_of(
+        broker=broker,
+        discovery=discovery,
+        service=service,
+        strategy=strategy,
+        id=name or f"i{port or ''}",
+        default_user=default_user,
+        on_broker_loss=on_broker_loss,
+        relay=relay,
+        slow_consumer=slow_consumer,
+        queue_limit=queue_limit,
+        weight=weight,
+        max_sessions=max_sessions,
+        app_prefix=app_prefix,
+        broker_prefixes=broker_prefix,
+        user_prefix=user_prefix,
+        user_destination_broadcast=user_destination_broadcast,
+        user_registry_broadcast=user_registry_broadcast,
+        allowed_exchanges=allow_exchange,
+        allowed_origins=allow_origin,
+        allowed_hosts=allow_host,
+        allowed_headers=allow_header,
+    )
+    words += to_words(InstanceOptions(sockjs=spoken, tokens=tokens))[1:]
     return _run("instance", host, port, words, ready_json)
 
 

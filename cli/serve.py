@@ -16,8 +16,24 @@ from core.environment import EnvironmentEvent, EnvironmentInfo, LogLine, PartCha
 from core.errors import ExitCode, PushscopeError, UsageError
 from core.signals import on_stop_signals
 
+from .destination_flags import (
+    DESTINATIONS,
+    AllowExchange,
+    AppPrefix,
+    BrokerPrefix,
+    OnBrokerLoss,
+    RelayKind,
+    Strategy,
+    UserDestinationBroadcast,
+    UserPrefix,
+    UserRegistryBroadcast,
+    words_of,
+)
 from .endpoint_flags import (
+    AllowHeader,
     AllowHost,
+    AllowOrigin,
+    DefaultUser,
     JwtAudience,
     JwtEndAtExpiry,
     JwtIssuer,
@@ -27,6 +43,9 @@ from .endpoint_flags import (
     JwtOptional,
     JwtSecretFile,
     JwtUserClaim,
+    MaxSessions,
+    QueueLimit,
+    SlowConsumer,
     SockJs,
     SockJsCookie,
     SockJsDisconnectDelay,
@@ -37,7 +56,6 @@ from .endpoint_flags import (
     tokens_of,
 )
 from .lines import LineWriter
-from .roles import OnBrokerLoss, RelayKind
 
 if TYPE_CHECKING:
     from server import LocalCluster
@@ -51,21 +69,40 @@ def serve(
     ports: Annotated[
         str, typer.Option(metavar="8080,8081", help="Ports of the instances; a taken one is an error.")
     ] = "",
+    gateway_port: Annotated[
+        int | None, typer.Option(help="7000, or a free one if that is taken; 0 picks a free one.")
+    ] = None,
+    discovery_port: Annotated[
+        int | None, typer.Option(help="8761, or a free one if that is taken; 0 picks a free one.")
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line when everything is ready, nothing else.")
+    ] = False,
     broker: Annotated[
         str,
         typer.Option(
             metavar="URL",
             envvar="PUSHSCOPE_BROKER_URL",
             help="embedded:, or one that runs already: stomp://user:password@host:61613, stomps://…, amqp://…",
+            rich_help_panel=DESTINATIONS,
         ),
     ] = "embedded:",
-    strategy: Annotated[
-        str, typer.Option(metavar="relay|broadcast|none", help="How a push finds a user on another instance.")
-    ] = "relay",
-    default_user: Annotated[str, typer.Option(help="Who a connection is that names no user.")] = "lijian",
+    strategy: Strategy = "relay",
     on_broker_loss: OnBrokerLoss = "keep",
     relay: RelayKind = "multiplexed",
+    app_prefix: AppPrefix = "/app",
+    broker_prefix: BrokerPrefix = None,
+    user_prefix: UserPrefix = "/user/",
+    allow_exchange: AllowExchange = None,
+    user_destination_broadcast: UserDestinationBroadcast = "/topic/unresolved-user-destination",
+    user_registry_broadcast: UserRegistryBroadcast = "/topic/simp-user-registry",
+    default_user: DefaultUser = "lijian",
+    allow_origin: AllowOrigin = None,
     allow_host: AllowHost = None,
+    allow_header: AllowHeader = None,
+    slow_consumer: SlowConsumer = "terminate",
+    queue_limit: QueueLimit = 512 * 1024,
+    max_sessions: MaxSessions = 0,
     jwt_secret_file: JwtSecretFile = None,
     jwt_key: JwtKey = None,
     jwt_jwks: JwtJwks = None,
@@ -81,20 +118,12 @@ def serve(
     sockjs_response_limit: SockJsResponseLimit = None,
     sockjs_websocket: SockJsWebSocket = None,
     sockjs_cookie: SockJsCookie = None,
-    gateway_port: Annotated[
-        int | None, typer.Option(help="7000, or a free one if that is taken; 0 picks a free one.")
-    ] = None,
-    discovery_port: Annotated[
-        int | None, typer.Option(help="8761, or a free one if that is taken; 0 picks a free one.")
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON line when everything is ready, nothing else.")
-    ] = False,
 ) -> int:
     """Run a gateway, discovery, a broker and instances until Ctrl-C.
 
     Ports that are not given are 7000, 8761, 8080, 8081, …, or free ones where those are taken.
     """
+    from server.roles.options import InstanceOptions, from_words
     from server.supervisor import LocalCluster, PreferredPorts
 
     tokens = tokens_of(
@@ -116,6 +145,22 @@ def serve(
         websocket=sockjs_websocket,
         cookie=sockjs_cookie,
     )
+    words = words_of(
+        app_prefix=app_prefix,
+        user_prefix=user_prefix,
+        user_destination_broadcast=user_destination_broadcast,
+        user_registry_broadcast=user_registry_broadcast,
+        allowed_exchanges=allow_exchange,
+        allowed_origins=allow_origin,
+        allowed_hosts=allow_host,
+        allowed_headers=allow_header,
+        slow_consumer=slow_consumer,
+        queue_limit=queue_limit,
+        max_sessions=max_sessions,
+        broker_prefixes=broker_prefix,
+    )
+    instance = from_words(["instance", *words])
+    assert isinstance(instance, InstanceOptions)
     preferred = PreferredPorts(
         GATEWAY_PORT if gateway_port is None else 0,
         DISCOVERY_PORT if discovery_port is None else 0,
@@ -133,8 +178,7 @@ def serve(
         on_broker_loss=cast("Literal['keep', 'spring']", on_broker_loss),
         relay=cast("Literal['multiplexed', 'per-client']", relay),
         tokens=tokens,
-        sockjs=spoken,
-        allowed_hosts=tuple(allow_host or ()),
+        instance=msgspec.structs.replace(instance, sockjs=spoken),
         preferred=preferred,
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}

@@ -34,6 +34,7 @@ class Counters:
         silent: Clients that were cut because they sent nothing in time.
         turned_away: Clients that were not let in because there were too many (``max_sessions``).
         unauthorized: Handshakes that were refused because of their access token, or for want of one.
+        foreign_pages: Requests of pages that may not connect because of their origin.
         internal_errors: Clients that were closed with 1011 because a frame of theirs failed here.
         registry_messages: Messages of the registry received from peers.
         broker_losses: How often the broker connection was lost.
@@ -63,6 +64,7 @@ class Counters:
     silent: int = 0
     turned_away: int = 0
     unauthorized: int = 0
+    foreign_pages: int = 0
     internal_errors: int = 0
     registry_messages: int = 0
     broker_losses: int = 0

@@ -107,7 +107,7 @@ class Instance:
         self._user_of = user
         self._authenticate = authenticate
         self._rule = AccessRule(settings.host)
-        self._origins = Origins(settings.allowed_origins)
+        self._origins = Origins(settings.allowed_origins, self._on_foreign_page)
         self._stack = AsyncExitStack()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -383,6 +383,9 @@ class Instance:
         self.parts.users.internal.tick()
         self.router.wheel.turn(loop.time())
         self._timer = loop.call_later(TICK_S, self._tick)
+
+    def _on_foreign_page(self, origin: str) -> None:
+        self.counters.foreign_pages += 1
 
     def _on_registry(self, snapshot: Snapshot) -> None:
         """Discovery says who is there."""

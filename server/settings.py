@@ -10,6 +10,12 @@ import msgspec
 from core.protocol import DEFAULT_PREFIXES, Prefixes
 from core.protocol.limits import MIB
 
+from .destinations import (
+    USER_DESTINATION_BROADCAST,
+    USER_REGISTRY_BROADCAST,
+    check_broadcasts,
+    check_prefixes,
+)
 from .sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
 from .sockjs.settings import SockJsSettings
 from .tokens.settings import TokenSettings
@@ -38,8 +44,9 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         prefixes: Which destinations go where.
         path_separator: Between the segments of paths behind the application prefix, in patterns of
             handlers: ``/``, or ``.`` as in ``/app/room.7.say``.
-        allowed_origins: Origins of web pages that may connect, besides our own and the gateways';
-            ``*`` allows all.
+        allowed_origins: Origins of web pages that may connect, besides our own and the gateways', or
+            patterns of them (:class:`~server.origins.Origins`); ``*`` allows all, ``null`` pages without
+            an origin. The push API and the admin endpoints stay closed to pages.
         allowed_hosts: Names by which clients may reach us while we listen on loopback, besides loopback's:
             those of a proxy in front that passes the ``Host`` header on. ``*`` is any. A mounted
             instance leaves this to its host unless names are given.
@@ -58,7 +65,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
         heartbeat_ms: STOMP heart-beats offered to clients: (we can send, we want).
         unresolved_destination: Broadcast of pushes whose user is known nowhere (Spring's
             ``userDestinationBroadcast``).
-        registry_destination: Broadcast of Spring's registry snapshots (``userRegistryBroadcast``).
+        registry_destination: Broadcast of Spring's registry snapshots (``userRegistryBroadcast``); may
+            be the same. Clients can neither subscribe nor send to either.
         registry_broadcast: When Spring's snapshots are published: ``auto`` once a Spring instance has
             been heard, ``always`` every ten seconds, ``off`` never (and none are read).
         local_shortcut: Whether a push to a session of the accepting instance skips the broker.
@@ -98,8 +106,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     stall_s: float = 10.0
     first_message_s: float = 60.0
     heartbeat_ms: tuple[int, int] = (10_000, 10_000)
-    unresolved_destination: str = "/topic/unresolved-user-destination"
-    registry_destination: str = "/topic/simp-user-registry"
+    unresolved_destination: str = USER_DESTINATION_BROADCAST
+    registry_destination: str = USER_REGISTRY_BROADCAST
     registry_broadcast: Literal["auto", "always", "off"] = "auto"
     local_shortcut: bool = True
     receipt_wait_s: float = 0.5
@@ -110,6 +118,10 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     client_passcode: str | None = None
     sockjs: SockJsSettings = SOCKJS
     tokens: TokenSettings | None = None
+
+    def __post_init__(self) -> None:
+        check_prefixes(self.prefixes)
+        check_broadcasts(self.prefixes, self.unresolved_destination, self.registry_destination)
 
     @property
     def one_broadcast_destination(self) -> bool:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from ..access import AccessRule, is_loopback
 from ..counters import Counters
+from ..origins import page_elsewhere
 from ..stages import StageLog
 
 #: Push ids that one ``/stages`` may ask for.
@@ -69,6 +70,8 @@ def admin_routes(facts: Facts, rule: AccessRule) -> list[Route]:
             why = rule.refuse_read(headers) if loopback else rule.refuse_write(headers)
             if why:
                 return _json({"error": why}, 403 if loopback else 401)
+            if page := page_elsewhere(request.headers.raw):
+                return _json({"error": f"a page of {page[:100]} may not look here"}, 403)
             return await endpoint(request)
 
         return answer

@@ -58,8 +58,8 @@ class WebSocketEndpoint:
         """One connection."""
         await receive()  # websocket.connect
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if not self._origins.allow(headers, scope.get("scheme", "ws")):
-            await deny(scope, send, Denied(403, "this origin may not connect"))
+        if foreign := self._origins.refuse(headers, scope.get("scheme", "ws")):
+            await deny(scope, send, Denied(403, foreign))
             return
         if self._router.turns_away():
             await deny(scope, send, Denied(503, "too many clients"))

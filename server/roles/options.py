@@ -76,9 +76,9 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     """One push server.
 
     ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none,
-    ``allowed_origins``, ``allowed_hosts`` and ``allowed_headers`` lists with spaces between;
-    ``sockjs`` and ``tokens`` are JSON on a command line, without the secret of tokens. None is the
-    default of :class:`~server.settings.InstanceSettings`.
+    ``broker_prefixes`` and what is ``allowed_…`` are lists with spaces between; ``allowed_exchanges``
+    come to those that usually are. ``sockjs`` and ``tokens`` are JSON on a command line, without the
+    secret of tokens. None is the default of :class:`~server.settings.InstanceSettings`.
     """
 
     service: str = "web-socket"
@@ -92,9 +92,15 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     queue_limit: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
     max_sessions: Annotated[int, msgspec.Meta(ge=0)] = 0
     weight: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    app_prefix: str | None = None
+    broker_prefixes: str | None = None
+    user_prefix: str | None = None
+    user_destination_broadcast: str | None = None
+    user_registry_broadcast: str | None = None
     allowed_origins: str = ""
     allowed_hosts: str = ""
     allowed_headers: str = ""
+    allowed_exchanges: str = ""
     sockjs: SockJsSettings | None = None
     tokens: TokenSettings | None = None
 

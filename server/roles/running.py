@@ -16,6 +16,7 @@ from .options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOp
 
 if TYPE_CHECKING:
     from ..brokers.memory import MemoryExchange
+    from ..settings import InstanceSettings
 
 logger = logging.getLogger("pushscope.roles")
 
@@ -109,9 +110,27 @@ def _make_instance(
 ) -> AbstractAsyncContextManager[RunningRole]:
     from ..brokers.memory import MemoryBroker
     from ..instance import Instance
+
+    settings = instance_settings(options)
+    if shared is not None and options.broker == "memory:":
+        return Instance(settings, broker=MemoryBroker(shared.exchange))
+    return Instance(settings)
+
+
+def instance_settings(options: InstanceOptions) -> InstanceSettings:
+    """What an instance is to be, by its options.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
+    from core.protocol import Prefixes
+
     from ..settings import SOCKJS, InstanceSettings
 
-    settings = InstanceSettings(
+    plain = InstanceSettings()
+    usual, prefixes = plain.prefixes, options.broker_prefixes
+    unresolved, registry = options.user_destination_broadcast, options.user_registry_broadcast
+    return InstanceSettings(
         id=options.id,
         host=options.host,
         port=options.port,
@@ -126,15 +145,20 @@ def _make_instance(
         queue_limit=options.queue_limit,
         max_sessions=options.max_sessions,
         weight=options.weight,
+        prefixes=Prefixes(
+            usual.application if options.app_prefix is None else options.app_prefix,
+            usual.broker if prefixes is None else tuple(prefixes.split()),
+            usual.user if options.user_prefix is None else options.user_prefix,
+        ),
+        unresolved_destination=plain.unresolved_destination if unresolved is None else unresolved,
+        registry_destination=plain.registry_destination if registry is None else registry,
         allowed_origins=tuple(options.allowed_origins.split()),
         allowed_hosts=tuple(options.allowed_hosts.split()),
         allowed_headers=tuple(options.allowed_headers.split()),
+        allowed_exchanges=(*plain.allowed_exchanges, *options.allowed_exchanges.split()),
         sockjs=options.sockjs or SOCKJS,
         tokens=options.tokens,
     )
-    if shared is not None and options.broker == "memory:":
-        return Instance(settings, broker=MemoryBroker(shared.exchange))
-    return Instance(settings)
 
 
 def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[RunningRole]:

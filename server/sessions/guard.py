@@ -134,7 +134,7 @@ class Guard:
             if lower.startswith(_OF_BROKER) or (spelling.queue and lower.startswith(_QUEUE_OF_BROKER)):
                 return "it belongs to the broker"
         if spelling.exchanges - self._exchanges:
-            return "that exchange is not for clients"
+            return "that exchange is not for clients (allowed_exchanges, --allow-exchange)"
         return ""
 
     def _refuse_pattern(self, spelling: Spelling) -> str:

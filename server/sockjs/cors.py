@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..origins import Origins
-from .answers import Answer, Scope, cached_for_a_year
+from ..origins import FOREIGN_SITES, Origins
+from .answers import Answer, Scope, cached_for_a_year, failed
 from .dialect import Dialect, Header
 from .paths import METHODS, Kind
 
-#: What browsers say of requests that another site's page makes; of some they send no Origin.
-_FOREIGN_SITES: Final = (b"cross-site", b"same-site")
 _COOKIE: Final = re.compile(rb"(?:^|;)\s*JSESSIONID=([^;,\s]{1,256})")
 _DUMMY: Final = b"dummy"
 
@@ -21,17 +19,18 @@ def find(scope: Scope, name: bytes) -> bytes:
     return next((value for key, value in scope["headers"] if key == name), b"")
 
 
-def may_come(scope: Scope, origins: Origins) -> bool:
-    """Whether the page that makes a request may talk to us.
+def refusal(scope: Scope, origins: Origins) -> Answer | None:
+    """The answer to a request of a page that may not talk to us; None if it may.
 
     A script element (JSONP) or a frame (htmlfile) of a foreign page sends no ``Origin``, but says
     that it comes from another site.
     """
     if origins.anywhere:
-        return True
-    if not find(scope, b"origin") and find(scope, b"sec-fetch-site") in _FOREIGN_SITES:
-        return False
-    return origins.allow(scope["headers"], scope.get("scheme", "http"))
+        return None
+    if not find(scope, b"origin") and find(scope, b"sec-fetch-site") in FOREIGN_SITES:
+        return failed(403, b"without CORS, pages of another site may not connect (--allow-origin '*')\n")
+    reason = origins.refuse(scope["headers"], scope.get("scheme", "http"))
+    return failed(403, f"{reason}\n".encode()) if reason else None
 
 
 def cors_headers(scope: Scope, dialect: Dialect) -> tuple[Header, ...]:

@@ -42,7 +42,6 @@ _READABLE: Final = ("info", "xhr", "xhr_streaming", "xhr_send", "eventsource")
 _VERSIONS: Final = (b"13", b"8")
 _UNBUFFERED: Final[Header] = (b"x-accel-buffering", b"no")  # nginx holds responses back otherwise
 _CLOSE: Final[Header] = (b"connection", b"close")
-_FOREIGN: Final = failed(403, b"pages of this origin may not connect\n")
 _TOO_LARGE: Final = failed(413, b"the body is too large\n", _CLOSE)
 
 
@@ -110,8 +109,8 @@ class Exchanges:
             return self._no_websocket("raw", scope) if handshake else GREETING
         if kind == "iframe":
             return self._iframe.answer(scope, self._origins) or NOT_FOUND
-        if not cors.may_come(scope, self._origins):
-            return _FOREIGN
+        if (foreign := cors.refusal(scope, self._origins)) is not None:
+            return foreign
         if method == "OPTIONS":
             answer = cors.preflight(kind)
             return answer._replace(headers=(*answer.headers, *self._shared(kind, scope)))

@@ -12,13 +12,12 @@ from ..origins import Origins
 from ..sessions.session import Carrier
 from .answers import NOT_FOUND, PLAIN, Answer, Receive, Scope, Send, cached_for_a_year, deny, failed
 from .application import Application
-from .cors import may_come
+from .cors import refusal
 from .exchanges import refused, request_of
 from .paths import Target
 from .settings import SockJsSettings
 from .websocket import RawSession, WebSocketGate, WebSocketSession
 
-_FOREIGN: Final = failed(403, b"pages of this origin may not connect\n")
 _STOPPING: Final = failed(503, b"the server stops\n", (b"retry-after", b"1"))
 _NO_HANDSHAKE: Final = failed(400, b"This path takes no WebSocket.\n")
 
@@ -94,8 +93,8 @@ class Handshakes:
             return _NO_HANDSHAKE
         if not self._settings.websocket:
             return NOT_FOUND._replace(headers=(PLAIN, *cached_for_a_year()))
-        if not may_come(scope, self._origins):
-            return _FOREIGN
+        if (foreign := refusal(scope, self._origins)) is not None:
+            return foreign
         return _STOPPING if self.stopping else None
 
 

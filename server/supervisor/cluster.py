@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Literal, Self
 
+import msgspec
+
 from core.environment import (
     Action,
     ClusterSpec,
@@ -23,7 +25,6 @@ from core.errors import ClusterStartError, UsageError
 from core.tokens import TokenSource
 
 from ..roles.options import InstanceOptions, Options
-from ..sockjs.settings import SockJsSettings
 from ..tokens.settings import SECRET_VARIABLE, TokenSettings
 from .draining import set_in_service
 from .feed import EventFeed
@@ -68,8 +69,8 @@ class LocalCluster:
         tokens: How access tokens of clients are checked; None: nobody needs one. A secret in them never
             appears on a command line or in a log. Simulated users make tokens of their own if the secret
             is that of ``PUSHSCOPE_JWT_SECRET`` and nothing but the user's name is needed.
-        sockjs: How SockJS is spoken, if not as usual.
-        allowed_hosts: Names by which gateway and instances may be reached, besides loopback's.
+        instance: What instances are told besides: how SockJS is spoken, which pages may connect, prefixes,
+            …; what the other arguments say of them wins. The gateway takes the hosts that they allow.
         preferred: Ports to try first where none is given.
         launcher: How roles are started, instead of what ``in_process`` says.
 
@@ -91,8 +92,7 @@ class LocalCluster:
         on_broker_loss: Literal["keep", "spring"] = "keep",
         relay: Literal["multiplexed", "per-client"] = "multiplexed",
         tokens: TokenSettings | None = None,
-        sockjs: SockJsSettings | None = None,
-        allowed_hosts: tuple[str, ...] = (),
+        instance: InstanceOptions | None = None,
         preferred: PreferredPorts | None = None,
         launcher: Launcher | None = None,
     ) -> None:
@@ -112,7 +112,7 @@ class LocalCluster:
             spec,
             preferred=preferred or PreferredPorts(0, 0, 0),
             in_process=in_process,
-            instance=InstanceOptions(tokens=tokens, sockjs=sockjs, allowed_hosts=" ".join(allowed_hosts)),
+            instance=msgspec.structs.replace(instance or InstanceOptions(), tokens=tokens),
         )
         self._tokens = _source_of(tokens)
         self._launcher = launcher or _make_launcher(in_process)

@@ -13,6 +13,7 @@ from core.errors import UsageError
 from ..binding import bind_socket
 from ..brokers.addresses import parse_amqp_url, parse_stomp_url
 from ..roles.options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOptions
+from ..roles.running import instance_settings
 
 HOST = "127.0.0.1"
 #: Name under which instances register, and the first part of the gateway's path to them.
@@ -61,6 +62,7 @@ class Plan:
         instance: InstanceOptions = _PLAIN,
     ) -> None:
         _check(spec, in_process)
+        instance_settings(instance)  # says what is wrong with them
         self.spec = spec
         self._instance = instance
         self._preferred = preferred

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.errors import UsageError
+from core.protocol import Prefixes
 from server.roles.options import (
     BROKER_VARIABLE,
     BrokerOptions,
@@ -17,6 +18,8 @@ from server.roles.options import (
     to_environment,
     to_words,
 )
+from server.roles.running import instance_settings
+from server.settings import InstanceSettings
 from server.sockjs.settings import spring_settings
 from server.tokens import TokenSettings
 from server.tokens.settings import SECRET_VARIABLE
@@ -35,6 +38,10 @@ from server.tokens.settings import SECRET_VARIABLE
         InstanceOptions(tokens=TokenSettings(jwks_file="/a b", required=False), allowed_hosts="a *"),
         InstanceOptions(sockjs=spring_settings(heartbeat_s=0, websocket=False)),
         GatewayOptions(allowed_hosts="a.example b.example"),
+        InstanceOptions(app_prefix="/a", broker_prefixes="/topic /exchange", user_prefix="/u/"),
+        InstanceOptions(
+            user_destination_broadcast="/topic/g", user_registry_broadcast="", allowed_exchanges="x"
+        ),
         InstanceOptions(allowed_origins="https://*.a.org:[80,81] http://b", allowed_headers="x-max-*"),
     ],
 )
@@ -88,3 +95,22 @@ def test_a_value_after_an_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_does_not_fit_is_named(words: list[str], named: str) -> None:
     with pytest.raises(UsageError, match=named):
         from_words(words)
+
+
+def test_every_option_of_an_instance_reaches_it() -> None:
+    assert instance_settings(InstanceOptions()) == InstanceSettings(id="")
+    told = instance_settings(
+        InstanceOptions(
+            app_prefix="/a",
+            broker_prefixes="/topic /exchange",
+            user_prefix="/u",
+            user_destination_broadcast="/topic/g",
+            user_registry_broadcast="/topic/g",
+            allowed_origins="null http://localhost:*",
+            allowed_exchanges="orders",
+        )
+    )
+    assert told.prefixes == Prefixes("/a", ("/topic", "/exchange"), "/u/")
+    assert (told.unresolved_destination, told.registry_destination) == ("/topic/g", "/topic/g")
+    assert told.allowed_origins == ("null", "http://localhost:*")
+    assert told.allowed_exchanges == ("amq.topic", "amq.direct", "amq.fanout", "orders")
