@@ -99,6 +99,12 @@ SYSTEM_NEEDS = {
         ),
         SystemNeed("nginx", "the gateway's measurement beside nginx", ("nginx",), ("nginx",)),
         SystemNeed("haproxy", "the gateway's measurement beside HAProxy", ("haproxy",), ("haproxy",)),
+        SystemNeed(
+            "namespace",
+            "tests of clients on other machines, in a network of their own",
+            ("iproute2", "util-linux"),
+            ("ip", "unshare"),
+        ),
         SystemNeed("openssl", "tests of TLS to a broker", ("openssl",), ("openssl",)),
         SystemNeed(
             "rabbitmq",

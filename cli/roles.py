@@ -48,7 +48,10 @@ from .endpoint_flags import (
 )
 
 Host = Annotated[
-    str, typer.Option(help="Address to listen on; one beyond this machine needs PUSHSCOPE_TOKEN.")
+    str,
+    typer.Option(
+        help="Address to listen on; one beyond this machine needs PUSHSCOPE_TOKEN; where set, all do."
+    ),
 ]
 _DISCOVERY = "Discovery to register with: ours, or a real Eureka as http://127.0.0.1:8761/eureka."
 Discovery = Annotated[str, typer.Option(metavar="URL", envvar="PUSHSCOPE_DISCOVERY_URL", help=_DISCOVERY)]

@@ -12,8 +12,9 @@ from urllib.parse import quote, urlsplit
 import msgspec
 import typer
 
-from core.environment import EnvironmentEvent, EnvironmentInfo, LogLine, PartChanged
+from core.environment import EnvironmentEvent, EnvironmentInfo, InstanceInfo, LogLine, PartChanged
 from core.errors import ExitCode, PushscopeError, UsageError
+from core.push_token import TOKEN_VARIABLE
 from core.signals import on_stop_signals
 
 from .destination_flags import (
@@ -303,6 +304,12 @@ def for_person(info: EnvironmentInfo, *, wanted: Mapping[str, int], user: str, t
     lines = [f"{len(info.instances)} instances are ready, strategy {info.strategy}:", ""]
     lines += [f"  {name:<10} {url:<{wide}}  {text}" for name, url, text in rows]
     lines += ["", "Push to the page through any instance:", ""]
-    lines += [f"  curl '{each.push_url}/test?username={quote(user, safe='')}'" for each in info.instances]
+    lines += [_curl(each, user) for each in info.instances]
     lines += ["", "Ctrl-C stops all of it. What the processes log follows.", ""]
     return "\n".join(lines)
+
+
+def _curl(instance: InstanceInfo, user: str) -> str:
+    """A line that pushes to ``user``; the token comes from the shell's environment, not from the screen."""
+    token = f'-H "Authorization: Bearer ${TOKEN_VARIABLE}" ' if instance.guarded else ""
+    return f"  curl {token}'{instance.push_url}/test?username={quote(user, safe='')}'"

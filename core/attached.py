@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from .clock import now
 from .deployment import INSTANCE_NAME, Deployment
 from .environment import Action, EnvironmentEvent, EnvironmentInfo, InstanceInfo, StartStep
 from .errors import TargetUnreachable, UsageError
+from .push_token import CHALLENGE, TOKEN_VARIABLE, push_headers
 from .redaction import without_tokens
 
 _REACH_WITHIN: Final = 5.0
@@ -22,6 +23,7 @@ _REACH_WITHIN: Final = 5.0
 
 class _Info(msgspec.Struct):
     id: str = ""
+    guarded: bool = False
 
 
 class AttachedEnvironment:
@@ -56,7 +58,8 @@ class AttachedEnvironment:
 
         Raises:
             TargetUnreachable: nobody does; names the address.
-            UsageError: the users' access tokens are not where they should be.
+            UsageError: the users' access tokens are not where they should be, or an instance wants
+            ``PUSHSCOPE_TOKEN`` and it is not right.
         """
         begun = now()
         if self._deployment.tokens is not None:
@@ -66,14 +69,18 @@ class AttachedEnvironment:
         await reach(self._deployment.websocket_url)
         progress(StartStep("gateway", "done", now() - begun, 1, 1))
         names: list[str] = []
+        guarded: set[str] = set()
         for at, instance in enumerate(self._instances):
             progress(StartStep("instances", "running", now() - begun, at, total))
             await reach(instance.push_url)
-            names.append(await _own_name(instance.push_url) or instance.id)
+            said = await _introduction(instance.push_url)
+            names.append(said.id or instance.id)
+            if said.guarded:
+                guarded.add(instance.push_url)
         if len(set(names)) < total:  # two addresses of one instance: results are kept apart by name
             names = [each.id for each in self._deployment.instances]
         self._instances = [
-            InstanceInfo(name, "ready", each.url)
+            InstanceInfo(name, "ready", each.url, guarded=each.url in guarded)
             for name, each in zip(names, self._deployment.instances, strict=True)
         ]
         progress(StartStep("instances", "done", now() - begun, total, total))
@@ -99,27 +106,55 @@ class AttachedEnvironment:
         yield
 
 
-async def _own_name(url: str) -> str:
+async def _introduction(url: str) -> _Info:
     """What an instance calls itself in ``/info``, if it is one of ours: users see the same name.
+
+    The token of ``PUSHSCOPE_TOKEN`` is told to those only that ask for it in our words.
 
     Raises:
         TargetUnreachable: what answers there does not speak HTTP.
+        UsageError: the token is asked for, and is not set, not right, or no header.
     """
     tried = f"GET {url}/info"
     timeout = aiohttp.ClientTimeout(total=_REACH_WITHIN)
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.get(f"{url}/info", allow_redirects=False) as response,
-        ):
-            said = msgspec.json.decode(await response.read(), type=_Info).id
-    except (msgspec.DecodeError, RecursionError):
-        return ""
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            guarded, body = await _ask_info(session, url, {})
+            if guarded:
+                headers = push_headers()
+                refused = not headers
+                if headers:
+                    refused, body = await _ask_info(session, url, headers)
+                if refused:
+                    raise _needs_token(url, tried, given=bool(headers))
     except TimeoutError as error:
         raise _unreachable(url, f"no answer within {_REACH_WITHIN:g} s", tried) from error
     except aiohttp.ClientError as error:
         raise _unreachable(url, f"no HTTP answer: {error}", tried) from error
-    return said if INSTANCE_NAME.fullmatch(said) else ""
+    try:
+        said = msgspec.json.decode(body, type=_Info).id
+    except (ValueError, RecursionError):  # ValueError: msgspec's errors, and what is not UTF-8
+        said = ""
+    return _Info(said if INSTANCE_NAME.fullmatch(said) else "", guarded)
+
+
+def _needs_token(url: str, tried: str, *, given: bool) -> UsageError:
+    where = urlsplit(url).netloc
+    return UsageError(
+        f"{where} takes pushes with its token only, and "
+        + (f"that of {TOKEN_VARIABLE} is another" if given else f"{TOKEN_VARIABLE} is not set"),
+        tried=tried,
+        hint=f"set {TOKEN_VARIABLE} to the one that the instance was started with",
+    )
+
+
+async def _ask_info(
+    session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]
+) -> tuple[bool, bytes]:
+    """Whether ``PUSHSCOPE_TOKEN`` is asked for, and what was answered."""
+    async with session.get(f"{url}/info", headers=headers, allow_redirects=False) as response:
+        asked = response.status == 401 and response.headers.get("WWW-Authenticate") == CHALLENGE
+        return asked, await response.read()
 
 
 async def reach(url: str) -> None:

@@ -59,6 +59,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     ``exit_code`` is that of a dead or stopped process (negative: the signal that ended it).
     ``broker_trouble`` is why it cannot use its broker now, "" if it can or that is unknown.
     ``draining``: it is out of service, so that it keeps its users and gets no new ones.
+    ``guarded``: whoever pushes there needs the token of ``PUSHSCOPE_TOKEN``.
     """
 
     id: str
@@ -72,6 +73,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
     exit_code: int | None = None
     broker_trouble: str = ""
     draining: bool = False
+    guarded: bool = False
 
     @property
     def cut_off(self) -> bool:

@@ -1,9 +1,10 @@
-"""Who may write: the Host, Origin and token rules of everything that listens.
+"""Who may write and look: the Host, Origin and token rules of everything that listens.
 
-On loopback anybody on the machine may write, except web pages: a page can send requests to
+On loopback anybody on the machine may, except web pages: a page can send requests to
 localhost, also through a name of its own that resolves to 127.0.0.1, so the Host header must
-be loopback too and a foreign Origin is refused. On any other address a write needs the token
-of the environment variable ``PUSHSCOPE_TOKEN``.
+be loopback too and a foreign Origin is refused. The token of the environment variable
+``PUSHSCOPE_TOKEN`` is needed on any other address, for whoever came from elsewhere through a gateway
+(:mod:`.provenance`), and wherever it is set: a proxy of somebody else's looks like a program of this machine.
 """
 
 from __future__ import annotations
@@ -11,35 +12,30 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import ipaddress
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from core.errors import UsageError
+from core.push_token import CHALLENGE, TOKEN_VARIABLE, push_token
 
-TOKEN_VARIABLE = "PUSHSCOPE_TOKEN"
+from .provenance import Header, comes_from_elsewhere, host_of, is_loopback
+
 _MOST_KNOWN_HOSTS = 64
+_NEEDED: Final = f"a token is needed here: Authorization: Bearer <{TOKEN_VARIABLE}>"
+_NONE_SET: Final = (
+    f"a token is needed here by whoever comes from another machine, and none is set: start this with"
+    f" {TOKEN_VARIABLE}, and send it as Authorization: Bearer <{TOKEN_VARIABLE}>"
+)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` (a name or an address, no port) can only be this machine."""
-    name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
+class Refused(NamedTuple):
+    """Why a request is refused: a status of HTTP, a sentence, and headers that belong to the answer."""
 
-
-def host_of(authority: str) -> str:
-    """The host part of a ``Host`` header or of ``host:port``; "" if it is malformed."""
-    try:
-        return urlsplit(f"//{authority}").hostname or ""
-    except ValueError:
-        return ""
+    status: int
+    reason: str
+    headers: tuple[Header, ...] = ()
 
 
 class HostGuard:
@@ -83,9 +79,11 @@ class HostGuard:
 class AccessRule:
     """The rule of one listener.
 
+    Headers are names in lower case, and values, as ASGI has them.
+
     Attributes:
         host: The address that is listened on.
-        token: What a write must carry where ``host`` is not loopback; hidden in ``repr``.
+        token: What a request must carry where one is needed; hidden in ``repr``.
         hosts: Which names requests may have for us; those of loopback by default.
     """
 
@@ -98,9 +96,10 @@ class AccessRule:
         """The rule for ``host`` with the token of the environment.
 
         Raises:
-            UsageError: ``host`` is not loopback, a token is needed and none is set.
+            UsageError: ``host`` is not loopback, a token is needed and none is set; or the token is no
+                value of a header.
         """
-        token = os.environ.get(TOKEN_VARIABLE, "")
+        token = push_token()
         if need_token and not token and not is_loopback(host):
             raise UsageError(
                 f"listening on {host} needs a token",
@@ -109,34 +108,55 @@ class AccessRule:
             )
         return cls(host, token, HostGuard(host, allowed_hosts))
 
-    def refuse_read(self, headers: Mapping[str, str]) -> str:
-        """Why a request that only reads is refused, or "" if it is not."""
-        if not is_loopback(self.host):
-            return ""
-        return self.hosts.refuse((headers.get("host", "").encode("latin-1"),))
+    @property
+    def open_to_programs(self) -> bool:
+        """Whether programs of this machine need no token."""
+        return not self.token and is_loopback(self.host)
 
-    def refuse_write(self, headers: Mapping[str, str]) -> str:
-        """Why a request that changes something is refused, or "" if it is not."""
-        if not is_loopback(self.host):
-            if hmac.compare_digest(_token_of(headers).encode(), self.token.encode()) and self.token:
-                return ""
-            return f"a token is needed here: Authorization: Bearer <{TOKEN_VARIABLE}>"
-        if reason := self.refuse_read(headers):
-            return reason
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
-            return f"a page of {origin} may not write here"
-        return ""
+    def refuse_read(self, headers: Sequence[Header]) -> Refused | None:
+        """Why a request that only reads is refused, or None if it is not."""
+        refused, _ = self._judge(headers)
+        return refused
+
+    def refuse_write(self, headers: Sequence[Header]) -> Refused | None:
+        """Why a request that changes something is refused, or None if it is not."""
+        refused, proven = self._judge(headers)
+        if refused is not None or proven:  # no page of somebody else's has the token
+            return refused
+        origin = _last(headers, b"origin")
+        if origin is not None and urlsplit(origin).netloc != (_last(headers, b"host") or ""):
+            return Refused(403, f"a page of {origin} may not write here")
+        return None
+
+    def _judge(self, headers: Sequence[Header]) -> tuple[Refused | None, bool]:
+        """Why a request is refused, and whether it proved itself as no browser does of its own accord."""
+        proven = False
+        if not self.open_to_programs or comes_from_elsewhere(headers):
+            scheme, token = _token_of(headers)
+            if not (self.token and hmac.compare_digest(token, self.token.encode())):
+                challenge = ((b"www-authenticate", CHALLENGE.encode()),)
+                return Refused(401, _NEEDED if self.token else _NONE_SET, challenge), False
+            proven = scheme == "bearer"
+        if is_loopback(self.host) and not proven:
+            named = [value for name, value in headers if name == b"host"] or [b""]
+            if reason := self.hosts.refuse(named):
+                return Refused(403, reason), proven
+        return None, proven
 
 
-def _token_of(headers: Mapping[str, str]) -> str:
-    """The token of an Authorization header: Bearer, or the password of Basic (Eureka clients)."""
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return value.strip()
-    if scheme.lower() == "basic":
+def _last(headers: Sequence[Header], wanted: bytes) -> str | None:
+    return next((value.decode("latin-1") for name, value in reversed(headers) if name == wanted), None)
+
+
+def _token_of(headers: Sequence[Header]) -> tuple[str, bytes]:
+    """Scheme and token of the Authorization header: Bearer, or the password of Basic (Eureka clients)."""
+    scheme, _, value = (_last(headers, b"authorization") or "").partition(" ")
+    scheme = scheme.lower()
+    if scheme == "bearer":
+        return scheme, value.strip().encode()
+    if scheme == "basic":
         try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-    return ""
+            return scheme, base64.b64decode(value, validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            pass
+    return scheme, b""

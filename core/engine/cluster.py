@@ -150,6 +150,11 @@ class ClusterKeeper:
             instance.id: instance.push_url for instance in self.instances.values() if instance.state in _ASKED
         }
 
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """Ids of the instances that want the token of ``PUSHSCOPE_TOKEN``."""
+        return tuple(sorted(instance.id for instance in self.instances.values() if instance.guarded))
+
     def alive(self) -> dict[str, str]:
         """Base URLs of the instances that can answer."""
         return {

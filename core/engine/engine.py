@@ -256,7 +256,7 @@ class Engine:
         targets = self._cluster.targets()
         if targets != self._targets:
             self._targets = targets
-            self._crew.tell(Targets(targets))
+            self._crew.tell(Targets(targets, self._cluster.guarded))
 
     # ---- runs ---------------------------------------------------------------------------------
 
@@ -334,7 +334,7 @@ class Engine:
             info = self._cluster.describe()
             self._attended = attend_order(info, Scenario())
         pool.broadcast(self._attended)
-        pool.broadcast(Targets(self._cluster.targets()))
+        pool.broadcast(Targets(self._cluster.targets(), self._cluster.guarded))
         self._crew.connect(count)
 
     async def _dismiss(self) -> None:
@@ -345,7 +345,7 @@ class Engine:
     async def _push_once(self, command: PushOnce) -> None:
         pool = await self._crew.pool()
         targets = self._cluster.targets()
-        pool.broadcast(Targets(targets))
+        pool.broadcast(Targets(targets, self._cluster.guarded))
         via = command.via
         if via is None:
             if not targets:

@@ -20,7 +20,7 @@ async def watch_missing(board: Board, cluster: ClusterKeeper) -> None:
         unnamed = [row for row in board.missing_rows() if row.id not in board.stages]
         if not unnamed:
             continue
-        known = await ask_stages(unnamed, cluster.alive())
+        known = await ask_stages(unnamed, cluster.alive(), cluster.guarded)
         deaths = {name: board.seconds(stamp) for name, stamp in cluster.deaths.items()}
         for row in unnamed:
             board.stages[row.id] = stage_in_words(

@@ -176,7 +176,7 @@ class Run:
         pool, scenario, board = self._pool, self.scenario, self._board
         started = now()
         pool.broadcast(attend_order(self._info, scenario))
-        pool.broadcast(Targets(self._cluster.targets()))
+        pool.broadcast(Targets(self._cluster.targets(), self._cluster.guarded))
         names = [f"user-{number}" for number in range(1, scenario.users + 1)]
         for index, hand in pool.deal(names).items():
             pool.send(index, Join(hand, scenario.ramp))
@@ -286,7 +286,7 @@ class Run:
         """The lost pushes, each with the last place where it was seen."""
         if self.scenario.push == "test":
             return tuple(self._board.lost_push(row, NO_IDS) for row in lost)
-        stages = await ask_stages(lost, self._cluster.alive())
+        stages = await ask_stages(lost, self._cluster.alive(), self._cluster.guarded)
         seconds = self._board.seconds
         deaths = {name: seconds(stamp) for name, stamp in self._cluster.deaths.items()}
         return tuple(

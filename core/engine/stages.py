@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ..load.orders import LostRow
 from ..metrics import NOWHERE
+from ..push_token import push_headers
 
 if TYPE_CHECKING:
     import aiohttp
@@ -30,11 +31,13 @@ class _Answer(msgspec.Struct):
     stages: dict[str, str] = {}
 
 
-async def ask_stages(rows: Iterable[LostRow], instances: Mapping[str, str]) -> dict[str, str]:
+async def ask_stages(
+    rows: Iterable[LostRow], instances: Mapping[str, str], guarded: Container[str] = ()
+) -> dict[str, str]:
     """The furthest stage of each push that any instance knows of, by id, as ``<stage> on <instance>``.
 
-    ``instances`` are base URLs of instances that are alive. One that does not answer is passed
-    over: what it knew is not known then.
+    ``instances`` are base URLs of instances that are alive; those of ``guarded`` are told the token of
+    ``PUSHSCOPE_TOKEN``. One that does not answer is passed over: what it knew is not known then.
     """
     ids = [row.id for row in rows]
     found: dict[str, tuple[int, str]] = {}
@@ -46,18 +49,21 @@ async def ask_stages(rows: Iterable[LostRow], instances: Mapping[str, str]) -> d
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for name, url in instances.items():
             for start in range(0, len(ids), _BATCH):
-                stages = await _ask(session, url, ids[start : start + _BATCH])
+                headers = push_headers() if name in guarded else {}
+                stages = await _ask(session, url, ids[start : start + _BATCH], headers)
                 for push_id, stage in stages.items():
                     known = found.get(push_id, (-1, ""))
                     found[push_id] = max(known, (rank(stage), f"{stage} on {name}"), key=lambda pair: pair[0])
     return {push_id: words for push_id, (_, words) in found.items()}
 
 
-async def _ask(session: aiohttp.ClientSession, url: str, ids: list[str]) -> dict[str, str]:
+async def _ask(
+    session: aiohttp.ClientSession, url: str, ids: list[str], headers: Mapping[str, str]
+) -> dict[str, str]:
     from aiohttp import ClientError
 
     try:
-        async with session.post(f"{url.rstrip('/')}/stages", json={"ids": ids}) as response:
+        async with session.post(f"{url.rstrip('/')}/stages", json={"ids": ids}, headers=headers) as response:
             body = await response.read()
             if response.status != 200:
                 return {}

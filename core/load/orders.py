@@ -45,9 +45,10 @@ class Rejoin(msgspec.Struct, frozen=True, tag=True):
 
 
 class Targets(msgspec.Struct, frozen=True, tag=True):
-    """Which instances may be asked to push: base URL by id."""
+    """Which instances may be asked to push: base URL by id; those that want ``PUSHSCOPE_TOKEN`` for it."""
 
     urls: dict[str, str]
+    guarded: tuple[str, ...] = ()
 
 
 class Begin(msgspec.Struct, frozen=True, tag=True):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -23,6 +23,7 @@ import msgspec
 
 from ..clock import now_ns
 from ..errors import UsageError
+from ..push_token import push_headers
 from .lane import Address, Lane, OnAnswer, PushAnswer, Request
 
 #: Connections per instance; each carries one push at a time.
@@ -41,8 +42,9 @@ _QUEUE = 10_000
 class _Target:
     """The lanes of one instance, and the beginning of every request to it."""
 
-    def __init__(self, base: str, path: str, head: bytes, lanes: list[Lane]) -> None:
+    def __init__(self, base: str, path: str, head: bytes, lanes: list[Lane], *, guarded: bool) -> None:
         self.base = base
+        self.guarded = guarded
         self.path = path
         self.head = head
         self.lanes = lanes
@@ -108,17 +110,27 @@ class Pusher:
         """Pushes without an answer yet."""
         return sum(lane.waiting for lane in self._all())
 
-    def set_targets(self, targets: Mapping[str, str]) -> None:
+    def set_targets(self, targets: Mapping[str, str], guarded: Container[str] = ()) -> None:
         """Use these instances from now on; lanes of an unchanged one stay. What still waits for
-        one that is gone is refused; what was sent to it may still be answered."""
-        for via in [via for via, target in self._targets.items() if targets.get(via) != target.base]:
+        one that is gone is refused; what was sent to it may still be answered. Those of ``guarded`` are
+        told the token of ``PUSHSCOPE_TOKEN``.
+
+        Raises:
+            UsageError: the token cannot be a header, or a URL is none.
+        """
+        changed = [
+            via
+            for via, target in self._targets.items()
+            if (targets.get(via), via in guarded) != (target.base, target.guarded)
+        ]
+        for via in changed:
             self._old = [lane for lane in self._old if lane.waiting]
             for lane in self._targets.pop(via).lanes:
                 lane.retire("its instance is no longer a target")
                 self._old.append(lane)
         for via, base in targets.items():
             if via not in self._targets:
-                self._targets[via] = self._target(base)
+                self._targets[via] = self._target(base, guarded=via in guarded)
 
     def push(
         self,
@@ -181,7 +193,7 @@ class Pusher:
     def _all(self) -> list[Lane]:
         return [lane for target in self._targets.values() for lane in target.lanes] + self._old
 
-    def _target(self, base: str) -> _Target:
+    def _target(self, base: str, *, guarded: bool) -> _Target:
         parts = urlsplit(base)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"not a push address: {base!r}", hint="write http://HOST:PORT")
@@ -189,15 +201,15 @@ class Pusher:
         port = parts.port or (443 if secure else 80)
         context = (self._ssl or tls.create_default_context()) if secure else None
         path = parts.path.rstrip("/")
-        common = f"host: {parts.netloc.rpartition('@')[2]}\r\n{self._headers}"
+        token = "".join(f"{name}: {value}\r\n" for name, value in push_headers().items()) if guarded else ""
+        common = f"host: {parts.netloc.rpartition('@')[2]}\r\n{token}{self._headers}"
         if self._api == "test":
             head = f" HTTP/1.1\r\n{common}\r\n"
         else:
             head = f"POST {path}/push HTTP/1.1\r\n{common}content-type: application/json\r\ncontent-length: "
         address = Address(parts.hostname, port, context)
-        return _Target(
-            base, path, head.encode(), [Lane(address, self._spawn, _QUEUE) for _ in range(self._lanes)]
-        )
+        lanes = [Lane(address, self._spawn, _QUEUE) for _ in range(self._lanes)]
+        return _Target(base, path, head.encode(), lanes, guarded=guarded)
 
     def _spawn(self, lane: Lane) -> None:
         self._group.create_task(lane.open(self._timeout))

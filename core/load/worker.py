@@ -75,7 +75,7 @@ class Worker:
         self._stack = contextlib.AsyncExitStack()
         self._pusher: Pusher | None = None
         self._tester: Pusher | None = None
-        self._urls: dict[str, str] = {}
+        self._targets = Targets({})
         self._turn: list[str] = []
         self._only: str | None = None
         self._pacer: Pacer | None = None
@@ -136,7 +136,7 @@ class Worker:
             case Join() | Part() | Rejoin():
                 self._move(order)
             case Targets():
-                self._aim(order.urls)
+                self._aim(order)
             case Rate():
                 self._only = order.only
                 if self._pacer is not None:
@@ -184,19 +184,19 @@ class Worker:
 
     # ---- pushing ------------------------------------------------------------------------------
 
-    def _aim(self, urls: dict[str, str]) -> None:
-        self._urls = urls
-        self._turn = sorted(urls, key=_natural)
+    def _aim(self, targets: Targets) -> None:
+        self._targets = targets
+        self._turn = sorted(targets.urls, key=_natural)
         for pusher in (self._pusher, self._tester):
             if pusher is not None:
-                pusher.set_targets(urls)
+                pusher.set_targets(targets.urls, targets.guarded)
 
     async def _start(self, begin: Begin) -> None:
         self._stop_pacing()
         if begin.push == "test" and self._tester is None:
-            self._tester = await self._stack.enter_async_context(
-                Pusher(self._urls, api="test", timeout=_PUSH_TIMEOUT, test_path=begin.test_path)
-            )
+            tester = Pusher({}, api="test", timeout=_PUSH_TIMEOUT, test_path=begin.test_path)
+            tester.set_targets(self._targets.urls, self._targets.guarded)
+            self._tester = await self._stack.enter_async_context(tester)
         self._only = None
         self._chance.seed(begin.run)
         ledger = self._account.open(begin)
@@ -221,7 +221,7 @@ class Worker:
             number_of_target = self._chance.randrange(len(turn))
         via = turn[number_of_target] if turn else NOWHERE
         push = ledger.attempt(via, user, intended_ns, now_ns())
-        if via not in self._urls:
+        if via not in self._targets.urls:
             ledger.answered(push, "refused", now_ns())
             return
         push_id = str(PushId(begin.run, via, user, push.seq))

@@ -14,7 +14,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -23,7 +23,7 @@ from ..access import AccessRule
 from ..listener import Listener
 from . import wire
 from .preservation import Preservation
-from .rest import EurekaRest
+from .rest import EurekaRest, refused_answer
 from .service import DiscoveryService, Watcher
 
 logger = logging.getLogger("pushscope.discovery")
@@ -91,18 +91,21 @@ def create_app(service: DiscoveryService, rule: AccessRule) -> ASGIApp:
     """The application: Eureka's REST, ``/watch``, ``/health``, ``/info`` and a list for people at ``/``."""
 
     async def watch(websocket: WebSocket) -> None:
-        if reason := rule.refuse_write(websocket.headers):
-            logger.warning("refused a watcher: %s", reason)
-            await websocket.close(1008, reason)
+        if refused := rule.refuse_write(websocket.headers.raw):
+            logger.warning("refused a watcher: %s", refused.reason)
+            await websocket.close(1008, refused.reason)
             return
         await _WatchConnection(service, websocket).run()
 
     async def health(request: Request) -> Response:
-        return JSONResponse({"status": "up", "role": "discovery", "instances": len(service.registry)})
+        said: dict[str, object] = {"status": "up", "role": "discovery"}
+        if not rule.refuse_read(request.headers.raw):  # a probe needs no more
+            said["instances"] = len(service.registry)
+        return JSONResponse(said)
 
     async def info(request: Request) -> Response:
-        if reason := rule.refuse_read(request.headers):
-            return PlainTextResponse(reason, 403)
+        if refused := rule.refuse_read(request.headers.raw):
+            return refused_answer(refused)
         snapshot = service.snapshot()
         return JSONResponse(
             {

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..access import AccessRule
+from ..access import AccessRule, Refused
 from .changes import Action
 from .eureka import EurekaError, compact, parse_registration, render_applications, render_instance
 from .eureka_xml import render_xml
@@ -220,10 +220,17 @@ class EurekaRest:
         refuse = self._rule.refuse_write if write else self._rule.refuse_read
 
         async def guarded(request: Request) -> Response:
-            reason = refuse(request.headers)
-            return PlainTextResponse(reason, 403) if reason else await handler(request)
+            refused = refuse(request.headers.raw)
+            return await handler(request) if refused is None else refused_answer(refused)
 
         return guarded
+
+
+def refused_answer(refused: Refused) -> Response:
+    """The answer to somebody who may not."""
+    answer = PlainTextResponse(refused.reason, refused.status)
+    answer.raw_headers.extend(refused.headers)
+    return answer
 
 
 def _wants_json(request: Request) -> bool:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..access import AccessRule, is_loopback
+from ..access import AccessRule
 from ..counters import Counters
 from ..origins import page_elsewhere
 from ..stages import StageLog
@@ -64,19 +64,20 @@ def admin_routes(facts: Facts, rule: AccessRule) -> list[Route]:
     metrics.register(_InstanceCollector(facts))
 
     def guarded(endpoint: Endpoint) -> Endpoint:
-        async def answer(request: Request) -> Response:
-            loopback = is_loopback(rule.host)
-            headers = dict(request.headers)
-            why = rule.refuse_read(headers) if loopback else rule.refuse_write(headers)
-            if why:
-                return _json({"error": why}, 403 if loopback else 401)
+        async def answered(request: Request) -> Response:
+            if refused := rule.refuse_read(request.headers.raw):
+                answer = _json({"error": refused.reason}, refused.status)
+                answer.raw_headers.extend(refused.headers)
+                return answer
             if page := page_elsewhere(request.headers.raw):
                 return _json({"error": f"a page of {page[:100]} may not look here"}, 403)
             return await endpoint(request)
 
-        return answer
+        return answered
 
     async def health(request: Request) -> Response:
+        if rule.refuse_read(request.headers.raw):
+            return _json({"status": "up"})  # a probe needs no more
         info = facts.info()
         return _json(
             {

@@ -16,7 +16,8 @@ import msgspec
 
 from core.errors import BrokerRefused, BrokerUnavailable
 
-from ..access import AccessRule, is_loopback
+from ..access import AccessRule
+from ..provenance import TELLING
 from ..users.pushes import BadPush, PushAnswer, Pushes, decode_push
 
 logger = logging.getLogger("pushscope.server")
@@ -28,6 +29,8 @@ _MOST_KNOWN_HEADS: Final = 1024
 _JSON: Final = b"application/json"
 #: What browsers say of requests that another site's page makes; no CORS preflight protects a GET.
 _FOREIGN_SITES: Final = (b"cross-site", b"same-site")
+#: Headers over which a request is looked at again, also if it is for a known name.
+_TELLING: Final = TELLING | {b"origin"}
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -57,7 +60,6 @@ class PushApi:
     def __init__(self, pushes: Pushes, rule: AccessRule) -> None:
         self._pushes = pushes
         self._rule = rule
-        self._loopback = is_loopback(rule.host)
         self._known_hosts: set[bytes] = set()
         #: Heads of pushes that were parsed and not refused, with the length of the body.
         self.known_heads: dict[bytes, int] = {}
@@ -161,15 +163,15 @@ class PushApi:
             failed = _failed(405, f"{path.decode()} takes {allowed.decode()} only")
             return failed._replace(headers=((b"allow", allowed),))
         content_type = b""
-        known_host = by_page = False
+        known_host = suspicious = False
         for name, value in headers:
             if name == b"content-type":
                 content_type = value
             elif name == b"host":
-                known_host = value in self._known_hosts  # filled on loopback only
-            elif name == b"origin" or (name == b"sec-fetch-site" and value in _FOREIGN_SITES):
-                by_page = True
-        if (by_page or not known_host) and (refused := self._refused_closely(headers)):
+                known_host = value in self._known_hosts  # filled where no token is needed only
+            elif name in _TELLING or (name == b"sec-fetch-site" and value in _FOREIGN_SITES):
+                suspicious = True
+        if (suspicious or not known_host) and (refused := self._refused_closely(headers)):
             return refused
         if method == b"POST" and content_type.partition(b";")[0].strip().lower() != _JSON:
             # A page of another site can send text/plain without asking, but not this.
@@ -177,13 +179,12 @@ class PushApi:
         return None
 
     def _refused_closely(self, headers: Headers) -> Answer | None:
-        text = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-        if why := self._rule.refuse_write(text):
-            return _failed(403 if self._loopback else 401, why)
-        if text.get("sec-fetch-site", "").encode() in _FOREIGN_SITES:
+        if refused := self._rule.refuse_write(headers):
+            return _failed(refused.status, refused.reason)._replace(headers=refused.headers)
+        if any(name == b"sec-fetch-site" and value in _FOREIGN_SITES for name, value in headers):
             return _failed(403, "a page of another site may not push here")
-        if self._loopback and len(self._known_hosts) < _MOST_KNOWN_HOSTS:
-            self._known_hosts.add(text.get("host", "").encode("latin-1"))
+        if self._rule.open_to_programs and len(self._known_hosts) < _MOST_KNOWN_HOSTS:
+            self._known_hosts.update(value for name, value in headers if name == b"host")
         return None
 
     async def __call__(

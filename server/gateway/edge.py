@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from ..access import HostGuard
+from ..provenance import MARK, mark_for
 from .balancing.balance import Balancing
 from .balancing.balancer import Balancer
 from .balancing.targets import Target
@@ -169,7 +170,8 @@ class Edge:
         """The headers of a request to ``target``, Host included, but for those of the connection.
 
         Args:
-            route: Whose filters change them, after X-Forwarded-* have been settled (spec A4).
+            route: Whose filters change them, after X-Forwarded-* have been settled (spec A4); not the mark
+                that says whether the client is on this machine, which is ours alone.
             request: The client's.
             target: Who is asked.
             path: What is asked for there.
@@ -179,9 +181,10 @@ class Edge:
         kept = self._forwarded.apply(kept, request, path)
         kept = route.request_headers(request, kept)
         kept = self.balancer.request_headers(route.upstream, target, kept)
+        kept = [item for item in kept if item[0] != MARK]
         theirs = request.values(b"host")
         host = theirs[0] if route.preserve_host and theirs else target.authority.encode()
-        return [(b"host", host), *kept]
+        return [(b"host", host), *kept, mark_for(request.client, request.headers)]
 
     def connect_timeout(self, route: Route) -> float | None:
         """Seconds in which one instance of ``route`` must be reached; None: no limit."""

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..access import AccessRule
+from ..access import AccessRule, Refused
 from .demo import PREFIX, DemoPage
 from .edge import Edge
 from .metrics import PROMETHEUS, Metrics
@@ -65,8 +65,8 @@ class Pages:
 
     def _health(self, request: Request) -> Response:
         said: dict[str, Any] = {"status": "up", "role": "gateway"}
-        if self._rule.refuse_write(request.headers):
-            return _json(said)  # a probe on a public address needs no more
+        if self._rule.refuse_read(request.headers.raw):
+            return _json(said)  # a probe needs no more
         counters = self._edge.counters
         said |= {
             "pid": os.getpid(),
@@ -81,14 +81,14 @@ class Pages:
         return _json(said | self._report())
 
     def _prometheus(self, request: Request) -> Response:
-        if reason := self._rule.refuse_write(request.headers):
-            return PlainTextResponse(reason, 403)
+        if refused := self._rule.refuse_read(request.headers.raw):
+            return _refused(refused)
         return Response(self._metrics.text(), media_type=PROMETHEUS)
 
     def _routes(self, request: Request) -> Response:
         # Internal addresses are nobody's business on a public address.
-        if reason := self._rule.refuse_write(request.headers):
-            return PlainTextResponse(reason, 403)
+        if refused := self._rule.refuse_read(request.headers.raw):
+            return _refused(refused)
         return _json(
             {
                 "routes": [self._route(route) for route in self._edge.routes.routes],
@@ -114,6 +114,12 @@ class Pages:
                 for item, state in self._edge.balancer.states(route.upstream)
             ],
         }
+
+
+def _refused(refused: Refused) -> Response:
+    answer = PlainTextResponse(refused.reason, refused.status)
+    answer.raw_headers.extend(refused.headers)
+    return answer
 
 
 def _json(value: object) -> Response:

@@ -12,6 +12,7 @@ from core.child import describe_exit
 from core.clock import now_ns
 from core.environment import Action, InstanceInfo, InstanceState, Part
 from core.errors import UsageError
+from core.push_token import push_token
 
 from ..roles.options import Options
 from .launcher import Launcher, Running
@@ -96,6 +97,7 @@ class Member:
             exit_code=self._exit_code,
             broker_trouble=sample.broker_trouble,
             draining=self.draining and self.alive,
+            guarded=bool(push_token()),
         )
 
     def as_part(self) -> Part:

@@ -1,4 +1,4 @@
-"""Asks a role on this machine over HTTP; small, because the supervisor starts with it."""
+"""Asks a role of ours on this machine over HTTP; small, because the supervisor starts with it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 from urllib.parse import urlsplit
 
 import msgspec
+
+from core.push_token import push_headers
 
 _LONGEST = 4 * 1024 * 1024
 
@@ -38,7 +40,8 @@ async def _exchange(method: str, url: str) -> tuple[int, bytes]:
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
-        head = f"{method} {target} HTTP/1.0\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+        more = "".join(f"{name}: {value}\r\n" for name, value in push_headers().items())
+        head = f"{method} {target} HTTP/1.0\r\nHost: {parts.netloc}\r\n{more}Connection: close\r\n\r\n"
         writer.write(head.encode())
         answer = await reader.read(_LONGEST)
         while chunk := await reader.read(_LONGEST):

@@ -32,9 +32,10 @@ http {{
   map $http_upgrade $upgrading {{ default Upgrade; "" ""; }}
   upstream there {{ server 127.0.0.1:{upstream}; keepalive 100; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=2048;
+    listen {host}:{port} backlog=2048;
     location /web-socket/ {{
       proxy_pass http://there/; proxy_http_version 1.1; proxy_read_timeout 1h;
+      proxy_set_header Host 127.0.0.1:{upstream};
       proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $upgrading;
     }}
   }}
@@ -52,7 +53,7 @@ defaults
   timeout tunnel 1h
   http-reuse always
 frontend here
-  bind 127.0.0.1:{port} backlog 2048
+  bind {host}:{port} backlog 2048
   default_backend there
 backend there
   http-request replace-path /web-socket/(.*) /\\1
@@ -97,11 +98,14 @@ def proxy_names() -> list[str]:
 
 
 @asynccontextmanager
-async def running(name: str, upstream: int) -> AsyncGenerator[ProxyProcess]:
-    """Start the proxy of that name (one of :func:`proxy_names`) before an upstream on loopback."""
+async def running(name: str, upstream: int, host: str = "127.0.0.1") -> AsyncGenerator[ProxyProcess]:
+    """Start the proxy of that name (one of :func:`proxy_names`) before an upstream on loopback.
+
+    nginx and HAProxy can listen on another address than that: ``0.0.0.0`` for all.
+    """
     async with AsyncExitStack() as stack:
         if name in (NGINX, HAPROXY):
-            yield await _start_foreign(stack, name, upstream)
+            yield await _start_foreign(stack, name, upstream, host)
         else:
             kind = "gateway" if name.startswith("gateway") else "bare"
             yield await _start_ours(stack, kind, name.rpartition(" ")[2], upstream)
@@ -119,14 +123,14 @@ async def _start_ours(stack: AsyncExitStack, kind: str, loop: str, upstream: int
     return ProxyProcess(process.pid, int(await process.stdout.readline()))
 
 
-async def _start_foreign(stack: AsyncExitStack, name: str, upstream: int) -> ProxyProcess:
+async def _start_foreign(stack: AsyncExitStack, name: str, upstream: int, host: str) -> ProxyProcess:
     program = find_program(name.lower())
     assert program is not None, f"{name} was found a moment ago"
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     port = await _free_port()
     config = Path(folder) / "config"
     text = _NGINX if name == NGINX else _HAPROXY
-    config.write_text(text.format(folder=folder, port=port, upstream=upstream), "utf-8")
+    config.write_text(text.format(folder=folder, host=host, port=port, upstream=upstream), "utf-8")
     words = ("-p", folder, "-c", str(config)) if name == NGINX else ("-db", "-f", str(config))
     process = await asyncio.create_subprocess_exec(program, *words, stderr=subprocess.DEVNULL)
     stack.push_async_callback(_end, process)

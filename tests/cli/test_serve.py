@@ -77,3 +77,17 @@ def test_a_usual_port_that_was_taken_is_named() -> None:
     assert "stomp://127.0.0.1:61613            not ours" in text
     assert "access token" not in text
     assert "an access token of maria" in for_person(info, wanted={}, user="maria", tokens=True)
+
+
+def test_where_a_token_is_needed_the_lines_to_copy_take_it_from_the_environment() -> None:
+    info = EnvironmentInfo(
+        name="local cluster",
+        kind="local",
+        websocket_url="ws://127.0.0.1:7000/web-socket/ws?user={user}",
+        gateway_url="http://127.0.0.1:7000",
+        instances=(InstanceInfo("i1", "ready", "http://127.0.0.1:8080", guarded=True),),
+    )
+    assert (
+        "  curl -H \"Authorization: Bearer $PUSHSCOPE_TOKEN\" 'http://127.0.0.1:8080/test?username=a%20b'"
+        in for_person(info, wanted={}, user="a b").splitlines()
+    )

@@ -20,6 +20,8 @@ import pytest
 
 from cli.packages import SYSTEM_NEEDS, install_line
 
+from .namespace import namespace_trouble
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 #: npm packages of tests/e2e/package.json, by the name that tests use.
@@ -38,8 +40,9 @@ def requires(*names: str) -> pytest.MarkDecorator:
 
     Args:
         names: Keys of :data:`cli.packages.SYSTEM_NEEDS` (``qt``, ``xcb``, ``xvfb``, ``node``,
-            ``chromium``, ``nginx``, ``haproxy``, ``openssl``, ``rabbitmq``, ``activemq``), ``stompjs``
-            and the like for npm packages, or ``page`` for the libraries that the demo page offers.
+            ``chromium``, ``nginx``, ``haproxy``, ``namespace``, ``openssl``, ``rabbitmq``, ``activemq``),
+            ``stompjs`` and the like for npm packages, or ``page`` for the libraries that the demo page
+            offers.
     """
     reasons = [reason for name in names if (reason := missing(name))]
     return pytest.mark.skipif(bool(reasons), reason="; ".join(reasons))
@@ -58,6 +61,8 @@ def missing(name: str) -> str:
         return missing("node") or ("" if built else "the page's libraries are missing: python3 dev.py page")
     need = SYSTEM_NEEDS[name]
     absent = need.missing()
+    if name == "namespace" and not absent:
+        return namespace_trouble()
     return f"{', '.join(absent)} missing: {install_line(need.packages)}" if absent else ""
 
 

@@ -13,6 +13,9 @@ from typing import Final, Self
 
 import aiohttp
 
+from core.push_token import push_headers
+
+from ...provenance import is_loopback
 from ..routing.routes import Upstream
 from .balance import HealthCheck
 from .balancer import Balancer
@@ -32,6 +35,9 @@ class HealthChecks:
     Args:
         balancer: Is told; says who there is to ask.
         services: Names of the services that there are routes to.
+
+    Raises (constructing):
+        UsageError: ``PUSHSCOPE_TOKEN``, which instances on this machine are told, cannot be a header.
     """
 
     def __init__(self, balancer: Balancer, services: Iterable[str]) -> None:
@@ -42,6 +48,7 @@ class HealthChecks:
         self._against: dict[Target, int] = {}
         self._ill: set[Target] = set()
         self._session: aiohttp.ClientSession | None = None
+        self._token = push_headers()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -78,10 +85,12 @@ class HealthChecks:
         """What is wrong with an instance, in words; "" if it is well."""
         assert self._session is not None
         url = f"{'https' if target.secure else 'http'}://{target.authority}{check.path}"
+        # Services elsewhere may be anybody's; /health says enough without the token.
+        headers = self._token if is_loopback(target.host) else None
         try:
             async with (
                 asyncio.timeout(check.timeout),
-                self._session.get(url, allow_redirects=False) as response,
+                self._session.get(url, headers=headers, allow_redirects=False) as response,
             ):
                 return "" if response.status == _WELL else f"answers {response.status}"
         except TimeoutError:

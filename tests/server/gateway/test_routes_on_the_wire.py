@@ -87,6 +87,7 @@ async def test_headers_and_path_both_ways(kind: bytes) -> None:
         "host": f"127.0.0.1:{upstream.port}",
         "x-there": "1",
         "x-item": "a%2Fb",
+        "pushscope-client": "elsewhere",  # as X-Forwarded-For said
         **CONNECTION[kind],
     }
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -110,6 +111,7 @@ async def test_the_clients_host_and_what_trusted_proxies_say(kind: bytes) -> Non
         "host": "localhost:7000",
         "x-there": "1",
         "x-item": "a%2Fb",
+        "pushscope-client": "elsewhere",  # as X-Forwarded-For said
         "x-forwarded-for": "10.0.0.1, 127.0.0.1",
         "x-forwarded-proto": "http",
         "x-forwarded-host": "localhost:7000",

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 import aiohttp
 import pytest
 
+from core.push_token import TOKEN_VARIABLE
 from server.discovery.registry import Registered
 from server.gateway import Balance, Balancing, Gateway, GatewaySettings, HealthCheck
 from server.gateway.balancing.balancer import Balancer
@@ -151,3 +152,14 @@ async def test_nobody_is_asked_unless_it_is_wished() -> None:
         async with Gateway(GatewaySettings(services=services)):
             await asyncio.sleep(0)
         assert upstream.connections == 0
+
+
+async def test_instances_on_this_machine_are_told_the_push_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their pages are not open without it; services elsewhere may be anybody's and hear nothing."""
+    monkeypatch.setenv(TOKEN_VARIABLE, "secret")
+    patient = Patient(b"i1")
+    async with scripted_upstream(patient.script) as here:
+        check = HealthCheck(path="/info", interval=0.1)
+        async with Gateway(settings(check, here)):
+            await until(lambda: bool(here.heads), "a check")
+    assert b"\r\nAuthorization: Bearer secret\r\n" in here.heads[0]

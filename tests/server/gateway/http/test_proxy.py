@@ -58,6 +58,7 @@ async def test_a_request_and_its_answer(http: aiohttp.ClientSession) -> None:
             "accept": "a/b",
             "x-there": "1",
             "content-length": "0",
+            "pushscope-client": "elsewhere",  # as X-Forwarded-For said
         }
 
 

@@ -109,6 +109,7 @@ async def test_what_upstream_is_asked() -> None:
         "origin": "http://127.0.0.1:7000",
         "cookie": "a=1",
         "authorization": "Bearer x",
+        "pushscope-client": "elsewhere",  # as X-Forwarded-For said
     }
 
 
