@@ -170,7 +170,7 @@ async def run_and_tell(scenario: Scenario, where: ClusterSpec | Deployment, out:
     result = await watch_run(command, _factory(where), open_view(scenario.duration), workers=None)
     for line in result_lines(result):
         typer.echo(line)
-    if out is not None:
+    if out is not None and (out / "report.html").is_file():  # there was none when it began
         typer.echo(f"report    {out / 'report.html'}")
     typer.echo(result.reason)
     return result.exit_code

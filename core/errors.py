@@ -4,7 +4,8 @@
 
     PushscopeError
     ├── UsageError                 fix the call or the file (exit 2)
-    │   └── ScenarioError          names file, key and line
+    │   ├── ScenarioError          names file, key and line
+    │   └── ReportNotWritten       a file of --out could not be written (exit 1)
     ├── ClusterStartError          a role did not become ready (exit 21)
     │   └── PortTakenError         names the port
     ├── TargetUnreachable          nobody answers at the address (exit 20)
@@ -96,6 +97,15 @@ class ScenarioError(UsageError):
         self.file = file
         self.key = key
         self.line = line
+
+
+class ReportNotWritten(UsageError):
+    """What a run leaves behind cannot be written; names the file and the reason.
+
+    Not the exit code of a wrong call: who reads the report must not take its absence for a typing error.
+    """
+
+    exit_code = ExitCode.INTERNAL
 
 
 class ClusterStartError(PushscopeError):

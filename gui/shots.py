@@ -18,6 +18,7 @@ from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication
 
 from core.engine.messages import Problem
+from core.errors import UsageError
 
 from .app import Desktop, event_loop, make_application
 from .settings import Settings
@@ -111,7 +112,8 @@ class Photographer:
             self._desktop.theme.set_mode("dark" if theme == "dark" else "light")
         await asyncio.sleep(settle)
         path = self._out / f"{name}.png"
-        self._window.grab().save(str(path))
+        if not self._window.grab().save(str(path)):
+            raise UsageError(f"cannot write {path}", hint="make room, or give another folder")
         self.taken.append(path)
 
     async def _until(self, done: Callable[[], bool], seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
+import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from ..clock import now_ns
 from ..environment import ClusterSpec, Environment, LogLine
-from ..errors import ExitCode, PushscopeError, UsageError
+from ..errors import ExitCode, PushscopeError, ReportNotWritten, UsageError
 from ..load.orders import (
     Attend,
     Delta,
@@ -28,7 +28,7 @@ from ..load.scenario import Scenario, require_sense
 from ..redaction import without_tokens
 from ..report.figures import Marker
 from ..report.result import Result
-from ..report.write import prepare_folder, write_report
+from ..report.write import ROOM_HINT, records_folder, write_report
 from .board import Board
 from .chores import Chores, problem_of
 from .cluster import ClusterKeeper, EnvironmentFactory
@@ -264,7 +264,7 @@ class Engine:
         if self._run_state in _ACTIVE:
             raise UsageError("a run is on already", hint="stop it first")
         require_sense(command.scenario)
-        out = prepare_folder(Path(command.out)) if command.out else None
+        out = Path(command.out).resolve() if command.out else None
         self._begin(self._play(command.scenario, command.spec or ClusterSpec(), out))
 
     def _stop_run(self, command: StopRun) -> None:
@@ -283,12 +283,15 @@ class Engine:
     async def _play(self, scenario: Scenario, spec: ClusterSpec, out: Path | None) -> None:
         self._enter(run="starting")
         self._gave_up = False
-        with tempfile.TemporaryDirectory(prefix="pushscope-", ignore_cleanup_errors=True) as folder:
+        with contextlib.ExitStack() as stack:
             try:
-                result = await self._result_of(scenario, spec, Path(folder) if out else None)
+                records = stack.enter_context(records_folder(out)) if out is not None else None
+                result = await self._result_of(scenario, spec, records)
             except PushscopeError as error:
                 self._feed.put(problem_of(error))
                 result = Result.without_pushes(scenario, error.exit_code, str(error))
+                if isinstance(error, ReportNotWritten):
+                    out = None
             except asyncio.CancelledError:
                 if not self._gave_up:
                     self._enter(run="stopped")
@@ -299,12 +302,20 @@ class Engine:
             finally:
                 self._run = None
             if out is not None:
-                await self._chores.quietly(asyncio.to_thread(write_report, result, out))
+                result = await self._written(result, out)
         self.result = result
         state: EngineState = "failed" if result.summary.result == "error" else "stopped"
         self._feed.put(self._snapshots.take(state, None))
         self._feed.put(Finished(result.summary.to_dict(), result.exit_code))
         self._enter(run=state)
+
+    async def _written(self, result: Result, out: Path) -> Result:
+        """Write the report; a result of which it could not be written is an error that says so."""
+        told = await asyncio.to_thread(write_report, result, out)
+        if told is not result:
+            lacking = told.reason.removesuffix(f"; {result.reason}")
+            self._feed.put(problem_of(ReportNotWritten(lacking, tried=f"--out {out}", hint=ROOM_HINT)))
+        return told
 
     async def _result_of(self, scenario: Scenario, spec: ClusterSpec, record: Path | None) -> Result:
         await self._have_cluster(spec)
@@ -362,9 +373,9 @@ class Engine:
         match report:
             case Delta():
                 self._board.add(worker, report, running=self._run is not None and self._run.counts(worker))
-            case Settled(lost):
+            case Settled():
                 if self._run is not None:
-                    self._run.settled(worker, lost)
+                    self._run.settled(worker, report)
             case OnceAnswered():
                 self._singles.answered(report)
             case OnceArrived():

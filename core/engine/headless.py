@@ -35,13 +35,15 @@ async def run(
         scenario: Needs a duration, or ``until``.
         environment: Such as a ``LocalCluster`` within its ``async with``.
         workers: Processes that hold the users; 0 holds them in this event loop, None picks.
-        out: A folder for summary.json, report.html, junit.xml and deliveries.csv.
+        out: A folder for summary.json, report.html, junit.xml and deliveries.csv; those of an earlier
+            run are removed first. If one cannot be written, the result has the exit code 1 and says so.
         until: Called when the pushing begins and run beside it, a rolling update say; when it
             returns, the pushing ends and the run is judged. It is cancelled if the run is over first.
 
     Raises:
         Exception: Whatever ``until`` raises, once the run is over.
-        UsageError: the scenario makes no sense, or the folder cannot be written to.
+        UsageError: the scenario makes no sense.
+        ReportNotWritten: the folder cannot be written to, as is plain from the beginning.
         PushscopeError: the engine itself failed.
     """
     require_sense(scenario)

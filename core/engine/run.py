@@ -14,7 +14,7 @@ from typing import Final
 from ..clock import now, now_ns
 from ..environment import EnvironmentInfo, StartStep
 from ..errors import ExitCode, PushscopeError
-from ..load.orders import Attend, Begin, Cease, Join, LostRow, Rate, Settle, Targets
+from ..load.orders import Attend, Begin, Cease, Join, LostRow, Rate, Settle, Settled, Targets
 from ..load.scenario import Fault, Scenario
 from ..load.transports import transport_of
 from ..metrics import Histogram
@@ -105,7 +105,7 @@ class Run:
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         self._interrupted = False
-        self._settled: dict[int, list[LostRow]] = {}
+        self._settled: dict[int, Settled] = {}
         self._all_settled = asyncio.Event()
         self._started_at = 0.0
         self._info: EnvironmentInfo | None = None
@@ -130,9 +130,9 @@ class Run:
         """Whether what this worker reports now is about this run: its books are open."""
         return self._open and worker not in self._settled
 
-    def settled(self, worker: int, lost: list[LostRow]) -> None:
+    def settled(self, worker: int, settled: Settled) -> None:
         """A worker has closed its books."""
-        self._settled[worker] = lost
+        self._settled[worker] = settled
         if len(self._settled) == self._pool.size:
             self._all_settled.set()
 
@@ -279,7 +279,7 @@ class Run:
                 await self._all_settled.wait()
         except TimeoutError:
             self.failure = self.failure or (ExitCode.INTERNAL, "a load worker did not close its books")
-        lost = [row for rows in self._settled.values() for row in rows]
+        lost = [row for settled in self._settled.values() for row in settled.lost]
         return sorted(lost, key=lambda row: row.intended_ns)
 
     async def _name_stages(self, lost: list[LostRow]) -> tuple[LostPush, ...]:
@@ -331,6 +331,7 @@ class Run:
             started_at=self._started_at,
             epoch_ns=self._epoch_ns,
             records=records,
+            unrecorded=next((each.unrecorded for each in self._settled.values() if each.unrecorded), ""),
         )
 
     def _mark(self, kind: str, stamp_ns: int = 0) -> None:

@@ -123,6 +123,11 @@ class Account:
             self._recorder.close()
         return rows
 
+    @property
+    def unrecorded(self) -> str:
+        """Why what became of pushes could not be written down; "" if it could, or was not asked for."""
+        return self._recorder.failure if self._recorder is not None else ""
+
     def forget_books(self) -> None:
         """The closed books were reported."""
         self.ledger = self._begin = self._recorder = None

@@ -170,9 +170,10 @@ class Delta(msgspec.Struct, frozen=True, tag=True):
 
 
 class Settled(msgspec.Struct, frozen=True, tag=True):
-    """The books are closed; the lost pushes, oldest first."""
+    """The books are closed; the lost pushes, oldest first, and why the file of ``record`` is not whole."""
 
     lost: list[LostRow]
+    unrecorded: str = ""
 
 
 class OnceAnswered(msgspec.Struct, frozen=True, tag=True):

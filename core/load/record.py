@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -40,10 +41,22 @@ class Delivery(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Recorder:
-    """Writes deliveries as JSON lines to a file, through the file's own buffer."""
+    """Writes deliveries as JSON lines to a file, through the file's own buffer.
+
+    A full disk does not end the run: the numbers do not need the file. It is kept as ``failure``.
+
+    Attributes:
+        failure: The file and why it could not be written; "" if it could.
+    """
 
     def __init__(self, path: Path, run: str, late_after_ns: int) -> None:
-        self._file = path.open("wb", buffering=1 << 16)
+        self.failure = ""
+        self._path = path
+        self._file: BinaryIO | None = None
+        try:
+            self._file = path.open("wb", buffering=1 << 16)
+        except OSError as error:
+            self._failed(error)
         self._run = run
         self._late_after_ns = late_after_ns
         self._encode = msgspec.json.Encoder().encode
@@ -72,7 +85,20 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is buffered; may be called twice."""
-        self._file.close()
+        file, self._file = self._file, None
+        if file is None:
+            return
+        try:
+            file.close()
+        except OSError as error:
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        self.failure = f"its record {self._path}: {error.strerror or error}"
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # what is in its buffer has no room either
+                file.close()
 
     def _verdict(self, push: Push) -> str:
         if push.fate is not Fate.DELIVERED:
@@ -82,7 +108,12 @@ class Recorder:
         return "late" if push.received_ns - push.intended_ns > self._late_after_ns else "ok"
 
     def _write(self, delivery: Delivery) -> None:
-        self._file.write(self._encode(delivery) + b"\n")
+        if self._file is None:
+            return
+        try:
+            self._file.write(self._encode(delivery) + b"\n")
+        except OSError as error:
+            self._failed(error)
 
 
 def read_deliveries(path: Path) -> list[Delivery]:

@@ -284,7 +284,7 @@ class Worker:
         self._stop_pacing()
         lost = self._account.close()
         self._report(self._delta())
-        self._report(Settled(lost))
+        self._report(Settled(lost, self._account.unrecorded))
         self._account.forget_books()
         self._pacer = None
 

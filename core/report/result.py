@@ -29,6 +29,7 @@ class Result(msgspec.Struct, frozen=True):
         started_at: Wall-clock time of the first push, seconds since 1970.
         epoch_ns: Zero of the engine's seconds on the one clock.
         records: Files with what became of every push (:mod:`core.load.record`).
+        unrecorded: Why those files are not whole; "" if they are.
     """
 
     summary: Summary
@@ -44,6 +45,7 @@ class Result(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     epoch_ns: int = 0
     records: tuple[Path, ...] = ()
+    unrecorded: str = ""
 
     @classmethod
     def without_pushes(cls, scenario: Scenario, code: ExitCode, words: str) -> Result:

@@ -252,6 +252,29 @@ async def test_the_same_scenario_leaves_its_files(tmp_path: Path) -> None:
     assert names == {"summary.json", "report.html", "junit.xml", "deliveries.csv"}
 
 
+async def test_a_report_that_cannot_be_written_is_no_pass(tmp_path: Path) -> None:
+    async with WatchedEngine() as watched:
+        await watched.tell(StartRun(Scenario(users=2, rate=20, duration=0.5), TWO, out=str(tmp_path)))
+        await watched.state(run="running")
+        (tmp_path / "summary.json").mkdir()
+        finished = await watched.finished()
+        await watched.state(run="failed")
+    assert finished.exit_code == ExitCode.INTERNAL
+    assert finished.summary["result"] == "error"
+    assert "summary.json (is a folder)" in finished.summary["reason"]
+    assert [problem.code for problem in watched.of(Problem)] == ["ReportNotWritten"]
+
+
+async def test_a_folder_that_cannot_be_written_to_ends_a_run_before_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").mkdir()
+    async with WatchedEngine() as watched:
+        await watched.tell(StartRun(Scenario(users=2, rate=20, duration=0.5), TWO, out=str(tmp_path)))
+        finished = await watched.finished()
+    assert finished.exit_code == ExitCode.INTERNAL
+    assert "junit.xml: is a folder" in finished.summary["reason"]
+    assert not watched.of(StartStep)
+
+
 class Broken:
     """An environment that fails, hangs, or has nobody at its address."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from core.errors import UsageError
+from core.errors import ExitCode, ReportNotWritten
 from core.load.record import Delivery
 from core.report.figures import Percentiles, TransportSum
 from core.report.html import render_html
@@ -168,7 +168,70 @@ def test_the_folder_holds_four_files(tmp_path: Path) -> None:
     assert lost["stage"] == "no-session on i1; the user was not connected"
 
 
+NAMES = {"summary.json", "report.html", "junit.xml", "deliveries.csv"}
+FULL = Path("/dev/full")  # says "no space left on device" to whoever writes
+FULL_DISK = pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+
+
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="cannot write into"):
+    with pytest.raises(ReportNotWritten, match=r"cannot write into .*out: ") as refused:
         prepare_folder(tmp_path / "file" / "out")
+    assert refused.value.exit_code == ExitCode.INTERNAL
+
+
+def test_the_files_of_an_earlier_run_are_gone_before_the_next_one(tmp_path: Path) -> None:
+    write_report(flawless(), tmp_path)
+    (tmp_path / "notes.txt").touch()
+    prepare_folder(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt"}
+
+
+def test_a_folder_in_the_place_of_a_file_is_seen_before_anything_starts(tmp_path: Path) -> None:
+    write_report(flawless(), tmp_path)
+    (tmp_path / "summary.json").unlink()
+    (tmp_path / "summary.json").mkdir()
+    with pytest.raises(ReportNotWritten, match=r"summary\.json: is a folder"):
+        prepare_folder(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+@FULL_DISK
+def test_a_full_disk_is_seen_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / ".pushscope.unfinished").symlink_to(FULL)
+    with pytest.raises(ReportNotWritten, match="No space left"):
+        prepare_folder(tmp_path)
+
+
+@FULL_DISK
+@pytest.mark.parametrize("lacking", sorted(NAMES))
+def test_what_could_be_written_says_what_could_not(tmp_path: Path, lacking: str) -> None:
+    (tmp_path / f".{lacking}.unfinished").symlink_to(FULL)
+    told = write_report(flawless(), tmp_path)
+    assert told.exit_code == ExitCode.INTERNAL
+    assert told.reason.startswith(
+        f"the report could not be written: {tmp_path / lacking} (No space left on device); passed: "
+    )
+    assert {path.name for path in tmp_path.iterdir()} == NAMES - {lacking}
+    if lacking != "summary.json":
+        summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+        assert (summary["result"], summary["reason"]) == ("error", told.reason)
+    if lacking != "junit.xml":
+        assert ET.parse(tmp_path / "junit.xml").find(".//error") is not None
+    if lacking != "report.html":
+        assert "could not be written" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_could_not_be_recorded_makes_no_deliveries(tmp_path: Path) -> None:
+    told = write_report(msgspec.structs.replace(flawless(), unrecorded="its record r: full"), tmp_path)
+    assert told.exit_code == ExitCode.INTERNAL
+    assert "deliveries.csv (its record r: full)" in told.reason
+    assert {path.name for path in tmp_path.iterdir()} == NAMES - {"deliveries.csv"}
+
+
+def test_an_interrupted_run_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").mkdir()
+    interrupted = msgspec.structs.replace(flawless(), exit_code=ExitCode.INTERRUPTED)
+    told = write_report(interrupted, tmp_path)
+    assert (told.exit_code, told.summary.result) == (ExitCode.INTERRUPTED, "interrupted")
+    assert "junit.xml (is a folder)" in told.reason
