@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from core.errors import UsageError
+from core.tasks import BackgroundTasks
 
 from .access import AccessRule
 from .admission import Admission, NamedByHost, Unproven, UserOf
@@ -109,7 +110,7 @@ class Instance:
         self._rule = AccessRule(settings.host)
         self._origins = Origins(settings.allowed_origins, self._on_foreign_page)
         self._stack = AsyncExitStack()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._timer: asyncio.TimerHandle | None = None
         self._started_at = time.monotonic()
         self._broker_up = asyncio.Event()
@@ -248,7 +249,7 @@ class Instance:
             facts=self,
             loop=loop,
             tell_peers=self._tell_peers,
-            spawn=self._spawn,
+            tasks=self._tasks,
             on_subscribed=self._broker_up.set,
         )
 
@@ -331,9 +332,7 @@ class Instance:
         if self.discovery is not None:
             discovery, self.discovery = self.discovery, None
             await discovery.__aexit__(None, None, None)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         await self._stack.aclose()
 
     async def _join_discovery(self, url: str) -> None:
@@ -369,12 +368,6 @@ class Instance:
         caught_up = asyncio.Event()
         sync.when_in_step(caught_up.set)
         await caught_up.wait()
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     # what happens ---------------------------------------------------------------------------
 

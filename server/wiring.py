@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from core.errors import UsageError
 from core.protocol import CLIENT_LIMITS, Send
+from core.tasks import BackgroundTasks
 
 from .access import AccessRule
 from .admission import Admission
@@ -84,7 +84,7 @@ class Surroundings:
         facts: What the admin endpoints ask.
         loop: The event loop.
         tell_peers: Publishes (destination, JSON) for our own instances.
-        spawn: Runs a coroutine as a task of the instance.
+        tasks: Those of the instance.
         on_subscribed: Called when the instance's own subscriptions are in place for the first time.
     """
 
@@ -102,7 +102,7 @@ class Surroundings:
     facts: Facts
     loop: asyncio.AbstractEventLoop
     tell_peers: Callable[[str, bytes], None]
-    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    tasks: BackgroundTasks
     on_subscribed: Callable[[], None]
 
 
@@ -248,7 +248,7 @@ def _apply(
 ) -> Application:
     settings = given.settings
     replies = Replies(settings, template, users.strategy, users.local, connections.hub, connections.guard)
-    return Application(settings, given.handlers, template, replies, given.counters, given.spawn)
+    return Application(settings, given.handlers, template, replies, given.counters, given.tasks)
 
 
 def _route(given: Surroundings, connections: Connections, users: Users, application: Application) -> Router:
@@ -282,7 +282,7 @@ def _intercept(given: Surroundings, router: Router) -> Callable[[Session, Send],
     """Put the interceptors in front of the router; returns what sends to handlers past the broker."""
     if not given.interceptors:
         return router.sends.send
-    return Interception(given.interceptors, router, given.counters, given.spawn).send_now
+    return Interception(given.interceptors, router, given.counters, given.tasks).send_now
 
 
 def _relay(given: Surroundings, connections: Connections, users: Users, router: Router) -> Relay:
@@ -320,7 +320,7 @@ def _private_relay(given: Surroundings, connections: Connections, users: Users, 
         given.counters,
         given.stages,
         router.close,
-        given.spawn,
+        given.tasks,
     )
 
 

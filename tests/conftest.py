@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,25 @@ settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+
+@pytest.fixture(autouse=True)
+def no_failed_background_task() -> Iterator[None]:
+    """Fail a test whose background tasks failed, as it fails when it raises itself."""
+    failures: list[str] = []
+
+    class Failures(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            failures.append(record.getMessage())
+
+    handler = Failures()
+    logger = logging.getLogger("pushscope.tasks")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    if failures:
+        pytest.fail("; ".join(failures))
+
 
 #: pytest-qt's settings in pyproject.toml; unknown to pytest where that plugin is not loaded.
 _QT_SETTINGS = ("qt_api", "qt_log_level_fail")

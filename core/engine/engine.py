@@ -144,11 +144,11 @@ class Engine:
             case StopRun():
                 self._stop_run(command)
             case StopCluster():
-                self._chores.spawn(self._stop_cluster())
+                self._chores.start(self._stop_cluster(), "stop the cluster")
             case Shutdown():
-                self._chores.spawn(self._shutdown())
+                self._chores.start(self._shutdown(), "shut down")
             case Control(action, instance):
-                self._chores.spawn(self._chores.quietly(self._cluster.control(action, instance)))
+                self._chores.start(self._chores.quietly(self._cluster.control(action, instance)), action)
             case SetRate():
                 self._set_rate(command)
             case _:
@@ -157,13 +157,13 @@ class Engine:
     def _follow_about_users(self, command: AddUsers | DisconnectUsers | ReconnectUsers | PushOnce) -> None:
         match command:
             case AddUsers(count):
-                self._chores.spawn(self._chores.quietly(self._add_users(count)))
+                self._chores.start(self._chores.quietly(self._add_users(count)), "add users")
             case DisconnectUsers(users):
                 self._crew.disconnect(users)
             case ReconnectUsers(users):
                 self._crew.reconnect(users)
             case PushOnce():
-                self._chores.spawn(self._chores.quietly(self._push_once(command)))
+                self._chores.start(self._chores.quietly(self._push_once(command)), "push once")
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Do one of the long things; only one at a time.
@@ -174,7 +174,7 @@ class Engine:
         if self._work is not None and not self._work.done():
             work.close()
             raise UsageError("the engine is busy", hint="stop the run first")
-        self._work = self._chores.spawn(work)
+        self._work = self._chores.start(work, "work")
 
     # ---- cluster ------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Engine:
             raise UsageError("no cluster, and nothing to make one with")
         self._enter(cluster="starting")
         # Workers start meanwhile: what they import takes as long as the cluster.
-        self._chores.spawn(self._prepare_workers())
+        self._chores.start(self._prepare_workers(), "prepare workers")
         try:
             await self._cluster.start(self._factory(spec), self._feed.put)
         except PushscopeError:
@@ -248,7 +248,7 @@ class Engine:
             await self._stop_cluster()
         finally:
             await self._crew.close()
-            await self._chores.cancel_others()
+            await self._chores.cancel()
             self._ended.set()
             self._feed.close()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import aio_pika
@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractChannel, ConnectionParameter
 from yarl import URL
 
 from core.errors import BrokerUnavailable
+from core.tasks import BackgroundTasks
 from core.version import VERSION
 
 from .addresses import StompAddress
@@ -54,7 +55,8 @@ class AmqpConnection:
         self.login = login
         self._connection = connection
         self._opened: dict[int, AbstractChannel] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        #: End with the connection at the latest.
+        self.tasks = BackgroundTasks()
 
     @classmethod
     async def open(
@@ -147,23 +149,9 @@ class AmqpConnection:
         if opened is not None and not self.link.ended:
             await opened.close()
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run a task that ends with the connection at the latest."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a task on the broker connection failed", exc_info=error)
-
     async def close(self) -> None:
         """End it, in order if it is not over yet; nothing of it is left afterwards."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.tasks.cancel()
         self._opened.clear()
         try:
             async with asyncio.timeout(_CLOSE_S):

@@ -234,7 +234,7 @@ class Publisher:
         if self._connection.link.ended:
             return
         logger.error("the broker closed a channel over a message: %s", why)
-        self._connection.spawn(self._reopen(shared))
+        self._connection.tasks.start(self._reopen(shared), "open a publishing channel again")
 
     async def _reopen(self, shared: bool) -> None:
         try:

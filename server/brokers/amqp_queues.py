@@ -224,7 +224,7 @@ class Queues:
             return
         if all(each.gone for each in lane.consumers.values()):
             self._lanes.discard(lane)
-            connection.spawn(connection.release(lane))
+            connection.tasks.start(connection.release(lane), "release a channel")
         else:
             lane.remove(consumer)
 
@@ -254,7 +254,7 @@ class Queues:
     def _begin(self, consumer: Consumer) -> None:
         connection, topology = self._connection, self._topology
         if connection is not None and topology is not None:
-            connection.spawn(self._set_up(consumer, connection, topology))
+            connection.tasks.start(self._set_up(consumer, connection, topology), "set up a consumer")
 
     async def _set_up(self, consumer: Consumer, connection: AmqpConnection, topology: Topology) -> None:
         try:

@@ -91,7 +91,7 @@ class Topology:
         if self._asked:
             _, answered = self._asked.popleft()
             answered(why)
-        self._connection.spawn(self._reopen())
+        self._connection.tasks.start(self._reopen(), "open the topology channel again")
 
     async def _reopen(self) -> None:
         try:

@@ -7,9 +7,9 @@ everything for good needs none of this.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
+
+from core.tasks import BackgroundTasks
 
 from .base import Broker, Consume, Deliver, Settled
 
@@ -24,7 +24,7 @@ class OwnConnections:
     def __init__(self, make: Callable[[], Broker]) -> None:
         self._make = make
         self._consumers: dict[int, tuple[Broker, int]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     def open(
         self, handle: int, destination: str, deliver: Deliver, ready: Settled | None, consume: Consume
@@ -33,7 +33,7 @@ class OwnConnections:
         broker = self._make()
         inner = broker.subscribe(destination, deliver, ready, consume)
         self._consumers[handle] = (broker, inner)
-        self._spawn(broker.start(_unheard))
+        self._tasks.start(broker.start(_unheard), f"connect a consumer of {destination}")
 
     def close(self, handle: int) -> bool:
         """Unsubscribe and end the connection; False if the handle is not one of these."""
@@ -41,7 +41,7 @@ class OwnConnections:
         if broker is None:
             return False
         broker.unsubscribe(inner)
-        self._spawn(broker.stop())
+        self._tasks.start(broker.stop(), "disconnect a consumer")
         return True
 
     def ack(self, handle: int, token: str) -> bool:
@@ -64,13 +64,8 @@ class OwnConnections:
         """End all connections."""
         for handle in list(self._consumers):
             broker, _ = self._consumers.pop(handle)
-            self._spawn(broker.stop())
-        await asyncio.gather(*self._tasks)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._tasks.start(broker.stop(), "disconnect a consumer")
+        await self._tasks.finish()
 
 
 def _unheard(available: bool, reason: str) -> None:

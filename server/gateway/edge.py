@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
 import time
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
+
+from core.tasks import BackgroundTasks
 
 from ..access import HostGuard
 from ..provenance import MARK, mark_for
@@ -145,7 +146,7 @@ class Edge:
         self.routes = RouteTable(settings.routes)
         self.balancer = balancer
         self.counters = Counters()
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks = BackgroundTasks()
         self.waiting: set[Waiting] = set()
         self.idle = IdleWatch(self._idle_cut)
         self.scratch = memoryview(bytearray(64 * 1024))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from core.errors import BrokerUnavailable
 from core.protocol import Send, Subscribe, application_path
+from core.tasks import BackgroundTasks
 
 from ..counters import Counters
 from ..sessions.session import Session
@@ -29,7 +30,6 @@ _LONGEST_BACKLOG: Final = 1_000
 _LARGEST_BACKLOG: Final = 4 * 1024 * 1024
 
 #: Runs a coroutine as a task that somebody keeps.
-Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Application:
@@ -46,14 +46,14 @@ class Application:
         template: MessagingTemplate,
         replies: Replies,
         counters: Counters,
-        spawn: Spawn,
+        tasks: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._handlers = handlers
         self._template = template
         self._replies = replies
         self._counters = counters
-        self._spawn = spawn
+        self._tasks = tasks
 
     def handle(self, session: Session, event: Send | Subscribe, done: Callable[[], None]) -> bool:
         """Run the handler of a message or subscription.
@@ -70,7 +70,7 @@ class Application:
         running = self._call(session, event, done)
         if running is not None:
             session.backlog = deque()
-            self._spawn(self._finish(session, running))
+            self._tasks.start(self._finish(session, running), f"handler of session {session.id}")
         return True
 
     def _call(

@@ -7,11 +7,12 @@ import functools
 import inspect
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from core.protocol import Connect, HeartbeatReceived, Malformed, Send, ServerEvent, Subscribe
+from core.tasks import BackgroundTasks
 
 from ..counters import Counters
 from ..sessions.refusal import Refusal
@@ -68,7 +69,7 @@ class Interception:
         interceptors: In the order in which they are asked.
         router: Does what frames mean; its ``take`` becomes ours.
         counters: Counts what is refused.
-        spawn: Runs a coroutine as a task that somebody keeps.
+        tasks: Those of the instance.
         patience_s: How long interceptors may take over one frame.
     """
 
@@ -77,13 +78,13 @@ class Interception:
         interceptors: Sequence[Interceptor],
         router: Router,
         counters: Counters,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        tasks: BackgroundTasks,
         patience_s: float = _PATIENCE_S,
     ) -> None:
         self._interceptors = tuple(interceptors)
         self._router = router
         self._counters = counters
-        self._spawn = spawn
+        self._tasks = tasks
         self._patience_s = patience_s
         self._queues: dict[Session, _Queue] = {}
         router.take = self.take
@@ -99,7 +100,7 @@ class Interception:
             pending = self._ask(session, event)
             if pending is not None:
                 self._queues[session] = _Queue()
-                self._spawn(self._work(session, pending))
+                self._tasks.start(self._work(session, pending), f"interceptors of session {session.id}")
             return
         if isinstance(event, HeartbeatReceived):
             self._router.perform(session, event)

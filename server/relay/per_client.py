@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
 
 import msgspec
 
@@ -32,6 +32,7 @@ from core.protocol import (
     subscribe_form,
     user_target,
 )
+from core.tasks import BackgroundTasks
 
 from ..brokers.addresses import StompAddress
 from ..brokers.delivery import ParsedDelivery
@@ -122,7 +123,7 @@ class PerClientRelay:
         address: Where the broker is.
         credentials: Who clients are there.
         close: Ends a client: code, reason, last frame (:meth:`Router.close`).
-        spawn: Runs a coroutine as a task of the instance.
+        tasks: Those of the instance.
     """
 
     def __init__(
@@ -136,7 +137,7 @@ class PerClientRelay:
         counters: Counters,
         stages: StageLog,
         close: Callable[[Session, int, str, bytes], None],
-        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+        tasks: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._address = address
@@ -150,7 +151,7 @@ class PerClientRelay:
         self._counters = counters
         self._stages = stages
         self._close = close
-        self._spawn = spawn
+        self._tasks = tasks
         self._privates: dict[Session, _Private] = {}
 
     @property
@@ -163,7 +164,8 @@ class PerClientRelay:
     def connect(self, session: Session, event: Connect, extra: Mapping[str, str], welcome: Welcome) -> None:
         """Open the client's connection and forward its CONNECT; the broker's CONNECTED is the answer."""
         private = self._privates[session] = _Private(welcome, extra, event.heartbeat)
-        private.dialing = self._spawn(self._dial(session, private, self._connect_frame(event.frame)))
+        dialing = self._dial(session, private, self._connect_frame(event.frame))
+        private.dialing = self._tasks.start(dialing, f"dial the broker for session {session.id}")
 
     def publish(self, session: Session, event: Send, headers: Mapping[str, str]) -> None:
         """SEND on the client's connection; the broker answers its receipt."""

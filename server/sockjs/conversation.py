@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from core.errors import CloseCode
+from core.tasks import BackgroundTasks
 
 from .application import Connection, Message, Request
 
@@ -116,14 +117,12 @@ class Conversations:
 
     def __init__(self, run: Callable[[Conversation], Awaitable[None]]) -> None:
         self._run = run
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
 
     def __call__(self, connection: Connection) -> Conversation:
         """A session has begun."""
         conversation = Conversation(connection)
-        task = asyncio.get_running_loop().create_task(self._converse(conversation))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._converse(conversation), f"SockJS session {conversation.id}")
         return conversation
 
     async def _converse(self, conversation: Conversation) -> None:

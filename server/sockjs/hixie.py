@@ -13,6 +13,8 @@ import re
 from typing import Any, Final
 from urllib.parse import unquote
 
+from core.tasks import log_failure
+
 from ..endpoints.strict_http import StrictHttpProtocol
 
 _KEYS: Final = (b"sec-websocket-key1", b"sec-websocket-key2")
@@ -52,6 +54,7 @@ class HixieHttpProtocol(StrictHttpProtocol):
         config: Any = self.config
         task = self.loop.create_task(protocol.run(config.loaded_app, scope))
         task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(log_failure)
         self.tasks.add(task)
         self.transport.set_protocol(protocol)
         if self._received:

@@ -22,6 +22,7 @@ from core.environment import (
     StartStep,
 )
 from core.errors import ClusterStartError, UsageError
+from core.tasks import BackgroundTasks
 from core.tokens import TokenSource
 
 from ..roles.options import InstanceOptions, Options
@@ -120,7 +121,7 @@ class LocalCluster:
         self._instances: dict[str, Member] = {}
         self._parts: dict[str, Member] = {}
         self._broker_url = spec.broker
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._stopping: asyncio.Task[None] | None = None
         self._ready = False
 
@@ -221,7 +222,7 @@ class LocalCluster:
             await self.stop()
             raise
         self._ready = True
-        self._spawn(self._sample(), "samples")
+        self._tasks.start(self._sample(), "samples")
 
     async def _start(self, progress: Callable[[StartStep], None]) -> None:
         ports = self._plan.explicit_ports()
@@ -278,9 +279,7 @@ class LocalCluster:
 
     async def _stop(self) -> None:
         self._ready = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         parts = dict(self._parts)
         clients = [*self._instances.values(), *(parts.pop(name) for name in ("gateway",) if name in parts)]
         await _all(member.stop(_CLIENT_GRACE) for member in clients)
@@ -349,7 +348,7 @@ class LocalCluster:
         Raises:
             ClusterStartError: the cluster was stopped meanwhile.
         """
-        task = self._spawn(starting, f"start {what}")
+        task = self._tasks.start(starting, f"start {what}", awaited=True)
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -404,12 +403,6 @@ class LocalCluster:
         from .sampling import Sampler  # psutil: not on the way to the first connection
 
         await Sampler(lambda: tuple(self._instances.values())).run()
-
-    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _make_launcher(in_process: bool) -> Launcher:

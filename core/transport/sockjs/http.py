@@ -11,6 +11,7 @@ import asyncio
 import ssl as tls
 
 from ...clock import now
+from ...tasks import BackgroundTasks
 from .connection import Call, HttpConnection, Origin
 
 #: Seconds for which a connection without work is kept: less than the shortest keep-alive in use (5 s),
@@ -35,7 +36,7 @@ class HttpPool:
         self._ssl = ssl
         self._open_timeout = open_timeout
         self._idle: list[HttpConnection] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._dials = BackgroundTasks()
         self._timer: asyncio.TimerHandle | None = None
         self._open = True
 
@@ -47,10 +48,7 @@ class HttpPool:
                 del self._idle[index]
                 connection.start(call)
                 return
-        task = asyncio.get_running_loop().create_task(self._dial(origin, call))
-        call.task = task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        call.task = self._dials.start(self._dial(origin, call), f"dial {origin.host}:{origin.port}")
 
     def keep(self, connection: HttpConnection) -> None:
         """A connection has nothing to do."""

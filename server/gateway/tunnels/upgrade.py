@@ -117,9 +117,7 @@ class Upgrade(asyncio.Protocol):
     # Dialling
 
     def _start_dialling(self) -> None:
-        self._dialling = task = asyncio.get_running_loop().create_task(self._dial())
-        self._edge.tasks.add(task)
-        task.add_done_callback(self._edge.tasks.discard)
+        self._dialling = self._edge.tasks.start(self._dial(), "dial for an upgrade")
 
     async def _dial(self) -> None:
         while self._left:
