@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Final
 
 from core.errors import ClusterStartError, PortTakenError, UsageError
+
+#: Connections that may wait to be accepted.
+BACKLOG: Final = 2048
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -26,7 +30,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
     try:
         # create_server sets SO_REUSEADDR where it means "forget TIME_WAIT", and not on Windows,
         # where it would mean "share the port".
-        listening = socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
             raise PortTakenError(port, host=host) from error

@@ -40,6 +40,7 @@ from .sessions.hub import Hub
 from .sessions.router import Router
 from .sessions.timers import TICK_S
 from .settings import InstanceSettings
+from .sockets.http import HttpDeadlines
 from .stages import StageLog
 from .tokens.handshake import Authenticate, ByToken
 from .users.lookup import UserLookup
@@ -303,7 +304,11 @@ class Instance:
             parts.app,
             host=settings.host,
             port=settings.port,
-            http=functools.partial(FastHttpProtocol, push_api=parts.push_api),
+            http=functools.partial(
+                FastHttpProtocol,
+                push_api=parts.push_api,
+                deadlines=HttpDeadlines(settings.head_timeout_s, settings.body_timeout_s),
+            ),
             ws=FastWebSocketProtocol,
             ws_per_message_deflate=False,
             ws_max_size=LARGEST_MESSAGE,

@@ -14,10 +14,19 @@ from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
+from uvicorn.server import ServerState
 
-from .binding import bind_socket
+from .binding import BACKLOG, bind_socket
+from .sockets.descriptors import Descriptors
+from .sockets.http import HttpProtocol
+from .sockets.lingering import Lingering
+from .sockets.websocket import WebSocketProtocol
 
 logger = logging.getLogger("pushscope.server")
+
+
+#: Connections that asyncio accepts in one turn: each is a descriptor before we hear of it.
+_AT_ONCE = 4
 
 
 class _Watched(set[Any]):
@@ -43,14 +52,26 @@ class _Watched(set[Any]):
             await self._emptied.wait()
 
 
+class _State(ServerState):
+    """What all connections of a server share."""
+
+    def __init__(self, descriptors: Descriptors) -> None:
+        super().__init__()
+        self.connections = _Watched()
+        self.tasks = _Watched()
+        self.descriptors = descriptors
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers and its ten wake-ups a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.leave = asyncio.Event()
-        self._connections = self.server_state.connections = _Watched()
-        self._tasks = self.server_state.tasks = _Watched()
+        self._descriptors = Descriptors(logger)
+        self.server_state = state = _State(self._descriptors)
+        self._connections: Any = state.connections
+        self._tasks: Any = state.tasks
 
     async def main_loop(self) -> None:
         """Refresh the Date header once a second until :attr:`leave` is set."""
@@ -70,6 +91,9 @@ class _Server(uvicorn.Server):
             sock.close()
         for connection in list(self._connections):
             connection.shutdown()
+            if isinstance(connection.transport.get_protocol(), Lingering):
+                connection.transport.abort()  # it has been told everything
+        self._descriptors.close()
         try:
             async with asyncio.timeout(self.config.timeout_graceful_shutdown):
                 await self._connections.until_empty()
@@ -110,8 +134,9 @@ class Listener:
         self._port = port if sock is None else int(sock.getsockname()[1])
         self._socket = sock
         settings: dict[str, Any] = {
-            "http": "httptools",
-            "ws": "websockets-sansio",
+            "http": HttpProtocol,
+            "ws": WebSocketProtocol,
+            "backlog": _AT_ONCE,
             "ws_ping_interval": None,  # else nothing is ever idle
             "lifespan": "off",
             "log_config": None,
@@ -145,6 +170,7 @@ class Listener:
             self._server = server = _Server(self._config)
             server.lifespan = self._config.lifespan_class(self._config)
             await server.startup(sockets=[self._socket])
+            self._socket.listen(BACKLOG)
         except BaseException:
             self._socket.close()
             raise

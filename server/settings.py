@@ -83,6 +83,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
             what waits beyond its ``high_water`` waits within ``queue_limit``.
         tokens: How access tokens of clients are checked; None: nobody needs one, and clients say
             themselves who they are.
+        head_timeout_s: For a client to send a request's head.
+        body_timeout_s: For a client to send the next KiB of a request's body.
     """
 
     id: str = "i1"
@@ -118,6 +120,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     client_passcode: str | None = None
     sockjs: SockJsSettings = SOCKJS
     tokens: TokenSettings | None = None
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
 
     def __post_init__(self) -> None:
         check_prefixes(self.prefixes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 from contextlib import AsyncExitStack
@@ -21,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..access import AccessRule
 from ..listener import Listener
+from ..sockets.http import HttpDeadlines, HttpProtocol
 from . import wire
 from .preservation import Preservation
 from .rest import EurekaRest, refused_answer
@@ -35,12 +37,15 @@ _WORTH_PACKING = 1024
 class DiscoverySettings(msgspec.Struct, frozen=True):
     """Where discovery listens; port 0 picks a free one.
 
-    ``self_preservation`` is Eureka's: see :mod:`.preservation`.
+    ``self_preservation`` is Eureka's: see :mod:`.preservation`. ``head_timeout_s`` is for a client to
+    send a request's head, ``body_timeout_s`` for the next KiB of its body.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     self_preservation: bool = False
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
 
 
 class Discovery:
@@ -71,12 +76,18 @@ class Discovery:
 
     async def __aenter__(self) -> Self:
         rule = AccessRule.for_host(self.settings.host)
+        settings = self.settings
         app = create_app(self.service, rule)
         self._stack.callback(self.service.close)
+        deadlines = HttpDeadlines(settings.head_timeout_s, settings.body_timeout_s)
         self._listener = await self._stack.enter_async_context(
-            # Compression would cost more than the loopback bytes it saves.
             Listener(
-                app, host=self.settings.host, port=self.settings.port, grace_s=1, ws_per_message_deflate=False
+                app,
+                host=settings.host,
+                port=settings.port,
+                grace_s=1,
+                http=functools.partial(HttpProtocol, deadlines=deadlines),
+                ws_per_message_deflate=False,  # it would cost more than the loopback bytes it saves
             )
         )
         return self

@@ -14,8 +14,6 @@ from typing import Any, Final
 from .push_api import LARGEST_BODY, Answer, PushApi, too_large
 from .strict_http import StrictHttpProtocol
 
-_LARGEST_HEAD: Final = 64 * 1024
-_MOST_HEADERS: Final = 100
 _LONGEST_KNOWN: Final = 2048
 _PUSH: Final = b"POST /push "
 _CONFIRM: Final = b'"confirm"'
@@ -40,8 +38,6 @@ class FastHttpProtocol(StrictHttpProtocol):
         self._http_parser: Any = self.parser  # uvicorn's attribute is None after the connection's end
         self._short = False
         self._between = True  # nothing of a request waits for its rest
-        self._in_head = False
-        self._head_size = 0
         self._path = b""
         self._body: list[bytes] = []
         self._size = -1  # of the body of a short request; -1: do not remember its head
@@ -63,8 +59,6 @@ class FastHttpProtocol(StrictHttpProtocol):
         super().data_received(data)
         if candidate and self._between and not self.transport.is_closing():
             self._learn(data)
-        elif self._in_head:
-            self._check_head(len(data))
 
     def _take_known(self, data: bytes) -> int:
         """Answer the pushes at the beginning of ``data`` whose heads were parsed before.
@@ -83,7 +77,8 @@ class FastHttpProtocol(StrictHttpProtocol):
             self._answer(self._push_api.push(body))
             position = end + length
         if position:
-            self._unset_keepalive_if_required()
+            self.end_head()
+            self.end_message()
         return position
 
     def _learn(self, data: bytes) -> None:
@@ -91,12 +86,6 @@ class FastHttpProtocol(StrictHttpProtocol):
         end = data.find(b"\r\n\r\n") + 4
         if self._size >= 0 and self._size == len(data) - end and end <= _LONGEST_KNOWN:
             self._push_api.remember(data[:end], self._size)
-
-    def _check_head(self, size: int) -> None:
-        """Bound an unfinished head, by reads; the parser has no limit of its own."""
-        self._head_size += size
-        if self._head_size > _LARGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response("The head of the request is too large.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -113,21 +102,11 @@ class FastHttpProtocol(StrictHttpProtocol):
         self.expect_100_continue = False
         self.headers = []
         self._between = False
-        self._in_head = True
-        self._head_size = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; an exception becomes 400."""
-        if len(self.headers) >= _MOST_HEADERS:
-            raise ValueError("too many headers")
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        self.begin_head()
 
     def on_headers_complete(self) -> None:
         """Decide which way the request takes."""
-        self._in_head = False
+        self.end_head()
         path = self.url.partition(b"?")[0]
         self._short = (
             path in PushApi.paths
@@ -147,19 +126,23 @@ class FastHttpProtocol(StrictHttpProtocol):
         if not self._short:
             super().on_body(body)
             return
+        if self._over:
+            return
         self._size += len(body)
         if self._size <= LARGEST_BODY:
             self._body.append(body)
+        else:
+            self._over = True
+            self._answer(too_large(), keep_alive=False)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        if self._over:
+            return
         self._between = True
+        self.end_message()
         if not self._short:
             super().on_message_complete()
-            return
-        if self._size > LARGEST_BODY:
-            self._size = -1
-            self._answer(too_large())
             return
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         if _CONFIRM in body:
@@ -175,12 +158,6 @@ class FastHttpProtocol(StrictHttpProtocol):
             self._size = -1
         if answer is not None:
             self._answer(answer, keep_alive=keep_alive)
-
-    @property
-    def _busy(self) -> bool:
-        """Whether a request that took the long way is unanswered."""
-        cycle: Any = self.cycle  # None at first
-        return cycle is not None and not cycle.response_complete
 
     def _begin_long_way(self) -> None:
         self._size = -1
@@ -200,6 +177,12 @@ class FastHttpProtocol(StrictHttpProtocol):
         return self._date_line
 
     # answers --------------------------------------------------------------------------------
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer a request that is not as it should be, behind the answers that wait."""
+        if self._answers:
+            self._flush()
+        super().refuse(status, message)
 
     def _answer(self, answer: Answer, *, keep_alive: bool = True) -> None:
         headers = self._date if keep_alive else self._date + b"connection: close\r\n"

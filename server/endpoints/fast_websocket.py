@@ -10,7 +10,6 @@ from asyncio import TimerHandle
 from typing import Any
 
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import InvalidState
 
 from core.errors import CloseCode
@@ -18,15 +17,18 @@ from core.protocol.websocket import close_reason
 
 from ..admission import Principal
 from ..sessions.gate import Gate, GateSession
+from ..sockets.lingering import DRAIN_S, linger
+from ..sockets.websocket import WebSocketProtocol
 from .websocket import CLOSE_S, TAKEOVER
 
 
-class FastWebSocketProtocol(WebSocketsSansIOProtocol):
+class FastWebSocketProtocol(WebSocketProtocol):
     """One connection; implements ``Takeover`` and, once taken over, ``Carrier``."""
 
     _gate: Gate[Any] | None = None
     _session: GateSession | None = None
     _last_timer: TimerHandle | None = None
+    _stopping = False
 
     # the hand-over --------------------------------------------------------------------------
 
@@ -82,7 +84,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(data)
 
     def close(self, code: int, reason: str) -> None:
-        """Close after what was written; cut after :data:`CLOSE_S`."""
+        """Close after what was written; do not wait for the client's answer longer than :data:`CLOSE_S`."""
         if self.close_sent or self.disconnected:
             return
         self.close_sent = True
@@ -92,7 +94,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             self._finish()
             return
         self.transport.write(b"".join(self.conn.data_to_send()))
-        self._last_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
+        self._last_timer = self.loop.call_later(CLOSE_S, self._give_up)
 
     # what the transport and the parser report -----------------------------------------------
 
@@ -127,6 +129,7 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
         else:
             self.stop_keepalive()
+            self._stopping = True
             self._gate.close(self._session, CloseCode.GOING_AWAY, "the instance stops")
 
     def send_receive_event_to_app(self) -> None:
@@ -167,11 +170,20 @@ class FastWebSocketProtocol(WebSocketsSansIOProtocol):
         gate.closed(session)
         self._finish()
 
+    def _give_up(self) -> None:
+        """The client has not answered the close: it may still be sending a message, behind a slow line."""
+        if self._stopping:
+            self.transport.abort()
+        else:
+            linger(self.transport, DRAIN_S - CLOSE_S)
+
     def _finish(self) -> None:
         """Close the connection, whether the client takes what was written or not."""
         if self._last_timer is not None:
             self._last_timer.cancel()
-        self._last_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
+            self._last_timer = None
+        if not self.unread:
+            self._last_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
         self.transport.close()
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from ..sockets.http import HttpProtocol
 
 #: Where an application finds a function that cuts the connection, in ``scope["extensions"]``.
 ABORT: Final = "pushscope.abort"
@@ -18,7 +20,7 @@ _VERSION: Final = b"sec-websocket-version"
 _SAME_AS_13: Final = b"8"
 
 
-class StrictHttpProtocol(HttpToolsProtocol):
+class StrictHttpProtocol(HttpProtocol):
     """One connection."""
 
     def on_headers_complete(self) -> None:
@@ -35,13 +37,13 @@ class StrictHttpProtocol(HttpToolsProtocol):
         if parser.should_upgrade():
             cycle.keep_alive = False  # what comes behind a refused upgrade is not HTTP
 
-    def handle_websocket_upgrade(self) -> None:
+    def open_websocket(self, early: bytes) -> None:
         """A handshake goes to the WebSocket protocol."""
-        headers: Any = self.scope["headers"]
-        headers[:] = [
-            (name, b"13" if name == _VERSION and value == _SAME_AS_13 else value) for name, value in headers
+        self.headers[:] = [
+            (name, b"13" if name == _VERSION and value == _SAME_AS_13 else value)
+            for name, value in self.headers
         ]
-        super().handle_websocket_upgrade()
+        super().open_websocket(early)
 
     def _should_upgrade(self) -> bool:
         if not super()._should_upgrade() or self.scope["method"] != "GET":

@@ -30,19 +30,12 @@ _LARGEST: Final = 256 * 1024
 class HixieHttpProtocol(StrictHttpProtocol):
     """One connection, which may become such a WebSocket."""
 
-    _received = b""
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the client; those behind a handshake are kept."""
-        self._received = data.partition(b"\r\n\r\n")[2]
-        super().data_received(data)
-
-    def handle_websocket_upgrade(self) -> None:
+    def open_websocket(self, early: bytes) -> None:
         """A handshake: a draft's has two keys."""
         found: dict[bytes, bytes] = dict(self.scope["headers"])
         numbers = [_number(found.get(key, b"")) for key in _KEYS]
         if None in numbers:
-            super().handle_websocket_upgrade()
+            super().open_websocket(early)
             return
         self.connections.discard(self)
         path, _, query = self.url.partition(b"?")
@@ -57,8 +50,8 @@ class HixieHttpProtocol(StrictHttpProtocol):
         task.add_done_callback(log_failure)
         self.tasks.add(task)
         self.transport.set_protocol(protocol)
-        if self._received:
-            protocol.data_received(self._received)
+        if early:
+            protocol.data_received(early)
 
 
 class HixieProtocol(asyncio.Protocol):

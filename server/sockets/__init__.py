@@ -1,0 +1,1 @@
+"""Connections that a role accepts: their limits and deadlines, and how they end in order."""

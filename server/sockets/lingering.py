@@ -1,0 +1,114 @@
+"""The end of a connection whose peer may still be sending.
+
+A socket that is closed while bytes lie unread, or come later, is answered for by the kernel with a
+reset, and a reset takes with it what the peer has not read yet: the answer that says why. So a
+connection ends in three steps (RFC 9112 §9.6, RFC 6455 §7.1.1): we say that nothing more comes, read and
+forget what the peer still sends, and close when it has closed, too, or has had its time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+#: What is read and forgotten at most: bytes, and seconds.
+DRAIN_BYTES: Final = 32 * 1024 * 1024
+DRAIN_S: Final = 5.0
+
+
+class Lingering(asyncio.Protocol):
+    """A connection that has been told its last, in place of the protocol that it had.
+
+    That one hears of the connection's end, as it would have otherwise.
+    """
+
+    def __init__(self, transport: asyncio.Transport, before: Any, seconds: float) -> None:
+        self._transport = transport
+        self._before = before
+        self._left = DRAIN_BYTES
+        self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """More of what nobody wants."""
+        self._left -= len(data)
+        if self._left < 0:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The peer has closed, or had its time."""
+        self._timer.cancel()
+        self._before.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not take what was written before."""
+        self._before.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It takes it again."""
+        self._before.resume_writing()
+
+
+def linger(transport: asyncio.Transport, seconds: float = DRAIN_S) -> None:
+    """End a connection behind what was written to it, but let the peer finish what it is sending.
+
+    Nothing may be written to the connection afterwards.
+
+    Args:
+        transport: The connection.
+        seconds: After which it is cut.
+    """
+    before = transport.get_protocol()
+    if transport.is_closing() or isinstance(before, Lingering):
+        return
+    if not transport.can_write_eof():  # TLS says it by closing
+        transport.close()
+        asyncio.get_running_loop().call_later(seconds, transport.abort)
+        return
+    transport.set_protocol(Lingering(transport, before, seconds))
+    transport.resume_reading()
+    with suppress(OSError, RuntimeError):  # it is gone already
+        transport.write_eof()
+
+
+class OrderlyTransport:
+    """A transport whose ``close`` ends the connection in order.
+
+    It lingers if the protocol says, by an attribute ``unread``, that the peer may have sent what was not
+    read. Everything else is the transport's own.
+    """
+
+    __slots__ = ("_ended", "_transport", "write")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._ended = False
+        #: The transport's own method: it is called for every frame.
+        self.write: Callable[[Any], None] = transport.write
+
+    def close(self) -> None:
+        """Close behind what was written."""
+        if self._ended:
+            return
+        if getattr(self._transport.get_protocol(), "unread", False):
+            self._ended = True
+            self.write = _drop
+            linger(self._transport)
+        else:
+            self._transport.close()
+
+    def close_now(self) -> None:
+        """Close behind what was written, whatever the peer still sends: the server stops."""
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be written."""
+        return self._ended or self._transport.is_closing()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _drop(data: Any) -> None:
+    """Takes the place of ``write`` when nothing more can be written."""
