@@ -61,6 +61,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._due = _HEAD
         self._begun = False  # a head has begun
         self._began = False  # it did so in the bytes that came last
+        self._ended = False  # something else ended in them
         self._head_size = 0
         self._unfinished = 0
         self._refusal: tuple[int, str] | None = None
@@ -100,7 +101,7 @@ class HttpProtocol(HttpToolsProtocol):
         parser: Any = self.parser
         if self._over or parser is None:
             return
-        self._began = False
+        self._began = self._ended = False
         try:
             parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -117,7 +118,10 @@ class HttpProtocol(HttpToolsProtocol):
             if self._timer is None:
                 self._start_timer(self._deadlines.head_s)
             # A value that never ends is in no callback's count yet.
-            self._unfinished = 0 if self._began else self._unfinished + size
+            if self._began:
+                self._unfinished = 0 if self._ended else size
+            else:
+                self._unfinished += size
             if self._unfinished > MAX_HEAD:
                 self.refuse(431, f"a request head has {MAX_HEAD} bytes at most")
             return
@@ -140,6 +144,7 @@ class HttpProtocol(HttpToolsProtocol):
         """A head is whole: its body is due."""
         self._due = _BODY
         self._begun = False
+        self._ended = True
         self._moved = self._draining = 0
         self._cancel_timer()
         self._heard()
@@ -148,6 +153,7 @@ class HttpProtocol(HttpToolsProtocol):
     def end_message(self) -> None:
         """A request is whole."""
         self._due = _NOTHING
+        self._ended = True
         self._cancel_timer()
 
     def on_message_begin(self) -> None:
