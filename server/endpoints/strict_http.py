@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol where it is not strict enough for SockJS (specification sockjs.md §2, §5).
 
 - An HTTP/1.0 client gets no chunks: a response of unknown length ends with the connection.
+- An absolute target is taken for what it is: its host is the one that was asked for.
 - Only a GET of a version that is spoken becomes a WebSocket; anything else is an ordinary request, which
   the application refuses in its own words. The version 8 of a draft is 13 on the wire.
 - The application may cut the connection of a client that takes nothing.
@@ -13,18 +14,21 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from ..sockets.http import HttpProtocol
+from ..targets import settle_target
 
 #: Where an application finds a function that cuts the connection, in ``scope["extensions"]``.
 ABORT: Final = "pushscope.abort"
 _VERSION: Final = b"sec-websocket-version"
 _SAME_AS_13: Final = b"8"
+_WEBSOCKET: Final = b"websocket"
 
 
 class StrictHttpProtocol(HttpProtocol):
     """One connection."""
 
     def on_headers_complete(self) -> None:
-        """A request's head is whole."""
+        """A request's head is whole; an exception becomes 400."""
+        self.url = settle_target(self.url, self.headers)
         super().on_headers_complete()
         cycle: Any = self.cycle  # None at first
         scope: Any = self.scope
@@ -42,8 +46,17 @@ class StrictHttpProtocol(HttpProtocol):
         self.headers[:] = [
             (name, b"13" if name == _VERSION and value == _SAME_AS_13 else value)
             for name, value in self.headers
+            if name != b"upgrade"
         ]
+        self.headers.append((b"upgrade", _WEBSOCKET))  # the one that is chosen of those offered
         super().open_websocket(early)
+
+    def _get_upgrade(self) -> bytes | None:
+        # A client may offer others besides (RFC 9110 §7.8).
+        parser: Any = self.parser
+        offered = b",".join(value for name, value in self.headers if name == b"upgrade").lower()
+        wants = _WEBSOCKET in [word.strip() for word in offered.split(b",")]
+        return _WEBSOCKET if wants and parser.should_upgrade() else None
 
     def _should_upgrade(self) -> bool:
         if not super()._should_upgrade() or self.scope["method"] != "GET":

@@ -1,4 +1,7 @@
-"""What the gateway serves itself: the demo page, ``/health``, ``/metrics`` and ``/routes``."""
+"""What the gateway serves itself: the demo page, ``/health``, ``/metrics`` and ``/routes``.
+
+A route that takes a path of the demo page has it: the page is ours, the routes are the user's.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from ..access import AccessRule, Refused
 from .demo import PREFIX, DemoPage
 from .edge import Edge
 from .metrics import PROMETHEUS, Metrics
+from .routing.request import request_of
 from .routing.routes import Route
 
 
@@ -46,7 +50,7 @@ class Pages:
         """Answer one request (ASGI)."""
         path: str = scope["path"]
         own = self._own.get(path)
-        if own is None and not path.startswith(PREFIX):
+        if own is None and (not path.startswith(PREFIX) or self._is_routed(scope)):
             await self._proxy(scope, receive, send)
             return
         request = Request(scope)
@@ -55,6 +59,9 @@ class Pages:
         client = request.client.host if request.client else ""
         self._edge.log(client, request.method, path, response.status_code, started, "gateway")
         await response(scope, receive, send)
+
+    def _is_routed(self, scope: Scope) -> bool:
+        return self._edge.routes.find(request_of(scope)) is not None
 
     def _answer(self, request: Request, own: Callable[[Request], Response] | None) -> Response:
         if request.method not in ("GET", "HEAD"):

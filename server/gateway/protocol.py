@@ -16,8 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from ..endpoints.strict_http import Http10Cycle
+from ..targets import settle_target
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
-from .heads import Header, error_body, error_response, request_head, tokens, values
+from .heads import METHODS, Header, error_body, error_response, request_head, tokens, values
 from .http.client_end import CLIENT_END, ClientEnd
 from .routing.request import RouteRequest
 from .tunnels.plan import Refusal, plan_upgrade
@@ -171,6 +172,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stop(405, f"{method.decode()} is not possible here")
         if (version == "1.1" and len(hosts) != 1) or len(hosts) > 1:
             self._stop(400, f"a request has one Host header, not {len(hosts)}")
+        self._settle_target()
         if not all(_HOST.fullmatch(host) for host in hosts):
             self._stop(400, "the Host header is no host")
         if codings and (version == "1.0" or [x.lower() for x in codings] != [b"chunked"]):
@@ -185,6 +187,12 @@ class GatewayProtocol(HttpToolsProtocol):
             scope["extensions"] = {CLIENT_END: self._end_of(cycle)}
             if version == "1.0":
                 cycle.__class__ = Http10Cycle
+
+    def _settle_target(self) -> None:
+        try:
+            self.url = settle_target(self.url, self.headers)
+        except ValueError as error:
+            self._stop(400, str(error))
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -257,7 +265,7 @@ class GatewayProtocol(HttpToolsProtocol):
             details = {"route": plan.route, "service": plan.service} if plan.route else {"path": request.path}
             now = time.perf_counter()
             self._edge.log(request.client, request.method, request.target, plan.status, now, "", plan.route)
-            self._answer(plan.status, plan.message, **details)
+            self._answer(plan.status, plan.message, allow=b"GET", **details)
             return
         transport, connections = self.transport, self.connections
         self._let_go()
@@ -288,7 +296,7 @@ class GatewayProtocol(HttpToolsProtocol):
         logger.info("refused a request of %s: %s", self.client, message)
         self._answer(status, message)
 
-    def _answer(self, status: int, message: str, **details: str) -> None:
+    def _answer(self, status: int, message: str, *, allow: bytes = METHODS, **details: str) -> None:
         self._over = True
         self._cancel_head_timer()
         cycle: Any = self.cycle
@@ -303,7 +311,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self.pipeline[0] = (self.pipeline[0][0], answer)
             return
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(error_response(status, message, **details))
+            self.transport.write(error_response(status, message, allow=allow, **details))
         close_soon(self.transport)
 
     def _head_too_late(self) -> None:

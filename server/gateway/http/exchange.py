@@ -17,7 +17,7 @@ from ..balancing.affinity import session_of
 from ..balancing.targets import Target
 from ..edge import Edge
 from ..heads import Header, end_to_end, error_body, request_head, values
-from ..routing.request import MAX_PATH, RouteRequest
+from ..routing.request import MAX_PATH, request_of
 from ..routing.routes import Route
 from .body import BodyError, ClientGone, RequestBody
 from .client_end import CLIENT_END, ClientEnd
@@ -52,15 +52,8 @@ class Exchange:
         self._edge = edge
         self._pool = pool
         self._send = send
-        self._headers: list[Header] = list(scope["headers"])
-        self._request = RouteRequest(
-            str(scope["method"]),
-            bytes(scope["raw_path"]).decode("latin-1"),
-            bytes(scope["query_string"]),
-            self._headers,
-            str(scope["client"][0]) if scope.get("client") else "",
-            scope.get("scheme") == "https",
-        )
+        self._request = request_of(scope)
+        self._headers: list[Header] = list(self._request.headers)
         settings = edge.settings
         self._end: ClientEnd = scope["extensions"][CLIENT_END]
         self._body = RequestBody(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 #: Raw paths beyond this are refused with 414: the regular expressions of routes see no longer
 #: ones, so that one with quadratic cost stays bearable.
@@ -38,3 +42,15 @@ class RouteRequest(msgspec.Struct, frozen=True):
     def values(self, name: bytes) -> list[bytes]:
         """The values of all headers of that (lower-case) name."""
         return [value for key, value in self.headers if key == name]
+
+
+def request_of(scope: Scope) -> RouteRequest:
+    """The plain request of an ASGI scope."""
+    return RouteRequest(
+        str(scope["method"]),
+        bytes(scope["raw_path"]).decode("latin-1"),
+        bytes(scope["query_string"]),
+        list(scope["headers"]),
+        str(scope["client"][0]) if scope.get("client") else "",
+        scope.get("scheme") == "https",
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..balancing.targets import Target
 from ..edge import Edge
-from ..heads import accept_key, request_head, tokens, values
+from ..heads import accept_key, request_head, values
 from ..routing.request import MAX_PATH, RouteRequest
 from ..routing.routes import Route
 
@@ -38,7 +38,11 @@ class Plan:
 
 
 def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
-    """Check an upgrade and decide where it goes; sends nothing."""
+    """Check an upgrade and decide where it goes; sends nothing.
+
+    A client may offer other protocols besides (``Upgrade: h2c, websocket``): websocket is the one that is
+    chosen, and the only one that upstream is asked for (RFC 9110 §7.8).
+    """
     refusal = _check(edge, request)
     if refusal is not None:
         return refusal
@@ -65,8 +69,6 @@ def _check(edge: Edge, request: RouteRequest) -> Refusal | None:
         return Refusal(414, f"a path has {MAX_PATH} bytes at most")
     if request.method != "GET":
         return Refusal(405, "a WebSocket is opened with GET")
-    if tokens(headers, b"upgrade") != {b"websocket"}:
-        return Refusal(400, "only an upgrade to websocket is possible here")
     lengths = values(headers, b"content-length")
     if values(headers, b"transfer-encoding") or any(value.strip(b"0") for value in lengths):
         return Refusal(400, "an upgrade must not have a body")

@@ -16,6 +16,7 @@ from server.mounted import MountedInstance
 from server.settings import InstanceSettings
 
 from ...support.instances import one_instance
+from ...support.upstream import exchange
 
 HANDSHAKE = {
     "Connection": "Upgrade",
@@ -72,6 +73,29 @@ async def test_a_name_that_a_page_made_up_reaches_nothing(http: aiohttp.ClientSe
             assert await status(http, f"{instance.url}/ws/info", host, upgrade=False) == 200
         async with http.get(f"{instance.url}/health", headers={"Host": "rebound.example"}) as response:
             assert response.status == 200
+
+
+@pytest.mark.parametrize("path", ["/info", "/test?username=joe", "/ws/info", "/ws"])
+async def test_the_host_of_an_absolute_target_counts(path: str) -> None:
+    lines = {"Host": "localhost", **(HANDSHAKE if path == "/ws" else {"Connection": "close"})}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    good = b"101" if path == "/ws" else b"200"
+    async with one_instance() as instance:
+        for host, expected in (("evil.example", b"403"), (f"127.0.0.1:{instance.port}", good)):
+            asked = f"GET http://{host}{path} HTTP/1.1\r\n{head}\r\n".encode()
+            if expected == b"101":
+                asked += b"\x88\x80\0\0\0\0"  # and its end
+            assert (await exchange(instance.port, asked)).split(b" ")[1] == expected
+        bad = await exchange(instance.port, f"GET http:///info HTTP/1.1\r\n{head}\r\n".encode())
+        assert bad.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_of_several_protocols_offered_websocket_is_chosen(http: aiohttp.ClientSession) -> None:
+    async with one_instance() as instance:
+        for path in ("/ws", "/ws/000/a/websocket"):
+            headers = {**HANDSHAKE, "Upgrade": "h2c, websocket", "Host": "localhost"}
+            async with http.get(instance.url + path, headers=headers) as response:
+                assert (response.status, response.headers["upgrade"]) == (101, "websocket")
 
 
 async def test_names_that_are_allowed(http: aiohttp.ClientSession) -> None:

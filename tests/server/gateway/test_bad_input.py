@@ -123,7 +123,13 @@ REQUESTS: dict[str, tuple[bytes, int]] = {
     "an upgrade with two keys": (get(UPGRADE + KEY), 400),
     "an upgrade with a body": (get(UPGRADE + b"Content-Length: 5\r\n") + b"hello", 400),
     "an upgrade with chunks": (get(UPGRADE + b"Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n", 400),
-    "an upgrade to more than WebSocket": (get(UPGRADE.replace(b"websocket", b"websocket, h2c")), 400),
+    "a foreign host in the target": (
+        get(b"Connection: close\r\n", path=b"http://evil.example/web-socket/x"),
+        403,
+    ),
+    "no host in the target": (get(path=b"http:///web-socket/x"), 400),
+    "a login in the target": (get(path=b"http://127.0.0.1@evil.example/web-socket/x"), 400),
+    "an upgrade at a foreign host in the target": (get(UPGRADE, path=b"ws://evil.example/web-socket/x"), 403),
     "an upgrade of HTTP/1.0": (get(UPGRADE).replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
     "an upgrade nobody routes": (get(UPGRADE, path=b"/else"), 404),
 }

@@ -128,6 +128,22 @@ async def test_an_absolute_target_and_pipelined_requests(gateway: Gateway, upstr
     assert [head.split(b" ")[1] for head in upstream.heads] == [b"/a", b"/b"]
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "allowed"),
+    [
+        (b"CONNECT 127.0.0.1:80 HTTP/1.1\r\n" + HOST, b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        (b"TRACE /web-socket/x HTTP/1.1\r\n" + HOST, b"allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        (post(b"Connection: Upgrade\r\nUpgrade: websocket\r\n")[:-2], b"allow: GET"),
+        (b"PUT /health HTTP/1.1\r\nConnection: close\r\n" + HOST, b"allow: GET, HEAD"),
+    ],
+    ids=["CONNECT", "TRACE", "upgrade", "page"],
+)
+async def test_405_says_what_is_allowed(gateway: Gateway, request_bytes: bytes, allowed: bytes) -> None:
+    got = await exchange(gateway.port, request_bytes + b"\r\n")
+    assert got.startswith(b"HTTP/1.1 405 ")
+    assert allowed in got.partition(b"\r\n\r\n")[0].split(b"\r\n")
+
+
 async def test_empty_lines_between_requests_do_not_keep_a_connection() -> None:
     async with Gateway(GatewaySettings(keep_alive_s=0.2)) as gateway:
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)

@@ -181,3 +181,20 @@ async def test_a_101_is_changed_too_where_there_is_something_to_change() -> None
         b"sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
         b"x-by: gateway",
     }
+
+
+async def test_a_route_wins_over_the_gateways_own_page() -> None:
+    route = """
+spring.cloud.gateway.routes:
+- id: page
+  uri: http://127.0.0.1:%d
+  predicates: [Path=/110000.html]
+"""
+    ask = b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    async with scripted_upstream(say(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine")) as upstream:
+        settings = parse_spring_yaml(route % upstream.port).onto(GatewaySettings())
+        async with Gateway(settings) as gateway:
+            page = await exchange(gateway.port, ask % b"/110000.html")
+            script = await exchange(gateway.port, ask % b"/110000.js")
+    assert page.endswith(b"\r\n\r\nmine")
+    assert b"StompConnection" in script

@@ -312,7 +312,6 @@ async def test_no_instance_is_503_and_names_route_and_service() -> None:
         (upgrade(extra=b"Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n", 400),
         (upgrade(extra=b"Sec-WebSocket-Key: again\r\n"), 400),
         (upgrade().replace(b"Sec-WebSocket-Key", b"X-Key"), 400),
-        (upgrade().replace(b"Upgrade: websocket", b"Upgrade: websocket, h2c"), 400),
         (upgrade().replace(b"Host: 127.0.0.1", b"Host: evil.example"), 403),
         (upgrade().replace(b"Host: 127.0.0.1\r\n", b""), 400),
         (upgrade(b"http://"), 400),
@@ -324,6 +323,25 @@ async def test_upgrades_that_go_nowhere(request_bytes: bytes, status: int) -> No
     assert got.startswith(b"HTTP/1.1 %d " % status), got
     assert got.count(b"HTTP/1.1 ") == 1
     assert upstream.connections == 0
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        b"Upgrade: h2c, websocket",
+        b"Upgrade: WebSocket, h2c",
+        b"Upgrade: h2c\r\nUpgrade: websocket",
+    ],
+)
+async def test_of_several_protocols_offered_websocket_is_chosen(offered: bytes) -> None:
+    async with scripted_upstream(say(switch())) as upstream, gateway_to(upstream.port) as gateway:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(upgrade().replace(b"Upgrade: websocket", offered))
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert head.startswith(b"HTTP/1.1 101 ")
+    asked = [line for line in upstream.heads[0].lower().split(b"\r\n") if line.startswith(b"upgrade:")]
+    assert asked == [b"upgrade: websocket"]
 
 
 async def test_zero_length_is_no_body() -> None:
