@@ -49,6 +49,7 @@ class RecentChanges(Generic[T]):
 
     def note(self, key: Key, subject: T, action: Action, now: float) -> None:
         """Remember what has just happened to ``key``."""
+        self._forget_old(now)
         self._changes.pop(key, None)
         self._changes[key] = Change(subject, action, now)
         if len(self._changes) > self._most:
@@ -57,11 +58,17 @@ class RecentChanges(Generic[T]):
 
     def tell(self, now: float) -> tuple[Change[T], ...]:
         """What is still to be told at ``now``; a new version if it is not what was told last."""
-        old = [key for key, change in self._changes.items() if change.at + self._retention_s <= now]
-        for key in old:
-            del self._changes[key]
-        self._revision += len(old)
+        self._forget_old(now)
         if self._told != self._revision:
             self._told = self._revision
             self._version += 1
         return tuple(self._changes.values())
+
+    def _forget_old(self, now: float) -> None:
+        """Drop what is told no more; the oldest stand first. Nobody may ever ask for a delta."""
+        while self._changes:
+            oldest = next(iter(self._changes))
+            if self._changes[oldest].at + self._retention_s > now:
+                return
+            del self._changes[oldest]
+            self._revision += 1

@@ -273,6 +273,7 @@ class Registry:
     def _drop(self, leases: Sequence[Lease], now: float) -> tuple[Registered, ...]:
         for lease in leases:
             del self._leases[lease.instance.key]
+            lease.owner = None  # the change is told for minutes, and a connection is many KiB
             self._changed(lease, "DELETED", now)
         return tuple(lease.instance for lease in leases)
 

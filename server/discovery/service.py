@@ -121,10 +121,11 @@ class DiscoveryService:
     def cancel(self, service: str, instance_id: str) -> bool:
         """An instance said goodbye; False if it was not there."""
         lease = self.registry.find(service, instance_id)
+        renews = lease is not None and lease.owner is None
         found = self.registry.cancel(service, instance_id, now=self.now())
         if lease is not None:
             logger.info("%s/%s left", service, instance_id)
-            if self._preservation is not None and lease.owner is None:
+            if self._preservation is not None and renews:
                 self._preservation.left()
         self._after(found)
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 from server.discovery.changes import RecentChanges
 
 
@@ -45,3 +47,13 @@ def test_the_oldest_give_way() -> None:
     for name in "abc":
         changes.note(("S", name), name, "ADDED", 0)
     assert told(changes, 0) == [("b", "ADDED"), ("c", "ADDED")]
+
+
+def test_what_is_told_no_more_is_forgotten_though_nobody_asks() -> None:
+    subjects = [{number} for number in range(3)]
+    gone = weakref.ref(subjects[0])
+    changes: RecentChanges[set[int]] = RecentChanges()
+    for number, subject in enumerate(subjects):
+        changes.note(("S", str(number)), subject, "DELETED", 100 * number)
+    del subject, subjects[0]
+    assert gone() is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from server.discovery import Registered, Registry, Snapshot
@@ -112,3 +114,16 @@ def test_metadata_is_merged(registry: Registry) -> None:
     assert registry.add_metadata("web-socket", "i1", {"a": "1"}, now=101) is False
     assert registry.add_metadata("web-socket", "nobody", {"a": "1"}, now=101) is None
     assert registry.snapshot().instances[0].metadata == {"a": "1"}
+
+
+def test_a_connection_is_not_kept_for_the_sake_of_the_delta(registry: Registry) -> None:
+    class Connection:
+        pass
+
+    connection = Connection()
+    gone = weakref.ref(connection)
+    registry.register(instance("i2"), lease_s=2, now=100, owner=connection)
+    registry.release(connection, now=101)
+    assert [change.subject.instance.id for change in registry.delta(102)] == ["i1", "i2"]
+    del connection
+    assert gone() is None
