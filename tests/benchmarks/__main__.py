@@ -8,9 +8,10 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -24,7 +25,7 @@ def main() -> int:
     """Run the chosen measurements, each in a process of its own, and print what they found."""
     options = _options()
     if options.child:
-        _measure(options.names[0], options.rounds, options.quick)
+        _measure(options.names[0], options.rounds, options.quick, _load(options))
         return 0
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -33,9 +34,9 @@ def main() -> int:
     for name in options.names or NAMES:
         console.print(f"measuring {name} …")
         command = [sys.executable, "-m", "tests.benchmarks", "--child", f"--rounds={options.rounds}", name]
-        done = subprocess.run(
-            [*command, *(["--quick"] if options.quick else [])], stdout=subprocess.PIPE, text=True
-        )
+        command += ["--quick"] if options.quick else []
+        command += [f"--{word}={value}" for word, value in _words(options)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         found = [Row(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{")]
         print_rows(found, console)
         rows += found
@@ -55,18 +56,45 @@ def _options() -> argparse.Namespace:
         "--rounds", type=int, default=5, help="interleaved rounds, of which the median counts"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--connections", type=int, metavar="N", help="of leaks: connections of each kind (100,000)"
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="ROLE/KIND",
+        help="of leaks: that role, or kind, or one kind at one",
+    )
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in NAMES]
     if unknown:
         parser.error(f"no measurement called {unknown[0]!r}; there are {', '.join(NAMES) or 'none'}")
+    if _load(options) and options.names != ["leaks"]:
+        parser.error("--connections and --only are options of leaks alone")
     return options
 
 
-def _measure(name: str, rounds: int, quick: bool) -> None:
+def _load(options: argparse.Namespace) -> dict[str, Any]:
+    """What is asked of a measurement beyond rounds."""
+    given = {"connections": options.connections, "only": options.only}
+    return {name: value for name, value in given.items() if value}
+
+
+def _words(options: argparse.Namespace) -> list[tuple[str, object]]:
+    """The same as words for the child."""
+    found: list[tuple[str, object]] = []
+    for name, value in _load(options).items():
+        found += [
+            (name, each) for each in (cast(list[object], value) if isinstance(value, list) else [value])
+        ]
+    return found
+
+
+def _measure(name: str, rounds: int, quick: bool, load: Mapping[str, Any]) -> None:
     """Run one measurement here; each row is a line of JSON on standard output."""
     module = import_module(f".bench_{name}", __package__)
-    rows: Sequence[Row] = module.main(min(rounds, 3) if quick else rounds, quick)
+    rows: Iterable[Row] = module.main(min(rounds, 3) if quick else rounds, quick, **load)
     for row in rows:
         sys.stdout.write(json.dumps(as_data([row])[0]) + "\n")
         sys.stdout.flush()
