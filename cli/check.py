@@ -111,6 +111,8 @@ def _show(event: Event) -> None:
 
     if isinstance(event, Problem):
         typer.echo(f"problem: {event.detail}", err=True)
+        if event.hint:
+            typer.echo(f"  next: {event.hint}", err=True)
 
 
 def _tell(result: Result) -> int:
@@ -122,11 +124,14 @@ def _tell(result: Result) -> int:
     places = sorted(set(on.values()))
     spread = ", ".join(f"{sum(place == each for place in on.values())} on {each}" for each in places)
     typer.echo(f"{len(on)} users: {spread}")
-    for line in matrix_lines(result.summary.matrix):
-        typer.echo(line)
+    if result.summary.matrix:
+        for line in matrix_lines(result.summary.matrix):
+            typer.echo(line)
     for sentence in findings(result):
         typer.echo(sentence)
     if result.exit_code is ExitCode.PASS:
+        if result.doubt:
+            typer.echo(result.doubt)
         typer.echo(f"passed: every push reached its user, {result.delivered} of {result.summary.expected}")
     else:
         typer.echo(result.reason)

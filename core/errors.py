@@ -9,7 +9,8 @@
     ├── ClusterStartError          a role did not become ready (exit 21)
     │   └── PortTakenError         names the port
     ├── TargetUnreachable          nobody answers at the address (exit 20)
-    │   └── HandshakeRefused       somebody answers, but not with a WebSocket; status and body
+    │   ├── HandshakeRefused       somebody answers, but not with a WebSocket; status and body
+    │   └── UserNameDiffers        the server knows the user by another name; both names
     ├── BrokerUnavailable          the broker connection is down; the push was refused
     │   └── BrokerRefused          the broker is there and refuses this; asking again is of no use
     ├── ServerError                a STOMP server answered ERROR; its words and body
@@ -147,6 +148,20 @@ class HandshakeRefused(TargetUnreachable):
         super().__init__(message, tried=tried, hint=hint)
         self.status = status
         self.body = body
+
+
+class UserNameDiffers(TargetUnreachable):
+    """The server knows a user by another name (``user-name`` of CONNECTED): what is pushed to the name
+    asked for reaches somebody else, or nobody."""
+
+    def __init__(self, name: str, known_as: str) -> None:
+        super().__init__(
+            f"the server knows {name!r} as {known_as!r} (user-name of CONNECTED)",
+            tried=f"connect {name!r}",
+            hint="connect with the credentials of that user, or push to the name that the server knows",
+        )
+        self.name = name
+        self.known_as = known_as
 
 
 class BrokerUnavailable(PushscopeError):

@@ -87,6 +87,7 @@ _PROBLEMS = {
     "ScenarioError": QT_TRANSLATE_NOOP("Words", "The scenario is not usable"),
     "worker-died": QT_TRANSLATE_NOOP("Words", "A load generator ended unexpectedly"),
     "users-not-connected": QT_TRANSLATE_NOOP("Words", "Some users could not be connected"),
+    "users-known-otherwise": QT_TRANSLATE_NOOP("Words", "The server knows users by other names"),
     "fault-failed": QT_TRANSLATE_NOOP("Words", "A planned fault could not be applied"),
     "bad-command": QT_TRANSLATE_NOOP("Words", "The engine did not understand a command"),
     "internal": QT_TRANSLATE_NOOP("Words", "The engine ran into an error"),

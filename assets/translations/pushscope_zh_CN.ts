@@ -1568,6 +1568,10 @@ A bench for systems that push messages over WebSocket from several instances. Ap
         <translation>部分用户无法连接</translation>
     </message>
     <message>
+        <source>The server knows users by other names</source>
+        <translation>服务器以别的名字认识这些用户</translation>
+    </message>
+    <message>
         <source>A planned fault could not be applied</source>
         <translation>计划的故障无法施加</translation>
     </message>

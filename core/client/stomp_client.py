@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote, urlsplit
 
-from ..errors import LocalProtocolError, PushscopeError, UsageError
+from ..errors import LocalProtocolError, PushscopeError, UsageError, UserNameDiffers
 from ..protocol import BROKER_LIMITS, ClientSession, Connected, Limits, Message
 from ..redaction import without_tokens
 from ..tokens import with_token
@@ -31,13 +31,15 @@ class StompClient:
             async for message in greetings:
                 print(message.body)
 
-    Entering connects, and raises TargetUnreachable (nobody there, or no STOMP server), its child
-    HandshakeRefused, or ServerError (the server refused CONNECT). A client connects once; for a
-    connection that comes back see :class:`core.client.ReconnectingClient`.
+    Entering connects, and raises TargetUnreachable (nobody there, or no STOMP server), its children
+    HandshakeRefused and UserNameDiffers, or ServerError (the server refused CONNECT). A client connects
+    once; for a connection that comes back see :class:`core.client.ReconnectingClient`.
 
     Args:
         url: Where to connect: ``ws:`` is a plain WebSocket, ``http:`` the base of a SockJS service.
         user: Added to the URL as ``?user=``, which our instances take as the user's name.
+        known_as: What the server is to call the user in CONNECTED; ``user`` by default, "" if any name
+            will do. A server that gives no name is believed.
         token: Access token, added to the URL as ``access_token``, as every transport can carry it; errors
             do not show it. (For a header give ``connect`` a carrier with ``Authorization``.)
         login, passcode: For CONNECT.
@@ -60,6 +62,7 @@ class StompClient:
         url: str,
         *,
         user: str | None = None,
+        known_as: str | None = None,
         token: str | None = None,
         login: str | None = None,
         passcode: str | None = None,
@@ -95,6 +98,7 @@ class StompClient:
             on_message=self._deliver,
             on_end=self._ended,
         )
+        self._name = known_as if known_as is not None else user
         self._on_close = on_close
         self._subscriptions: dict[str, Subscription] = {}
         self._count = 0
@@ -103,6 +107,10 @@ class StompClient:
 
     async def __aenter__(self) -> Self:
         await self._link.open(self._hello)
+        known_as = self.connected.user_name
+        if self._name and known_as and known_as != self._name:
+            await self.close()
+            raise UserNameDiffers(self._name, known_as)
         return self
 
     async def __aexit__(

@@ -81,6 +81,7 @@ class Board:
             user.received,
             user.close_code,
             user.error,
+            user.known_as,
         )
 
     # ---- sums over the workers ----------------------------------------------------------------

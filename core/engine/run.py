@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from ..clock import now, now_ns
 from ..environment import EnvironmentInfo, StartStep
@@ -19,13 +19,14 @@ from ..load.scenario import Fault, Scenario
 from ..load.transports import transport_of
 from ..metrics import Histogram
 from ..redaction import without_tokens
-from ..report.figures import LostPush, Marker, TransportSum
+from ..report.figures import LostPush, Marker, TransportSum, UserRow
 from ..report.result import Result
 from ..report.summary import Facts, judge
 from .board import Board, percentiles, point_of
 from .cluster import ClusterKeeper
 from .messages import EngineState, Event, Problem
 from .missing import watch_missing
+from .names import known_otherwise, missing_names, other_names
 from .pool import WorkerPool
 from .stages import NO_IDS, ask_stages, stage_in_words
 
@@ -39,6 +40,11 @@ _CONNECT_WITHIN: Final = 45.0
 _AFTERMATH: Final = 0.3
 
 _LOOK: Final = 0.05
+
+_NAMES_HINT: Final = (
+    "give each user credentials of its own ([tokens] with file, secret_env or {user} in the token), "
+    "or have {user} in the URL where the server takes the name from"
+)
 
 
 def attend_order(info: EnvironmentInfo, scenario: Scenario) -> Attend:
@@ -191,15 +197,28 @@ class Run:
             done = not undecided or late
             step_state = "running" if not done else "done" if there == len(names) else "failed"
             detail = next((row.error for row in rows if row.error and row.state != "connected"), "")
+            if late and not detail:
+                detail = f"no word of them after {now() - started:.0f} s"
             self._emit(StartStep("users", step_state, now() - started, there, len(names), detail))
             if done:
                 break
             if await self._stopped_within(_LOOK * 2):
                 raise RunStopped
+        if others := known_otherwise(rows):
+            self._named_otherwise(others, len(names))
         if failed or late:
             self._unreachable(len(names) - there, len(names), detail)
         if self._stop.is_set():
             raise RunStopped
+
+    def _named_otherwise(self, others: list[UserRow], wanted: int) -> NoReturn:
+        """Nothing is pushed to names that the server does not know."""
+        assert self._info is not None
+        words = other_names(others, wanted)
+        tried = f"connect users to {without_tokens(self._info.websocket_url)}"
+        self._emit(Problem("users-known-otherwise", words, tried, _NAMES_HINT))
+        self.failure = (ExitCode.UNREACHABLE, words)
+        raise RunStopped
 
     def _unreachable(self, missing: int, wanted: int, detail: str) -> None:
         assert self._info is not None
@@ -304,6 +323,7 @@ class Run:
             info = self._cluster.describe()
         board.lost = list(lost)
         latency = percentiles(board.book.total().latency)
+        doubt = missing_names(board.user_rows(), self.scenario.transports)
         facts = Facts(
             scenario=self.scenario,
             environment=info,
@@ -314,6 +334,8 @@ class Run:
             lag=board.lag,
             interrupted=self._interrupted,
             failure=self.failure,
+            doubt=doubt.words,
+            doubt_always=doubt.always,
         )
         summary, code = judge(facts)
         records = tuple(self._record.glob(f"{self.name}-*.jsonl")) if self._record else ()
@@ -331,6 +353,7 @@ class Run:
             started_at=self._started_at,
             epoch_ns=self._epoch_ns,
             records=records,
+            doubt=doubt.words if doubt.always else "",
             unrecorded=next((each.unrecorded for each in self._settled.values() if each.unrecorded), ""),
         )
 

@@ -57,6 +57,10 @@ class Account:
         if self.ledger is not None:
             _place(self.ledger, user, state, asked=detail == "asked")
 
+    def on_attempt_failed(self, user: SimulatedUser) -> None:
+        """A user's error changed."""
+        self._touched[user.name] = user
+
     def on_message(self, user: SimulatedUser, ps_id: str | None, body: bytes, received_ns: int) -> None:
         """A message came."""
         self._touched[user.name] = user
@@ -191,4 +195,5 @@ def _row(user: SimulatedUser) -> UserNow:
         user.received,
         user.close_code,
         user.error,
+        user.known_as,
     )

@@ -126,6 +126,7 @@ class UserNow(msgspec.Struct, frozen=True):
     received: int
     close_code: int
     error: str
+    known_as: str = ""
 
 
 class LostRow(msgspec.Struct, frozen=True):

@@ -15,7 +15,14 @@ from urllib.parse import quote, urlsplit
 
 from ..client.reconnect import EAGER, ReconnectPolicy
 from ..clock import now_ns
-from ..errors import ConnectionClosed, HandshakeRefused, LocalProtocolError, PushscopeError, TargetUnreachable
+from ..errors import (
+    ConnectionClosed,
+    HandshakeRefused,
+    LocalProtocolError,
+    PushscopeError,
+    TargetUnreachable,
+    UserNameDiffers,
+)
 from ..protocol import (
     BROKER_LIMITS,
     ClientEvent,
@@ -57,6 +64,10 @@ class UserSink(Protocol):
 
         ``detail`` is ``asked`` for what the scenario wanted, else what broke, in words.
         """
+        ...
+
+    def on_attempt_failed(self, user: SimulatedUser) -> None:
+        """It could not connect and tries again: its ``error`` is a new one, its state is not."""
         ...
 
     def on_message(self, user: SimulatedUser, ps_id: str | None, body: bytes, received_ns: int) -> None:
@@ -103,6 +114,7 @@ class SimulatedUser:
             ``disconnected`` when asked to, ``failed`` when it gave up.
         on: Id of the instance it is (or, while reconnecting, was) connected to; "" if that does
             not say.
+        known_as: What the server calls it in CONNECTED (``user-name``); "" if it does not say.
         session: STOMP session id.
         connected_ns, subscribed_ns: Stamps of CONNECTED and of the RECEIPT; ``ended_ns`` of the
             last end of a connection. 0 if never.
@@ -130,6 +142,7 @@ class SimulatedUser:
         "destination",
         "ended_ns",
         "error",
+        "known_as",
         "name",
         "on",
         "received",
@@ -160,6 +173,7 @@ class SimulatedUser:
         self.state: UserState = "disconnected"
         self.wanted = False
         self.on = ""
+        self.known_as = ""
         self.session = ""
         self.connected_ns = 0
         self.subscribed_ns = 0
@@ -242,7 +256,8 @@ class SimulatedUser:
             async with asyncio.timeout(within):
                 await self._connect(self._subscribed)
         except TimeoutError:
-            self._failed(TargetUnreachable(f"{without_tokens(self.url)}: no RECEIPT within {within:g} s"))
+            words = f"{without_tokens(self.url)}: {self._awaited()} within {within:g} s"
+            self._failed(TargetUnreachable(words))
         except PushscopeError as error:
             self._failed(error)
         else:
@@ -263,6 +278,14 @@ class SimulatedUser:
             carrier.send(self._stomp.connect(host, heartbeat=self._heartbeat))
         await subscribed
 
+    def _awaited(self) -> str:
+        """What has not come in an attempt that took too long."""
+        if self._carrier is None or self._stomp is None:
+            return f"no connection by {self.transport}"
+        if self._stomp.version is None:
+            return "no CONNECTED for the CONNECT"
+        return f"no RECEIPT for the SUBSCRIBE to /user{self.destination}"
+
     def _failed(self, error: PushscopeError) -> None:
         """An attempt failed: end what is left of it, and try again or give up."""
         self._subscribed = None
@@ -272,6 +295,8 @@ class SimulatedUser:
             self.close_code = error.code if isinstance(error, ConnectionClosed) else 0
             if self.subscribed_ns == 0 and (self._attempt >= _FIRST_ATTEMPTS or _is_final(error)):
                 self._give_up()
+            else:
+                self._sink.on_attempt_failed(self)
         if self._carrier is not None:
             self._carrier.abort()  # on_close goes on from here
         else:
@@ -320,9 +345,12 @@ class SimulatedUser:
                 self.connected_ns = stamp
                 self.session = event.session or ""
                 self.on = event.frame.headers.get("instance", "")
+                self.known_as = event.user_name or ""
                 self._watch(stomp)
                 destination = f"/user{self.destination}"
-                if self.wanted:
+                if self.known_as not in ("", self.name):
+                    self._refuse(UserNameDiffers(self.name, self.known_as))
+                elif self.wanted:
                     _send(carrier, stomp.subscribe(_SUBSCRIPTION, destination, receipt=_SUBSCRIBED))
             case ReceiptReceived(receipt_id=receipt) if receipt == _SUBSCRIBED:
                 if self.wanted and self._subscribed is not None and not self._subscribed.done():
@@ -337,6 +365,11 @@ class SimulatedUser:
                 carrier.close(error.close_code)
             case _:
                 pass
+
+    def _refuse(self, error: PushscopeError) -> None:
+        """Have the attempt that is under way fail."""
+        if self._subscribed is not None and not self._subscribed.done():
+            self._subscribed.set_exception(error)
 
     def _on_close(self, info: CloseInfo) -> None:
         self._carrier = self._stomp = None
@@ -390,4 +423,6 @@ def _send(carrier: Carrier, data: bytes) -> None:
 
 def _is_final(error: PushscopeError) -> bool:
     """Whether trying again cannot help: the server answered and said that we are wrong."""
+    if isinstance(error, UserNameDiffers):
+        return True
     return isinstance(error, HandshakeRefused) and error.status in (400, 401, 403, 404, 405, 426)

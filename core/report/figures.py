@@ -94,7 +94,11 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class UserRow(msgspec.Struct, frozen=True):
-    """One simulated user, sent when it changed (at most ten times a second)."""
+    """One simulated user, sent when it changed (at most ten times a second).
+
+    ``known_as`` is what the server calls it (``user-name`` of CONNECTED), "" if it does not say;
+    ``connected_t`` is -1 if it never was connected.
+    """
 
     user: str
     state: Literal["connecting", "connected", "reconnecting", "disconnected", "failed"]
@@ -104,6 +108,7 @@ class UserRow(msgspec.Struct, frozen=True):
     received: int
     close_code: int = 0
     error: str = ""
+    known_as: str = ""
 
 
 class LostPush(msgspec.Struct, frozen=True):

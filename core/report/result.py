@@ -29,6 +29,7 @@ class Result(msgspec.Struct, frozen=True):
         started_at: Wall-clock time of the first push, seconds since 1970.
         epoch_ns: Zero of the engine's seconds on the one clock.
         records: Files with what became of every push (:mod:`core.load.record`).
+        doubt: What the server did not say about its users, although it passed for all that.
         unrecorded: Why those files are not whole; "" if they are.
     """
 
@@ -45,6 +46,7 @@ class Result(msgspec.Struct, frozen=True):
     started_at: float = 0.0
     epoch_ns: int = 0
     records: tuple[Path, ...] = ()
+    doubt: str = ""
     unrecorded: str = ""
 
     @classmethod

@@ -88,7 +88,7 @@ class Facts(msgspec.Struct, frozen=True):
         lag: How late pushes were sent.
         interrupted: Somebody ended it before its time.
         failure: What kept it from running, with its exit code.
-        remarks: What else the reason should say, such as users that never connected.
+        doubt: What may explain losses; named beside them, and without them if ``doubt_always``.
     """
 
     scenario: Scenario
@@ -100,6 +100,8 @@ class Facts(msgspec.Struct, frozen=True):
     lag: Histogram
     interrupted: bool = False
     failure: tuple[ExitCode, str] | None = None
+    doubt: str = ""
+    doubt_always: bool = False
 
 
 def judge(facts: Facts) -> tuple[Summary, ExitCode]:
@@ -109,6 +111,10 @@ def judge(facts: Facts) -> tuple[Summary, ExitCode]:
     code = next((code for code in EXIT_PRECEDENCE if code in found), ExitCode.PASS)
     reason = "; ".join(found[code] for code in EXIT_PRECEDENCE if code in found) or _praise(facts)
     counts = facts.counts
+    if facts.doubt and counts.lost:
+        reason += f"; likely cause: {facts.doubt}"
+    elif facts.doubt and facts.doubt_always:
+        reason += f"; {facts.doubt}"
     names = [name for name in Counts.__struct_fields__ if name not in ("pushed", "refused", "offline")]
     summary = Summary(
         result=_RESULTS.get(code, "error"),

@@ -85,6 +85,9 @@ class Users(Clients):
         if state in ("failed", "reconnecting"):
             raise RuntimeError(f"{user.name} is {state}: {detail}")
 
+    def on_attempt_failed(self, user: SimulatedUser) -> None:
+        pass
+
     def on_message(self, user: SimulatedUser, ps_id: str | None, body: bytes, received_ns: int) -> None:
         """Count."""
         self.got += 1

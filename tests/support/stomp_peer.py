@@ -67,8 +67,9 @@ class Peer:
                     self.wire.send(self.session.error(server.refuse_connect))
                     self.wire.close(1002, "")
                 elif server.answer_connect:
-                    extra = {"instance": server.instance, "user-name": self.user}
-                    self.wire.send(self.session.connected(extra))
+                    name = server.name_of(self.user)
+                    names = {"user-name": name} if name else {}
+                    self.wire.send(self.session.connected({"instance": server.instance, **names}))
             case Malformed(error=error):
                 self.wire.send(error.answer)
                 self.wire.close(error.close_code, "")
@@ -92,6 +93,7 @@ class StompServer:
         self.refuse_connect = ""
         self.give_receipts = True
         self.answer_connect = True
+        self.name_of: Callable[[str], str] = lambda user: user  # in CONNECTED; "" leaves it out
         self._wake = asyncio.Event()
 
     def accept(self, wire: Wire, url: str) -> Peer:

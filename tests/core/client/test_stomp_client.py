@@ -9,12 +9,14 @@ import pytest
 from core.client import StompClient
 from core.errors import (
     ConnectionClosed,
+    ExitCode,
     HeartbeatLost,
     LocalProtocolError,
     RemoteProtocolError,
     ServerError,
     TargetUnreachable,
     UsageError,
+    UserNameDiffers,
 )
 from core.protocol import Abort, Ack, Begin, Commit, Connect, Disconnect, Nack, Send, Subscribe, Unsubscribe
 from core.transport import CloseInfo, MemoryNetwork
@@ -266,6 +268,23 @@ async def test_on_a_real_socket() -> None:
             assert (await greetings.get(5)).body.decode() == "hello:✓"
             await client.send("/app/hello", "ssss", receipt=True)
         assert client.instance == "i1"
+
+
+async def test_a_server_that_knows_the_user_by_another_name() -> None:
+    async with websocket_server() as (url, server):
+        server.name_of = lambda user: "alice"
+        with pytest.raises(UserNameDiffers, match="knows 'lijian' as 'alice'") as refused:
+            async with StompClient(url, user="lijian"):
+                pass
+        assert (refused.value.name, refused.value.known_as) == ("lijian", "alice")
+        assert refused.value.exit_code == ExitCode.UNREACHABLE
+        await server.until(lambda: server.peers[0].closed)
+        for wish in ("alice", ""):
+            async with StompClient(url, user="lijian", known_as=wish) as client:
+                assert client.connected.user_name == "alice"
+        server.name_of = lambda user: ""
+        async with StompClient(url, user="lijian") as client:
+            assert client.connected.user_name is None
 
 
 @pytest.mark.parametrize("url", ["ws://[::1/ws", "http://[::1/ws?access_token=secret"])

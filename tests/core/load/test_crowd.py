@@ -26,10 +26,15 @@ class Sink:
         self.states: list[tuple[str, UserState, str]] = []
         self.messages: list[tuple[str, str | None, bytes]] = []
         self.stamps: list[int] = []
+        self.failures: list[tuple[str, str]] = []
         self._wake = asyncio.Event()
 
     def on_state(self, user: SimulatedUser, state: UserState, detail: str) -> None:
         self.states.append((user.name, state, detail))
+        self._wake.set()
+
+    def on_attempt_failed(self, user: SimulatedUser) -> None:
+        self.failures.append((user.name, user.error))
         self._wake.set()
 
     def on_message(self, user: SimulatedUser, ps_id: str | None, body: bytes, received_ns: int) -> None:
@@ -349,3 +354,46 @@ async def _scene(url: str, server: StompServer) -> None:
         await sink.until(lambda: crowd.counts["connected"] == 20 and len(server.peers) == 25)
         assert sum(user.reconnects for user in crowd.users.values()) == 5
     await server.until(lambda: all(peer.closed for peer in server.peers))
+
+
+async def test_a_user_of_another_name_fails_at_once_and_never_subscribes() -> None:
+    network, server = memory_server()
+    server.name_of = lambda user: "alice"
+    sink = Sink()
+    async with Crowd("memory:x", "/topic/g", sink, connect=network.connect, reconnect=AT_ONCE) as crowd:
+        crowd.add(["joe"])
+        await crowd.settled()
+        joe = crowd.users["joe"]
+        assert (joe.state, joe.known_as) == ("failed", "alice")
+        assert joe.error == "the server knows 'joe' as 'alice' (user-name of CONNECTED)"
+    assert len(server.peers) == 1
+    assert not [event for event in server.peers[0].events if isinstance(event, Subscribe)]
+
+
+async def test_a_user_of_no_name_is_connected() -> None:
+    network, server = memory_server()
+    server.name_of = lambda user: ""
+    async with Crowd("memory:x", "/topic/g", Sink(), connect=network.connect) as crowd:
+        crowd.add(["joe"])
+        await crowd.settled()
+        assert (crowd.users["joe"].state, crowd.users["joe"].known_as) == ("connected", "")
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ("nothing", "no CONNECTED for the CONNECT"),
+        ("connected", "no RECEIPT for the SUBSCRIBE to /user/topic/g"),
+    ],
+)
+async def test_what_was_waited_for_is_said_while_it_tries_again(answers: str, words: str) -> None:
+    network, server = memory_server()
+    server.answer_connect = answers == "connected"
+    server.give_receipts = False
+    sink = Sink()
+    async with Crowd(
+        "memory:x", "/topic/g", sink, connect=network.connect, reconnect=AT_ONCE, dial_timeout=0.02
+    ) as crowd:
+        crowd.add(["joe"])
+        await sink.until(lambda: bool(sink.failures))
+        assert sink.failures[0] == ("joe", f"memory:x?user=joe: {words} within 0.02 s")

@@ -114,6 +114,9 @@ class Sink:
     def on_state(self, user: SimulatedUser, state: UserState, detail: str) -> None:
         self.states.append((user.name, state))
 
+    def on_attempt_failed(self, user: SimulatedUser) -> None:
+        pass
+
     def on_message(self, user: SimulatedUser, ps_id: str | None, body: bytes, received_ns: int) -> None:
         self.bodies[f"{user.transport} {body.decode()}"] += 1
 
