@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast, get_args
 
 import typer
 
@@ -110,6 +110,15 @@ JwtOptional = Annotated[
         "--jwt-optional", help="Let clients in without a JWT too, as nobody.", rich_help_panel=TOKENS
     ),
 ]
+JwtIn = Annotated[
+    str,
+    typer.Option(
+        "--jwt-in",
+        metavar="either|connect|handshake",
+        help="Where clients bring their JWT: on the handshake, in STOMP's CONNECT, or either.",
+        rich_help_panel=TOKENS,
+    ),
+]
 JwtEndAtExpiry = Annotated[
     bool,
     typer.Option(
@@ -184,6 +193,7 @@ def tokens_of(
     leeway: float,
     optional: bool,
     end_at_expiry: bool,
+    taken_from: str,
 ) -> TokenSettings | None:
     """What the flags say about access tokens; None if nothing says that clients need one.
 
@@ -191,12 +201,14 @@ def tokens_of(
         UsageError: rules without a key, several keys, or a key that cannot be read.
     """
     from core.errors import UsageError
-    from server.tokens.settings import SECRET_VARIABLE, TokenSettings
+    from server.tokens.settings import SECRET_VARIABLE, TakenFrom, TokenSettings
 
+    if taken_from not in get_args(TakenFrom):
+        raise UsageError(f"--jwt-in {taken_from}: not known", hint=" or ".join(get_args(TakenFrom)))
     secret = os.environ.get(SECRET_VARIABLE, "")
     files = [str(path.absolute()) if path is not None else "" for path in (secret_file, key, jwks)]
     if not secret and not any(files):
-        if audience or issuer or optional or end_at_expiry:
+        if audience or issuer or optional or end_at_expiry or taken_from != "either":
             raise UsageError(
                 "rules for access tokens without a key to verify them",
                 hint=f"add --jwt-jwks, --jwt-key or --jwt-secret-file, or set {SECRET_VARIABLE}",
@@ -221,6 +233,7 @@ def tokens_of(
             issuer=issuer,
             leeway_s=leeway,
             end_at_expiry=end_at_expiry,
+            taken_from=cast("TakenFrom", taken_from),
         )
     )
 

@@ -27,6 +27,7 @@ from .endpoint_flags import (
     DefaultUser,
     JwtAudience,
     JwtEndAtExpiry,
+    JwtIn,
     JwtIssuer,
     JwtJwks,
     JwtKey,
@@ -116,6 +117,7 @@ def instance(
     jwt_user_claim: JwtUserClaim = "sub",
     jwt_leeway: JwtLeeway = 5.0,
     jwt_optional: JwtOptional = False,
+    jwt_in: JwtIn = "either",
     jwt_end_at_expiry: JwtEndAtExpiry = False,
     sockjs: SockJs = "sockjs",
     sockjs_heartbeat: SockJsHeartbeat = None,
@@ -137,6 +139,7 @@ def instance(
         leeway=jwt_leeway,
         optional=jwt_optional,
         end_at_expiry=jwt_end_at_expiry,
+        taken_from=jwt_in,
     )
     spoken = sockjs_of(
         sockjs,

@@ -34,11 +34,13 @@ class Principal(msgspec.Struct, frozen=True):
         ends_at: Unix time at which the session is closed with 4401; None for never.
         claims: What else is known. Handlers and interceptors find the principal in the session's
             attributes as ``principal``, if there are any.
+        to_prove: Whether CONNECT still has to prove it, by an access token.
     """
 
     name: str
     ends_at: float | None = None
     claims: Mapping[str, Any] = {}
+    to_prove: bool = False
 
 
 class Denied(Exception):

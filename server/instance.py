@@ -37,6 +37,7 @@ from .leaving import leave
 from .listener import Listener
 from .origins import Origins, place_of
 from .sessions.hub import Hub
+from .sessions.proof import Proof
 from .sessions.router import Router
 from .sessions.timers import TICK_S
 from .settings import InstanceSettings
@@ -235,6 +236,7 @@ class Instance:
         await self._stop()
 
     def _surroundings(self, loop: asyncio.AbstractEventLoop) -> Surroundings:
+        admission, proof = self._admission()
         return Surroundings(
             settings=self.settings,
             broker=self.broker,
@@ -245,7 +247,8 @@ class Instance:
             stages=self.stages,
             rule=self._rule,
             origins=self._origins,
-            admission=self._admission(),
+            admission=admission,
+            proof=proof,
             mount=self._mount or WHOLE,
             facts=self,
             loop=loop,
@@ -254,8 +257,8 @@ class Instance:
             on_subscribed=self._broker_up.set,
         )
 
-    def _admission(self) -> Admission:
-        """Who may connect, by what was given.
+    def _admission(self) -> tuple[Admission, Proof | None]:
+        """Who may connect, by what was given, and what checks tokens in CONNECT, if something does.
 
         Raises:
             UsageError: more than one way was given, or the keys of tokens make no sense.
@@ -266,12 +269,15 @@ class Instance:
                 "there is more than one way to know users", hint="one of tokens, authenticate and user"
             )
         if tokens is not None:
+            from .tokens.connecting import ConnectTokens
             from .tokens.verifier import TokenVerifier  # cryptography takes its time to load
 
-            return ByToken(TokenVerifier(tokens), self.counters)
+            verifier = TokenVerifier(tokens)
+            proof = ConnectTokens(tokens, verifier, self.counters)
+            return ByToken(verifier, self.counters), proof
         if self._authenticate is not None:
-            return ByToken(self._authenticate, self.counters)
-        return Unproven() if self._user_of is None else NamedByHost(self._user_of)
+            return ByToken(self._authenticate, self.counters), None
+        return Unproven() if self._user_of is None else NamedByHost(self._user_of), None
 
     async def _start(self) -> None:
         settings, parts = self.settings, self.parts

@@ -46,6 +46,7 @@ from .sessions.guard import Guard
 from .sessions.held import SlowRule
 from .sessions.hub import Hub
 from .sessions.outbox import Outbox
+from .sessions.proof import Proof
 from .sessions.router import Router
 from .sessions.session import Session
 from .sessions.topics import TopicRelay
@@ -80,6 +81,7 @@ class Surroundings:
         rule: Who may push and read.
         origins: Which web pages may connect.
         admission: Who may connect, and as whom.
+        proof: Checks the tokens of CONNECT frames, where clients need some.
         mount: What of it is served.
         facts: What the admin endpoints ask.
         loop: The event loop.
@@ -98,6 +100,7 @@ class Surroundings:
     rule: AccessRule
     origins: Origins
     admission: Admission
+    proof: Proof | None
     mount: Mount
     facts: Facts
     loop: asyncio.AbstractEventLoop
@@ -269,6 +272,7 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
     outbox.rule.on_dropped = users.local.undeliverable.dropped
     router.outbox = outbox
     router.undeliverable = users.local.undeliverable
+    router.proof = given.proof
     relay = router.relay = _relay(given, connections, users, router)
     router.subscriptions = ClientSubscriptions(settings, application, relay, outbox, guard, counters)
     router.acknowledgements = connections.acknowledgements

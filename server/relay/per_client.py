@@ -18,6 +18,7 @@ import msgspec
 from core.errors import CloseCode, LocalProtocolError
 from core.protocol import (
     HEARTBEAT_BYTES,
+    SECRET_HEADERS,
     Connect,
     Disconnect,
     Frame,
@@ -234,8 +235,9 @@ class PerClientRelay:
     def _connect_frame(self, frame: Frame) -> bytes:
         ours = self._credentials
         replaced = {"login": ours.login, "passcode": ours.passcode, "host": ours.virtual_host}
-        kept = [(name, value) for name, value in frame.headers.items() if name not in replaced]
-        kept += [(name, value) for name, value in frame.repeated if name not in replaced]
+        given = (*frame.headers.items(), *frame.repeated)
+        # Whatever else a client proves itself by is for us, and none of the broker's business.
+        kept = [pair for pair in given if pair[0] not in replaced and pair[0].lower() not in SECRET_HEADERS]
         kept += [(name, value) for name, value in replaced.items() if value is not None]
         return encode(frame.command, kept)
 

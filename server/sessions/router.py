@@ -43,6 +43,7 @@ from .client_subscriptions import ClientSubscriptions
 from .framing import Framing, websocket_frame
 from .hub import Hub
 from .outbox import Outbox
+from .proof import Proof
 from .refusal import Refusal
 from .session import Carrier, Session
 from .timers import SessionWheel
@@ -90,6 +91,8 @@ class Router:
         self.take: Take = self.perform
         #: Takes what clients say while the broker is away, if that ends them; usually None.
         self.without_broker: Callable[[Session, Sequence[ServerEvent]], None] | None = None
+        #: Checks the tokens of CONNECT frames, where clients need some.
+        self.proof: Proof | None = None
 
     # what carriers report -------------------------------------------------------------------
 
@@ -106,10 +109,10 @@ class Router:
             limits=self._limits,
         )
         session = Session(session_id, carrier, protocol, now=now, principal=principal, framing=framing)
-        if principal is not None and principal.ends_at is not None:
-            session.ends_at = now + principal.ends_at - time.time()
+        if principal is not None:
+            session.ends_at = self._end_of(principal, now)
         self._hub.add(session)
-        self.wheel.add(session, min(now + self._settings.first_message_s, session.ends_at))
+        self.wheel.add(session, min(now + self._settings.first_message_s, self._proof_due(session)))
         return session
 
     def receive(self, session: Session, data: bytes) -> None:
@@ -121,10 +124,33 @@ class Router:
         if self.without_broker is not None:
             self.without_broker(session, events)
             return
+        take = self.take if self.proof is None else self._take_proven
         for event in events:
-            self.attempt(session, event, self.take)
+            self.attempt(session, event, take)
             if session.closed:
                 return
+
+    def _take_proven(self, session: Session, event: ServerEvent) -> None:
+        """Take a frame; a CONNECT when it has proven whose it is, and without its token.
+
+        Raises:
+            Refusal: It has not.
+        """
+        if isinstance(event, Connect) and self.proof is not None and session.principal is not None:
+            principal, event = self.proof.prove(session.principal, event)
+            session.become(principal, self._end_of(principal, self._clock()))
+        self.take(session, event)
+
+    @staticmethod
+    def _end_of(principal: Principal, now: float) -> float:
+        """When a session of this principal is closed (loop time); infinite for most."""
+        return math.inf if principal.ends_at is None else now + principal.ends_at - time.time()
+
+    def _proof_due(self, session: Session) -> float:
+        """When a session must have proven whose it is, or when its token expires (loop time)."""
+        if self.proof is None or session.principal is None or not session.principal.to_prove:
+            return session.ends_at
+        return min(session.opened_at + self.proof.within_s, session.ends_at)
 
     def turns_away(self) -> bool:
         """Whether there are as many clients as there may be; counts whoever asks."""
@@ -228,10 +254,16 @@ class Router:
     def _look_at_newcomer(self, session: Session, now: float) -> float | None:
         # Whoever has said something gets the same time again to become CONNECTED.
         patience = self._settings.first_message_s * (2 if session.heard else 1)
-        due = session.opened_at + patience
+        proof_due = self._proof_due(session)
+        due = min(session.opened_at + patience, proof_due)
         if now < due:
-            return min(due, session.ends_at)
+            return due
         self._counters.silent += 1
+        if now >= proof_due and self.proof is not None:
+            refusal = self.proof.too_late()
+            error = session.protocol.error(str(refusal), refusal.detail.encode())
+            self.close(session, CloseCode.PROTOCOL_ERROR, str(refusal)[:100], error)
+            return None
         self.close(session, CloseCode.SESSION_LIMIT, "no CONNECT in time")
         return None
 

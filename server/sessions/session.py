@@ -45,7 +45,7 @@ class Session:
     Attributes:
         id: Opaque id; names the session in user destinations (``-user<id>``).
         user: Name of the user; known from CONNECT on.
-        principal: Whom the handshake named; None if CONNECT may name the user.
+        principal: Whom the handshake named, or CONNECT proved; None if CONNECT may name the user.
         ends_at: When the session is closed whatever happens (loop time); infinite for most.
         protocol: The STOMP server role of the connection.
         framing: How payloads become bytes of the carrier.
@@ -142,6 +142,12 @@ class Session:
         self.backlog: deque[tuple[Send | Subscribe, Callable[[], None]]] | None = None
         self.backlog_bytes = 0
         self._attributes: dict[str, Any] | None = None
+
+    def become(self, principal: Principal, ends_at: float) -> None:
+        """Be of this principal, and end at that loop time: CONNECT has proven it."""
+        self.principal, self.ends_at = principal, ends_at
+        if self._attributes is not None and principal.claims:
+            self._attributes[PRINCIPAL] = principal
 
     @property
     def attributes(self) -> dict[str, Any]:

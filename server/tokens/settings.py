@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 #: Environment variable with the secret of HS256: never on a command line, where every process could read it.
 SECRET_VARIABLE = "PUSHSCOPE_JWT_SECRET"
+
+TakenFrom = Literal["either", "connect", "handshake"]
 
 
 class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +31,10 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         audience: What ``aud`` must contain, if anything.
         issuer: What ``iss`` must be, if anything.
         leeway_s: How far clocks may be apart when ``exp`` and ``nbf`` are checked.
+        taken_from: Where a client may bring its token: in the ``handshake``, in STOMP's ``connect`` frame, or
+            in ``either``. Two tokens of one client must be of one user. With ``connect`` a token of the
+            handshake is checked, and CONNECT has to bring one all the same.
+        connect_within_s: How long a client that has proven nothing yet has for its CONNECT.
         end_at_expiry: Whether a session is closed with 4401 when its token expires. Without, it lives on:
             the token is the key to the door, and who is in may stay.
     """
@@ -42,6 +48,8 @@ class TokenSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     audience: str = ""
     issuer: str = ""
     leeway_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 5.0
+    taken_from: TakenFrom = "either"
+    connect_within_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 10.0
     end_at_expiry: bool = False
 
     def __repr__(self) -> str:

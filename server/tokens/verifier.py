@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import jwt
+import msgspec
 
 from ..admission import Principal, is_usable_name
 from .handshake import BadToken, Credentials
@@ -52,13 +53,16 @@ class TokenVerifier:
         """The principal of a handshake.
 
         Raises:
-            BadToken: there is no token and one is required, or it is not valid.
+            BadToken: there is no token and the handshake must have one, or it is not valid.
         """
-        if not credentials.token:
-            if self._settings.required:
-                raise BadToken("an access token is needed")
-            return Principal("")
-        return self.verify(credentials.token)
+        settings = self._settings
+        if credentials.token:
+            found = self.verify(credentials.token)
+            late = settings.taken_from == "connect"
+            return msgspec.structs.replace(found, to_prove=True) if late else found
+        if settings.required and settings.taken_from == "handshake":
+            raise BadToken("an access token is needed")
+        return Principal("", to_prove=settings.required)
 
     def verify(self, token: str) -> Principal:
         """The principal of a token.

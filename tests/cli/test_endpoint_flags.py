@@ -19,7 +19,12 @@ JWKS = '{"keys": [{"kty": "oct", "k": "' + "A" * 43 + '"}]}'
 
 def tokens(jwks: Path | None = None, **rules: Any) -> TokenSettings | None:
     usual: dict[str, Any] = {"audience": "", "issuer": "", "user_claim": "sub", "leeway": 5.0}
-    given: dict[str, Any] = {**usual, "optional": False, "end_at_expiry": False, **rules}
+    given: dict[str, Any] = {
+        **usual,
+        "optional": False,
+        "end_at_expiry": False,
+        "taken_from": "either",
+    } | rules
     return tokens_of(None, None, jwks, **given)
 
 

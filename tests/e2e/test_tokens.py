@@ -22,7 +22,7 @@ from core import Scenario, run
 from core.client import StompClient
 from core.engine.idle import IdleFinding, check_idle
 from core.environment import ClusterSpec
-from core.errors import HandshakeRefused, UsageError
+from core.errors import HandshakeRefused, ServerError, UsageError
 from core.launch import self_command
 from core.tokens import with_token
 from server.supervisor import LocalCluster
@@ -102,7 +102,7 @@ async def _refuses(
     gateway: str, path: str, http: aiohttp.ClientSession, seen: list[str], bad: str, expired: str
 ) -> None:
     """401 with the reason, before anything is upgraded, on every transport."""
-    for given, error in ((bad, "invalid_token"), (expired, "invalid_token"), ("", "")):
+    for given, error in ((bad, "invalid_token"), (expired, "invalid_token")):
         for way in ("", "/websocket", "/000/a/websocket"):
             for query, headers in (
                 (f"?access_token={given}", {}),
@@ -121,6 +121,10 @@ async def _refuses(
                 assert response.status == 401, transport
                 assert "Bearer" in response.headers["WWW-Authenticate"]
                 seen.append(f"{response.headers} {await response.text()}")
+    for given in ({}, {"token": bad}, {"Authorization": f"Bearer {expired}"}):
+        async with raw_stomp(gateway, path) as client:
+            await client.send("CONNECT", {"accept-version": "1.2", **given})
+            seen.append(f"{dict((await client.expect('ERROR')).headers)} {await client.closed()}")
     with pytest.raises(HandshakeRefused) as refused:
         async with StompClient(f"ws{gateway[4:]}{path}", token=bad):
             pass
@@ -137,6 +141,10 @@ async def _lets_in(gateway: str, path: str, http: aiohttp.ClientSession, good: s
     ):
         async with raw_stomp(gateway, path + way, headers=headers) as client:
             assert (await client.connect(login="root")).headers["user-name"] == "joe"
+    for name, value in (("Authorization", f"Bearer {good}"), ("access_token", good), ("token", good)):
+        async with raw_stomp(gateway, path) as client:
+            welcome = await client.connect(**{name: value, "login": "root"})
+            assert welcome.headers["user-name"] == "joe"
     async with raw_stomp(gateway, f"{path}/000/c/websocket?access_token={good}") as client:
         assert await client.socket.recv() == "o"
     for transport, method in BY_HTTP.items():
@@ -215,7 +223,7 @@ async def test_a_cluster_in_python_and_its_simulated_users(monkeypatch: pytest.M
     scenario = Scenario(users=4, rate=20, duration=1, transports={"websocket": 1, "xhr-polling": 1})
     spec = ClusterSpec(instances=2, tokens=True)
     async with LocalCluster.from_spec(spec, in_process=True) as cluster:
-        with pytest.raises(HandshakeRefused):
+        with pytest.raises(ServerError, match="access token is needed"):
             async with StompClient(cluster.describe().websocket_url):
                 pass
         result = await run(scenario, cluster)

@@ -30,7 +30,8 @@ from ...support.raw_http import connected, request
 from ...support.raw_stomp import raw_stomp
 from ...support.tokens import SECRET, token
 
-TOKENS: Final = TokenSettings(secret=SECRET)
+#: Tokens in CONNECT: :mod:`.test_tokens_in_connect`.
+TOKENS: Final = TokenSettings(secret=SECRET, taken_from="handshake")
 WEBSOCKETS: Final = ("/ws", "/ws/websocket", "/ws/000/{name}/websocket")
 REQUESTS: Final = {
     "xhr": "POST",

@@ -55,8 +55,11 @@ async def test_sign_in_and_connect() -> None:
             assert (await lijian.expect("MESSAGE")).body == b"sale"
             await lijian.send("SEND", {"destination": "/topic/news"}, b"me too")
             assert "clerks only" in (await lijian.expect("ERROR")).headers["message"]
+        async with raw_stomp(url, "/push/ws?user=lijian") as nobody:
+            await nobody.send("CONNECT", {"accept-version": "1.2"})
+            assert "access token is needed" in (await nobody.expect("ERROR")).headers["message"]
         with pytest.raises(InvalidStatus) as refused:
-            async with raw_stomp(url, "/push/ws?user=lijian"):
+            async with raw_stomp(url, "/push/ws?access_token=none"):
                 pass
         assert refused.value.response.status_code == 401
     finally:
