@@ -66,6 +66,11 @@ class Push:
         self.reordered = False
         self.was_offline = False
 
+    def __repr__(self) -> str:
+        """All that is known, on one line."""
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"Push({fields})"
+
 
 class Counts(msgspec.Struct):
     """The sums of a ledger.

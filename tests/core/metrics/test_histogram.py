@@ -92,3 +92,43 @@ def test_values_outside_of_the_range_are_counted(value: int) -> None:
     histogram = Histogram()
     histogram.record(value)
     assert histogram.percentile(50) == value
+
+
+def test_a_histogram_begins_with_nothing() -> None:
+    empty = Histogram()
+    assert (empty.counts, empty.count, empty.total, empty.low, empty.high, empty.negative) == (
+        {},
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
+    empty.record(0)
+    assert (empty.low, empty.high, empty.count) == (0, 0, 1)
+
+
+def test_the_extremes_may_come_several_times_and_beyond_their_ends() -> None:
+    histogram = Histogram()
+    histogram.record_many(range(100_000, 1_100_000, 10_000))  # a hundred values
+    assert histogram.percentiles((-1, 0, 50, 100, 101)) == (
+        100_000,
+        100_000,
+        histogram.percentile(50),
+        1_090_000,
+        1_090_000,
+    )
+    below_the_largest = histogram.percentile(99.9)
+    assert below_the_largest is not None
+    assert abs(below_the_largest - 1_090_000) <= 1_090_000 * RELATIVE_ERROR
+
+
+@pytest.mark.parametrize(("percent", "rank"), [(1, 1), (50, 50), (51, 51), (99, 99), (99.5, 100)])
+def test_percentiles_are_by_nearest_rank(percent: float, rank: int) -> None:
+    values = [1 << 20 | number << 14 for number in range(64)]  # a bucket for each of a hundred
+    values += [1 << 21 | number << 15 for number in range(36)]
+    histogram = Histogram()
+    histogram.record_many(values)
+    got = histogram.percentile(percent)
+    assert got is not None
+    assert bucket_of(got) == bucket_of(values[rank - 1])

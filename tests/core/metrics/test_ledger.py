@@ -9,11 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
-from core.metrics.ledger import SLOT_NS, Ledger, Stray
+from core.metrics.ledger import SLOT_NS, Ledger, Outcome, Stray
 from core.metrics.push import Counts, Fate, Push
 
 MS = 1_000_000
 SECOND = 1_000_000_000
+OUTCOMES: tuple[Outcome, ...] = ("accepted", "refused", "unanswered")
 
 
 def ledger_with_a_user() -> Ledger:
@@ -97,6 +98,36 @@ def test_strays_are_told_apart() -> None:
         ("unexpected", 5),
     ]
     assert ledger.counts == Counts(pushed=1, delivered=1, duplicate=1, misrouted=1, unexpected=2)
+
+
+def test_strays_without_an_id_name_no_instance_and_no_number() -> None:
+    seen: list[tuple[Stray, str, str, int, int]] = []
+
+    def note(kind: Stray, user: str, via: str, seq: int, received_ns: int) -> None:
+        seen.append((kind, user, via, seq, received_ns))
+
+    ledger = Ledger(on_stray=note)
+    ledger.online("u", "i1")
+    ledger.misrouted("u", 3)
+    ledger.unexpected("u", 4)
+    assert ledger.received_next("u", 5) is None
+    assert seen == [
+        ("misrouted", "u", "-", 0, 3),
+        ("unexpected", "u", "-", 0, 4),
+        ("unexpected", "u", "-", 0, 5),
+    ]
+    assert ledger.counts == Counts(misrouted=1, unexpected=2)
+
+
+def test_an_answer_after_the_arrival_changes_nothing() -> None:
+    for outcome in OUTCOMES:
+        ledger = ledger_with_a_user()
+        push = ledger.attempt("i1", "u", 0, 0)
+        ledger.received("u", "u", "i1", push.seq, MS)
+        ledger.answered(push, outcome, 2 * MS)
+        assert (push.fate, push.answered_ns) == (Fate.DELIVERED, 2 * MS)
+        assert ledger.counts == Counts(pushed=1, delivered=1)
+        assert ledger.under_way == 0
 
 
 def test_only_an_asked_disconnect_makes_pushes_offline() -> None:
