@@ -27,7 +27,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command (README, "Exit codes")."""
+    """Exit codes of every command (docs/command-line.md, "Exit codes")."""
 
     PASS = 0
     INTERNAL = 1

@@ -72,7 +72,10 @@ CHECKS = {
     "lint": ("-m", "ruff", "check"),
     "format": ("-m", "ruff", "format", "--check"),
     "imports": ("-c", "from importlinter.cli import lint_imports_command as check; check()"),
-    "structure": ("-m", "pytest", "-q", "tests/test_structure.py", "tests/test_readme.py"),
+    "structure": (
+        *("-m", "pytest", "-q"),
+        *("tests/test_structure.py", "tests/test_readme.py", "tests/test_citations.py"),
+    ),
     "types": ("-m", "pyright"),
 }
 

@@ -90,7 +90,7 @@ class Admission(Protocol):
         ...
 
     async def recognises(self, owner: Opening, scope: Scope, *, bound: bool) -> bool:
-        """Whether a later request of a session may come from its owner (SockJS, sockjs.md §9).
+        """Whether a later request of a session may come from its owner (SockJS, docs/wire/sockjs.md §9).
 
         Args:
             owner: The request that began the session.

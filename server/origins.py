@@ -1,7 +1,7 @@
 """Which web pages may connect: our own, those of a gateway we are behind, and those allowed.
 
 Requests without Origin do not come from pages. (Spring: same origin only unless told otherwise,
-spec 9.3.)
+docs/wire/spring-relay.md §9.3.)
 """
 
 from __future__ import annotations

@@ -117,7 +117,8 @@ def _called(node: ast.Call) -> str:
 
 
 def test_no_bare_tasks() -> None:
-    # A task that nobody holds is collected while it runs, and its error is never seen (house rule 12).
+    # A task that nobody holds is collected while it runs, and its error is never seen
+    # (docs/contributing.md §3, rule 12).
     wrong = [
         f"{name}:{node.lineno}"
         for name, tree in trees(SHIPPED)

@@ -1,6 +1,6 @@
 """Destinations: who a user destination means, and which topic a pattern matches.
 
-Pure functions of the Spring relay specification §3 and §4; the words are Spring's. A user
+Pure functions (docs/wire/spring-relay.md §3, §4); the words are Spring's. A user
 destination has two forms: a client subscribes to ``/user/queue/x`` (the *subscribe form*), somebody
 sends to ``/user/joe/queue/x`` (the *send form*), and both become ``/queue/x-user<session id>``.
 """
@@ -15,7 +15,7 @@ _SUFFIX: Final = "-user"
 
 
 class Prefixes(msgspec.Struct, frozen=True):
-    """Which destinations go where (Spring relay specification §3).
+    """Which destinations go where (docs/wire/spring-relay.md §3).
 
     Attributes:
         application: Handled by application code of the instance.
@@ -118,7 +118,7 @@ def is_pattern(destination: str) -> bool:
 
 
 def topic_matches(pattern: str, name: str) -> bool:
-    """Whether a topic's name matches a pattern, as with RabbitMQ (specification rabbitmq.md §1).
+    """Whether a topic's name matches a pattern, as with RabbitMQ (docs/wire/brokers.md §1).
 
     Words are separated by dots; ``*`` stands for exactly one word, ``#`` for any number, also none.
     A wildcard is a whole word, so ``a*`` is plain text. Both may be given with a prefix such as

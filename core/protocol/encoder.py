@@ -1,4 +1,4 @@
-"""STOMP frames to bytes (Spring relay specification §1.3).
+"""STOMP frames to bytes (docs/wire/stomp.md §3).
 
 LF only, nothing after the closing NUL, no space after the colon. ``content-length`` is computed for
 SEND, MESSAGE and ERROR, written last and also when it is 0; others keep one that they were given.

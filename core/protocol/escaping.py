@@ -1,4 +1,4 @@
-r"""Escapes in STOMP headers (STOMP 1.2, "Value Encoding"; Spring relay specification §1.2, §1.3).
+r"""Escapes in STOMP headers (STOMP 1.2, "Value Encoding"; docs/wire/stomp.md §2, §3).
 
 Four characters are written as ``\r``, ``\n``, ``\c`` and ``\\``, in names and values alike, whatever
 the version, as Spring and RabbitMQ do. Only heads of CONNECT, STOMP and CONNECTED are left alone.

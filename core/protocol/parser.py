@@ -1,6 +1,6 @@
 """Incremental STOMP parser: bytes in, frames and heart-beats out.
 
-Decisions where specifications leave room or Spring differs (Spring relay specification §1.2, DEV):
+Decisions where specifications leave room or Spring differs (docs/wire/stomp.md §2):
 
 - A CRLF that is split over two chunks waits for its second half.
 - Further NULs after a frame are tolerated like the end-of-lines that are allowed there.

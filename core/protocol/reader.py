@@ -24,7 +24,7 @@ _SHOWN: Final = 60
 
 
 def content_length(text: str) -> int | None:
-    """Value of a ``content-length``, or None if it is to be ignored (specification §1.2).
+    """Value of a ``content-length``, or None if it is to be ignored (docs/wire/stomp.md §2).
 
     A value that is not a plain non-negative integer is ignored, and NUL ends the body then.
     """

@@ -1,4 +1,4 @@
-r"""SockJS 0.3 frames, as servers send them and read what clients send (specification sockjs.md §3–5).
+r"""SockJS 0.3 frames, as servers send them and read what clients send (docs/wire/sockjs.md §3 to §5).
 
 Server to client: ``o`` opens, ``h`` is a heart-beat, ``a[…]`` an array of messages, ``c[code,reason]``
 the end. Client to server: a JSON array of strings. Messages are text; characters that old browsers
@@ -38,7 +38,7 @@ ANOTHER_CONNECTION: Final = (2010, "Another connection still open")
 INTERRUPTED: Final = (1002, "Connection interrupted")
 
 _DECODER: Final = json.JSONDecoder()
-# code units that must be written as escapes although JSON would not need it (sockjs.md §3)
+# code units that must be written as escapes although JSON would not need it (docs/wire/sockjs.md §3)
 _FRAGILE: Final = re.compile(
     "[\x00-\x1f\u200c-\u200f\u2028-\u202f\u2060-\u206f\ufff0-\uffff\ud800-\udfff\U00010000-\U0010ffff]"
 )

@@ -1,4 +1,4 @@
-"""SockJS 0.3 as a client reads it: frames in, messages out (specification sockjs.md §3, §8)."""
+"""SockJS 0.3 as a client reads it: frames in, messages out (docs/wire/sockjs.md §3, §8)."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ OWN_WORDING: Final[Wording] = {
     ),
 }
 
-#: As RabbitMQ 3.10 words it (specification rabbitmq.md §5), where it has words for it, to the line end.
+#: As RabbitMQ 3.10 words it (docs/wire/brokers.md §5), where it has words for it, to the line end.
 RABBITMQ_WORDING: Final[Wording] = {
     **OWN_WORDING,
     Violation.NOT_CONNECTED: ("Illegal command", "You must log in using CONNECT first"),

@@ -39,7 +39,7 @@ def server_frame(payload: bytes, opcode: int = TEXT) -> bytes:
 
 
 def close_reason(text: str) -> str:
-    """As much of a text as fits into a close frame: 123 bytes, cut at a character (§5.5.1)."""
+    """As much of a text as fits into a close frame: 123 bytes, cut at a character (RFC 6455 §5.5.1)."""
     return text.encode("utf-8", "replace")[: _CONTROL_LIMIT - 2].decode("utf-8", "ignore")
 
 
@@ -53,7 +53,7 @@ def control_frame(opcode: int, payload: bytes = b"") -> bytes:
     """A server's PING or PONG.
 
     Raises:
-        ValueError: More than 125 bytes of payload (§5.5).
+        ValueError: More than 125 bytes of payload (RFC 6455 §5.5).
     """
     if len(payload) > _CONTROL_LIMIT:
         raise ValueError(f"a control frame holds at most {_CONTROL_LIMIT} bytes, not {len(payload)}")

@@ -21,7 +21,7 @@ STRIP: Final = 34
 HEIGHT: Final = TOP + PLOT + STRIP_GAP + STRIP + 24
 WIDTH: Final = VIEW - LEFT - RIGHT
 
-#: From the ninth series on, colours repeat with another dash (gui.md, "Colour for N series").
+#: From the ninth series on, colours repeat with another dash (docs/window.md §4).
 COLOURS: Final = 8
 _DASHES: Final = ("", "6 3", "2 2", "8 3 2 3", "12 4", "1 3", "4 2 1 2", "10 2")
 

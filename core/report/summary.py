@@ -44,7 +44,7 @@ class SenderLag(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The content of summary.json, in its order (README, "What a run leaves behind")."""
+    """The content of summary.json, in its order (docs/measuring.md, "What a run leaves behind")."""
 
     result: Verdict
     reason: str

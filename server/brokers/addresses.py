@@ -84,7 +84,10 @@ class StompAddress(msgspec.Struct, frozen=True):
 
     @property
     def virtual_host(self) -> str | None:
-        """``host`` of CONNECT; None for none, as with Spring: the broker's default host then (spec 6.2)."""
+        """``host`` of CONNECT; None for none, as with Spring: the broker's default host then.
+
+        See docs/wire/spring-relay.md §6.2.
+        """
         return None if self.host_header == "/" else self.host_header
 
     @property

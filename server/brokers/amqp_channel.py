@@ -33,7 +33,8 @@ from .amqp_frames import (
 
 logger = logging.getLogger("pushscope.server.broker")
 
-#: The largest message that is taken from a broker (design.md §4.4); larger ones are dropped.
+#: The largest message that is taken from a broker (docs/decisions/04-broker-by-url.md); larger ones are
+#: dropped.
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
 
 _ANSWERS: Final = frozenset({BIND_OK, UNBIND_OK, DECLARE_OK, CONSUME_OK, CANCEL_OK, QOS_OK, SELECT_OK})

@@ -1,4 +1,6 @@
-"""STOMP headers as AMQP properties and back, the way RabbitMQ's STOMP plugin does it (rabbitmq.md §2, §3).
+"""STOMP headers as AMQP properties and back, the way RabbitMQ's STOMP plugin does it.
+
+See docs/wire/brokers.md §2, §3.
 
 A peer on STOMP at the same broker sees what a STOMP sender would have produced: a header that has a
 property of the same meaning goes there, every other one into the headers table as text, nothing is
@@ -56,7 +58,7 @@ _PROPERTIES: Final = (
 )
 #: ``cluster-id`` is deprecated in AMQP and unknown to the plugin.
 _SPECIAL: Final = frozenset(name for name, _ in _PROPERTIES) - {"cluster-id"}
-#: The order in which the plugin writes them (rabbitmq.md §3).
+#: The order in which the plugin writes them (docs/wire/brokers.md §3).
 _ORDER: Final = (
     "app-id",
     "user-id",

@@ -1,4 +1,7 @@
-"""STOMP destinations as RabbitMQ's STOMP plugin understands them, and the way back (rabbitmq.md §1)."""
+"""STOMP destinations as RabbitMQ's STOMP plugin understands them, and the way back.
+
+See docs/wire/brokers.md §1.
+"""
 
 from __future__ import annotations
 

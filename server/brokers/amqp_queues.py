@@ -30,7 +30,7 @@ logger = logging.getLogger("pushscope.server.broker")
 
 #: Channels for consumers; a RabbitMQ connection has 2,047 at most, unless it is told otherwise.
 MOST_LANES: Final = 1_000
-#: Headers of a SUBSCRIBE that are arguments of the queue (rabbitmq.md §1).
+#: Headers of a SUBSCRIBE that are arguments of the queue (docs/wire/brokers.md §1).
 _ARGUMENTS: Final = frozenset(
     {
         "x-message-ttl",

@@ -57,7 +57,7 @@ class Delivery(Protocol):
         ...
 
     def outgoing(self) -> ClientMessage:
-        """The message as clients get it: the user destination restored (spec 4.3)."""
+        """The message as clients get it: the user destination restored (docs/wire/spring-relay.md §4.3)."""
         ...
 
 

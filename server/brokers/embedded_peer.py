@@ -169,7 +169,10 @@ class Peer(asyncio.Protocol):
             self._answer(error, closes=refused.closes)
 
     def _answer(self, error: bytes, *, closes: bool) -> None:
-        """Send an ERROR. As with RabbitMQ the connection stays after most of them (rabbitmq.md §5)."""
+        """Send an ERROR. As with RabbitMQ the connection stays after most of them.
+
+        See docs/wire/brokers.md §5.
+        """
         self._errors += 1
         self.write(error)
         if closes or self._errors >= self._broker.limits.errors:

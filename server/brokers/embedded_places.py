@@ -1,7 +1,7 @@
 """What a destination means at the embedded broker: RabbitMQ's kinds, and its words for what is none.
 
 Inside the broker a topic is ``/topic/KEY``, a queue ``/queue/NAME`` and a binding of the direct
-exchange ``/exchange/amq.direct/KEY``; all other ways of writing them lead there (rabbitmq.md §1).
+exchange ``/exchange/amq.direct/KEY``; all other ways of writing them lead there (docs/wire/brokers.md §1).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Final
 
 from core.protocol import MessageTemplate
 
-#: Headers of a SEND that concern the sender's connection only (rabbitmq.md §2), or that every hop
+#: Headers of a SEND that concern the sender's connection only (docs/wire/brokers.md §2), or that every hop
 #: writes itself: a consumer would take a forged ``ack`` or ``subscription`` for the broker's.
 NOT_FORWARDED: Final = frozenset(
     {
@@ -61,7 +61,7 @@ class Message:
         """The :attr:`tail` for a consumer that settles the message.
 
         Args:
-            token: Becomes ``message-id``, and ``ack`` too, as with RabbitMQ (rabbitmq.md §4).
+            token: Becomes ``message-id``, and ``ack`` too, as with RabbitMQ (docs/wire/brokers.md §4).
             ack: Whether to write ``ack``, which STOMP has since 1.2.
         """
         own, held = b"\nmessage-id:%b\n" % self.id.encode(), b"\nmessage-id:%b\n" % token

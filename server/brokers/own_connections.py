@@ -1,8 +1,8 @@
 """Consumers that settle what they get, each on a connection of its own to the broker.
 
 RabbitMQ gives others what a STOMP consumer holds when its *connection* ends, not when it unsubscribes
-(rabbitmq.md §4): on a shared connection it would wait for the end of the instance. A consumer that takes
-everything for good needs none of this.
+(docs/wire/brokers.md §4): on a shared connection it would wait for the end of the instance. A consumer that
+takes everything for good needs none of this.
 """
 
 from __future__ import annotations

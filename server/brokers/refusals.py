@@ -2,7 +2,7 @@
 
 An instance has one connection for all of its clients. RabbitMQ closes it over some mistakes (a queue
 that was declared otherwise, an exchange that is not there), answers others with an ERROR that names no
-receipt, and sends the RECEIPT of a frame that failed all the same (rabbitmq.md §5).
+receipt, and sends the RECEIPT of a frame that failed all the same (docs/wire/brokers.md §5).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What was asked of the broker on one STOMP connection, and which answer belongs to it.
 
-RECEIPTs name what they answer; RabbitMQ's ERRORs do not (rabbitmq.md §5). An ERROR belongs to what its
-words name. If they name nothing, a *fence* tells: a frame that is always confirmed is sent after the
-ERROR. Brokers take the frames of a connection in order, so when the fence is confirmed, a SUBSCRIBE
-that went out before and is not confirmed was refused. Until then no confirmation of a SUBSCRIBE counts:
-RabbitMQ confirms one that made it close the connection.
+RECEIPTs name what they answer; RabbitMQ's ERRORs do not (docs/wire/brokers.md §5). An ERROR belongs to what
+its words name. If they name nothing, a *fence* tells: a frame that is always confirmed is sent after the
+ERROR. Brokers take the frames of a connection in order, so when the fence is confirmed, a SUBSCRIBE that went
+out before and is not confirmed was refused. Until then no confirmation of a SUBSCRIBE counts: RabbitMQ
+confirms one that made it close the connection.
 """
 
 from __future__ import annotations

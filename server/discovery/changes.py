@@ -1,4 +1,4 @@
-"""What has changed lately: the queue behind ``/apps/delta`` (spec B3). Pure: time comes in.
+"""What has changed lately: the queue behind ``/apps/delta`` (docs/wire/discovery.md §3). Pure: time comes in.
 
 An instance that changes twice is in it once, with what happened last: a client that has seen
 neither is brought to the same state, and Eureka's own clients take MODIFIED of somebody whom they

@@ -1,4 +1,4 @@
-"""Eureka's REST API as a client asks it (spec B2, B3), over one HTTP session."""
+"""Eureka's REST API as a client asks it (docs/wire/discovery.md §2, §3), over one HTTP session."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class EurekaApi:
 
 
 def registration_document(instance: Registered, dirty_ms: int, times: EurekaTimes) -> dict[str, Any]:
-    """What Eureka is told about an instance (spec B3)."""
+    """What Eureka is told about an instance (docs/wire/discovery.md §3)."""
     name = instance.service.lower()
     host = f"[{instance.host}]" if ":" in instance.host else instance.host
     base = f"{'https' if instance.secure else 'http'}://{host}:{instance.port}"

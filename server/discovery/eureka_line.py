@@ -125,7 +125,7 @@ class EurekaLine:
         if ours is None:
             return
         # To Eureka, UP and OUT_OF_SERVICE of a registration count less than what it has already
-        # (spec B4), so these two go the way of operators.
+        # (docs/wire/discovery.md §4), so these two go the way of operators.
         if self._overridden and ours.status != _OUT:
             await api.remove_override(ours, ours.status, self._dirty_ms)
             self._overridden = False

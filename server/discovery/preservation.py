@@ -1,4 +1,6 @@
-"""Self-preservation: when too few renew, rather the network is broken than everybody dead (spec B4).
+"""Self-preservation: when too few renew, rather the network is broken than everybody dead.
+
+See docs/wire/discovery.md §4.
 
 Eureka's rules: a client is expected to renew twice a minute; while no more than 85 % of the
 expected renewals came in the last minute, nobody is evicted; and one run, once a minute, evicts

@@ -144,7 +144,7 @@ class Registry:
     ) -> bool:
         """Take ``instance`` in, or renew it with what it says now.
 
-        A status that an operator set survives (spec B4); a stored record with a newer
+        A status that an operator set survives (docs/wire/discovery.md §4); a stored record with a newer
         ``lastDirtyTimestamp`` survives an older one, but its lease is renewed. ``override`` is one
         that the client brings along from another server; ours wins.
         """
@@ -181,8 +181,8 @@ class Registry:
     ) -> bool | None:
         """Renew a lease; None means unknown: the client must register again.
 
-        Unknown is also what a client hears whose record is newer than ours (spec B2), and one whose
-        operator's status was taken back.
+        Unknown is also what a client hears whose record is newer than ours (docs/wire/discovery.md §2), and
+        one whose operator's status was taken back.
         """
         lease = self.find(service, instance_id)
         if lease is None or (dirty_ms and lease.dirty_ms and dirty_ms > lease.dirty_ms):
@@ -299,7 +299,8 @@ def _same(old: Lease, new: Lease) -> bool:
 
 
 def _effective(reported: str, override: str | None, held: str | None) -> str:
-    """Spec B4: anything but UP and OUT_OF_SERVICE is believed, else the operator's word wins.
+    """docs/wire/discovery.md §4: anything but UP and OUT_OF_SERVICE is believed, else the operator's word
+    wins.
 
     ``held`` is the status that the lease has: UP or OUT_OF_SERVICE is kept then.
     """

@@ -1,4 +1,6 @@
-"""Eureka's REST paths over the registry, below ``/eureka`` and ``/eureka/v2`` (spec B1, B2).
+"""Eureka's REST paths over the registry, below ``/eureka`` and ``/eureka/v2``.
+
+See docs/wire/discovery.md §1, §2.
 
 Answers are XML unless Accept says json, as Eureka's are; bodies are taken in either.
 """
@@ -21,7 +23,7 @@ from .registry import MOST_INSTANCES, STATUSES, Lease
 from .service import DiscoveryService
 
 _BODY_LIMIT = 256 * 1024
-#: Answers to a peer, which then takes our record (spec B5).
+#: Answers to a peer, which then takes our record (docs/wire/discovery.md §5).
 _REPLICATION = "x-netflix-discovery-replication"
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -47,7 +47,8 @@ class StompOverSockJs:
             self._beats_known = True
             beats = self._session.protocol.beats
             if beats.send_every or beats.expect_every:
-                self._connection.stop_heartbeats()  # STOMP's take their place (spring-relay.md 2.2.7)
+                # STOMP's take their place (docs/wire/spring-relay.md §2.2)
+                self._connection.stop_heartbeats()
 
     def full(self) -> None:
         """More waits for the client than it takes."""

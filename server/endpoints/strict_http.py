@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol where it is not strict enough for SockJS (specification sockjs.md §2, §5).
+"""uvicorn's HTTP protocol where it is not strict enough for SockJS (docs/wire/sockjs.md §2, §5).
 
 - An HTTP/1.0 client gets no chunks: a response of unknown length ends with the connection.
 - An absolute target is taken for what it is: its host is the one that was asked for.

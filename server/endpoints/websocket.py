@@ -191,7 +191,10 @@ class AsgiCarrier:
 
 
 def choose_subprotocol(asked: Iterable[str]) -> str | None:
-    """The client's first entry that we speak, as it wrote it; None if there is none (spec 2.1)."""
+    """The client's first entry that we speak, as it wrote it; None if there is none.
+
+    See docs/wire/spring-relay.md §2.1.
+    """
     return next((name for name in asked if name.lower() in _SUBPROTOCOLS), None)
 
 

@@ -171,7 +171,8 @@ class Edge:
         """The headers of a request to ``target``, Host included, but for those of the connection.
 
         Args:
-            route: Whose filters change them, after X-Forwarded-* have been settled (spec A4); not the mark
+            route: Whose filters change them, after X-Forwarded-* have been settled (docs/wire/gateway.md §4);
+            not the mark
                 that says whether the client is on this machine, which is ours alone.
             request: The client's.
             target: Who is asked.

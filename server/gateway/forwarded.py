@@ -1,4 +1,7 @@
-"""X-Forwarded-* and Forwarded: stripped, or appended to where the peer is trusted (spec A4, pure)."""
+"""X-Forwarded-* and Forwarded: stripped, or appended to where the peer is trusted.
+
+See docs/wire/gateway.md §4. Pure.
+"""
 
 from __future__ import annotations
 

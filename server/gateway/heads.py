@@ -16,7 +16,7 @@ Header = tuple[bytes, bytes]
 
 #: RFC 9110 §5.6.2: what names of headers and cookies are.
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: RFC 9110 §7.6.1 and spec A4: meant for one connection only.
+#: RFC 9110 §7.6.1 and docs/wire/gateway.md §4: meant for one connection only.
 HOP_BY_HOP = frozenset(
     (
         b"connection",

@@ -36,7 +36,7 @@ class Application:
     """Calls handlers, in order for each client, and sends their results.
 
     Exceptions go to exception handlers; those that none takes are logged, the client is not told
-    and stays connected (spec 7.6).
+    and stays connected (docs/wire/spring-relay.md §7.6).
     """
 
     def __init__(

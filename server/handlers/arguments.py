@@ -1,4 +1,6 @@
-"""Where each argument of a handler comes from, decided once by its annotation (spec 7.2).
+"""Where each argument of a handler comes from, decided once by its annotation.
+
+See docs/wire/spring-relay.md §7.2.
 
 ===================================  ==========================================================
 ``Annotated[T, Header("name")]``     a header, converted; ``list[T]``: all values of it
@@ -225,7 +227,8 @@ def _error_type(parameter: Parameter, *, handles_errors: bool) -> type[Exception
 def _the_error(kind: type[Exception]) -> Resolve:
     def resolve(invocation: Invocation) -> Exception:
         error = invocation.error
-        # What the handler was found for is the exception, or its direct cause (spec 7.6).
+        # What the handler was found for is the exception, or its direct cause
+        # (docs/wire/spring-relay.md §7.6).
         if error is not None and not isinstance(error, kind) and isinstance(error.__cause__, kind):
             return error.__cause__
         if not isinstance(error, kind):

@@ -1,4 +1,4 @@
-"""Payloads to values and back, by content type (spec 7.3)."""
+"""Payloads to values and back, by content type (docs/wire/spring-relay.md §7.3)."""
 
 from __future__ import annotations
 

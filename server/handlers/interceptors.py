@@ -11,7 +11,7 @@ returning None, changes it by returning another one, and refuses it by raising :
             raise Denied("bad token")
         return frame.replace(user=user)
 
-A refused frame is always answered with ERROR, whatever was raised (spec 2.4, DEV).
+A refused frame is always answered with ERROR, whatever was raised (docs/wire/spring-relay.md §2.4).
 """
 
 from __future__ import annotations

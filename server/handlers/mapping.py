@@ -1,7 +1,7 @@
 """Finds the handlers among functions and objects, and which of them takes a message.
 
 A function brings its mappings, an object those of its methods, each behind the patterns of its
-class (spec 7.1).
+class (docs/wire/spring-relay.md §7.1).
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Handlers:
 
 
 def _replies(own: tuple[Reply, ...], outer: tuple[Reply, ...]) -> tuple[Reply, ...]:
-    """A method's destinations, or its class's where it names none (spec 7.4)."""
+    """A method's destinations, or its class's where it names none (docs/wire/spring-relay.md §7.4)."""
     return own if _names_one(own) or not outer else outer
 
 

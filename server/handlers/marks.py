@@ -86,8 +86,8 @@ def message_mapping(*patterns: str) -> Callable[[Decorated], Decorated]:
 def subscribe_mapping(*patterns: str) -> Callable[[Decorated], Decorated]:
     """Handle SUBSCRIBE frames to application prefix + pattern.
 
-    The result is one MESSAGE straight to the subscriber; the broker hears of neither (spec 7.4).
-    With ``send_to`` or ``send_to_user`` the result goes there instead.
+    The result is one MESSAGE straight to the subscriber; the broker hears of neither
+    (docs/wire/spring-relay.md §7.4). With ``send_to`` or ``send_to_user`` the result goes there instead.
     """
     _check_patterns("subscribe_mapping", patterns)
 

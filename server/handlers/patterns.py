@@ -1,4 +1,6 @@
-"""Patterns of mappings: ``/room/{id}``, ``/order.*``, ``/audit/**`` (spec 7.1, Ant rules).
+"""Patterns of mappings: ``/room/{id}``, ``/order.*``, ``/audit/**``.
+
+See docs/wire/spring-relay.md §7.1. Ant rules.
 
 ``?`` is one character, ``*`` any characters within a segment, ``**`` any number of whole segments
 (also none), ``{name}`` one or more characters within a segment, ``{name:regex}`` what the
@@ -159,7 +161,10 @@ class Pattern:
 
 
 def combine(outer: str, inner: str, separator: str = "/") -> str:
-    """A class's pattern and a method's: ``/red`` + ``/blue`` is ``/red/blue`` (spec 7.1)."""
+    """A class's pattern and a method's: ``/red`` + ``/blue`` is ``/red/blue``.
+
+    See docs/wire/spring-relay.md §7.1.
+    """
     if not outer or not inner:
         return outer or inner
     if outer.endswith(separator + "*"):

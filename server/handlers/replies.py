@@ -1,4 +1,4 @@
-"""Sends what handlers return (spec 7.4)."""
+"""Sends what handlers return (docs/wire/spring-relay.md §7.4)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Replies:
         if user and reply.broadcast:
             # Whether this instance has stood still is not asked: nobody could send the reply again.
             self._strategy.send(message)
-        else:  # an anonymous session is addressed by itself (spec 4.4)
+        else:  # an anonymous session is addressed by itself (docs/wire/spring-relay.md §4.4)
             self._local.to_only(session, message)
 
     def _publish(self, invocation: Invocation, pattern: str, headers: dict[str, str], body: bytes) -> None:
@@ -109,5 +109,5 @@ class Replies:
 
 
 def _under(prefix: str, path: str) -> str:
-    """The default destination: ``/topic`` + path (spec 7.4)."""
+    """The default destination: ``/topic`` + path (docs/wire/spring-relay.md §7.4)."""
     return prefix + path if path.startswith("/") else f"{prefix}/{path}"

@@ -1,4 +1,6 @@
-"""Rules of who may do what, as an interceptor: what no rule allows is denied (spec §11.16).
+"""Rules of who may do what, as an interceptor: what no rule allows is denied.
+
+See docs/wire/spring-relay.md §10.2.
 
 ::
 

@@ -1,4 +1,7 @@
-"""Sending from application code, as with Spring's ``SimpMessagingTemplate`` (spec 7.5)."""
+"""Sending from application code, as with Spring's ``SimpMessagingTemplate``.
+
+See docs/wire/spring-relay.md §7.5.
+"""
 
 from __future__ import annotations
 

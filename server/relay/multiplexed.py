@@ -1,4 +1,4 @@
-"""All clients of an instance share its one broker connection (design 4.3)."""
+"""All clients of an instance share its one broker connection (docs/decisions/03-topics-multiplexed.md)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class MultiplexedRelay:
     def to_user(self, session: Session, event: Send, message: UserMessage) -> None:
         """Have the strategy find the user, wherever it is."""
         user = message.user
-        # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
+        # docs/wire/spring-relay.md §4.1: a sender that is one of the user's sessions, or names itself, means
+        # itself.
         if user == session.id or (user == session.user and session.id in self._registry.local(user)):
             self._local.to_only(session, message)
             self._receipt(session, event.receipt)
@@ -107,7 +108,7 @@ class MultiplexedRelay:
             case Kind.QUEUE:
                 self._topics.release(subscription.token)
             case Kind.APPLICATION:
-                pass  # the broker never heard of it (spec §3, DEV)
+                pass  # the broker never heard of it (docs/wire/spring-relay.md §3)
 
     # receipts -------------------------------------------------------------------------------
 

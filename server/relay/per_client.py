@@ -1,8 +1,8 @@
-"""Spring's relay: each client has a TCP connection of its own to the broker (spec §6).
+"""Spring's relay: each client has a TCP connection of its own to the broker (docs/wire/spring-relay.md §6).
 
 For comparison with Spring, frame by frame. What one client says, the broker hears on that client's
 connection: CONNECT with all its headers, its heart-beats, its receipts, its transactions. What the
-broker says goes to the client as it is. Where this differs from Spring the specification says DEV.
+broker says goes to the client as it is. Where this differs from Spring, that section says so.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from .private_link import PrivateLink
 
 logger = logging.getLogger("pushscope.server")
 
-#: How long the broker has to answer CONNECT (spec 6.1).
+#: How long the broker has to answer CONNECT (docs/wire/spring-relay.md §6.1).
 CONNECTED_WITHIN_S: Final = 60.0
 
 
@@ -176,7 +176,8 @@ class PerClientRelay:
         """One SEND on the client's connection for each session of the user, each with the receipt."""
         user, rest, prefixes = message.user, message.destination, self._settings.prefixes
         places = self._registry.places(user)
-        # Spec 4.1: a sender that is one of the user's sessions, or names itself, means itself.
+        # docs/wire/spring-relay.md §4.1: a sender that is one of the user's sessions, or names itself, means
+        # itself.
         targets = [session.id] if user == session.id or session.id in places else list(places)
         headers = {
             "destination": "",
@@ -194,7 +195,7 @@ class PerClientRelay:
         """SUBSCRIBE on the client's connection."""
         private = self._privates.get(session)
         if private is None or not private.connected:
-            return  # spec 6.4, rules 5 and 7
+            return  # docs/wire/spring-relay.md §6.4
         headers = {"id": event.id, "destination": target, "ack": event.ack}
         headers |= self._guard.headers.of_subscribe(event.frame.headers)
         if is_user:
@@ -207,7 +208,7 @@ class PerClientRelay:
         self._write(session, encode("SUBSCRIBE", headers))
 
     def unsubscribe(self, session: Session, subscription: Subscription, event: Unsubscribe) -> bool:
-        """UNSUBSCRIBE, once, also from a user destination (spec §3, DEV)."""
+        """UNSUBSCRIBE, once, also from a user destination (docs/wire/spring-relay.md §3)."""
         headers = {"id": subscription.id}
         if event.receipt is not None:
             headers["receipt"] = event.receipt
@@ -220,14 +221,18 @@ class PerClientRelay:
             case HeartbeatReceived():
                 self._write(session, HEARTBEAT_BYTES)
             case Disconnect() if event.receipt is None:
-                # Spec 2.3: the connection is closed right away, the WebSocket stays until the client closes.
+                # docs/wire/spring-relay.md §2.3: the connection is closed right away, the WebSocket stays
+                # until the client closes.
                 self._end(session, encode_frame(event.frame))
             case _:
                 self._write(session, encode_frame(event.frame))
         return True
 
     def closed(self, session: Session) -> None:
-        """The client has gone: DISCONNECT and close, also before CONNECTED came (spec 6.5, DEV)."""
+        """The client has gone: DISCONNECT and close, also before CONNECTED came.
+
+        See docs/wire/spring-relay.md §6.5.
+        """
         self._end(session, encode("DISCONNECT"))
 
     # connection -----------------------------------------------------------------------------
@@ -294,7 +299,7 @@ class PerClientRelay:
     def _write(self, session: Session, data: bytes) -> None:
         private = self._privates.get(session)
         if private is None or not private.connected or private.link is None:
-            return  # spec 6.4, rules 5 and 7: dropped
+            return  # dropped: docs/wire/spring-relay.md §6.4
         private.link.write(data)
 
     # what the broker says -------------------------------------------------------------------

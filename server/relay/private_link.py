@@ -50,7 +50,8 @@ class PrivateLink(asyncio.Protocol):
     def beat(self, client: tuple[int, int], broker: tuple[int, int]) -> None:
         """Start heart-beats: what the client promised is written even if it says nothing to the broker.
 
-        A client whose frames are all for the application is silent to the broker (spec 6.3, DEV).
+        A client whose frames are all for the application is silent to the broker
+        (docs/wire/spring-relay.md §6.3).
 
         Args:
             client: The client's (can send, wants) in milliseconds.

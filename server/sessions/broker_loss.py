@@ -1,8 +1,9 @@
 """What becomes of clients when the broker goes: they stay, or they are ended as with Spring.
 
 By default a client keeps its connection and its subscriptions are made again when the broker is back
-(design 4.4). With ``spring`` every client gets ERROR and is closed with 1002 when the broker is lost,
-and so is whoever says anything, a heart-beat too, while it is away (spec 6.5).
+(docs/decisions/04-broker-by-url.md). With ``spring`` every client gets ERROR and is closed with 1002 when the
+broker is lost, and so is whoever says anything, a heart-beat too, while it is away
+(docs/wire/spring-relay.md §6.5).
 """
 
 from __future__ import annotations

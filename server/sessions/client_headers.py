@@ -1,9 +1,10 @@
 """Which headers of a client's frames go to the broker and to other clients.
 
-Three kinds do not: what only we may say (a client could forge where a message comes from, spec 4.3),
-what concerns one connection, and what a broker takes for an order. The last kind is dangerous because
-everybody here shares one broker connection: a queue that was declared with an argument too many, a
-``user-id`` that is not the login, a ``CC`` that is no list, make RabbitMQ close it (spec 6.7).
+Three kinds do not: what only we may say (a client could forge where a message comes from,
+docs/wire/spring-relay.md §4.3), what concerns one connection, and what a broker takes for an order. The last
+kind is dangerous because everybody here shares one broker connection: a queue that was declared with an
+argument too many, a ``user-id`` that is not the login, a ``CC`` that is no list, make RabbitMQ close it
+(docs/wire/spring-relay.md §6.7).
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class ClientSubscriptions:
     def unsubscribe(self, session: Session, event: Unsubscribe) -> None:
         """A client gives up a subscription; unknown ids are ignored."""
         subscription = session.subscriptions.pop(event.id, None)
-        # The broker never hears of those that are the application's (spec §3, DEV).
+        # The broker never hears of those that are the application's (docs/wire/spring-relay.md §3).
         if (
             subscription is None
             or subscription.kind is Kind.APPLICATION

@@ -1,7 +1,7 @@
 """How payloads become bytes of a carrier, and MESSAGE frames that are built once for many.
 
 Writing to a client costs one system call whatever we do; everything else must be done once per
-message, not once per receiver. Source: RFC 6455 §5.2; spec "WebSocket message type" (1.4).
+message, not once per receiver. Source: RFC 6455 §5.2; docs/wire/stomp.md §4.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def split_websocket_frames(data: bytes) -> Iterator[tuple[bytes, bool]]:
 
 
 def is_binary(content_type: str | None, body: bytes) -> bool:
-    """Whether a message goes out as a binary WebSocket message (spec 1.4).
+    """Whether a message goes out as a binary WebSocket message (docs/wire/stomp.md §4).
 
     A body that is not UTF-8 does so whatever its content-type: Spring would replace bytes of it, and
     as it is it would make every receiver fail its connection (RFC 6455 §8.1).

@@ -1,6 +1,6 @@
 """What clients may not do: listen to or write on what belongs to instances, brokers, other sessions.
 
-Spring lets any client read the registry and forge snapshots (spec 5.3, "Security"); we do not. The
+Spring lets any client read the registry and forge snapshots (docs/wire/spring-relay.md §5.3); we do not. The
 rules hold for every spelling of a destination (:mod:`.spellings`) and on every broker.
 """
 

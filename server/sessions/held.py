@@ -1,6 +1,6 @@
 """What waits for a client that does not read, and what happens when it becomes too much.
 
-One bounded queue per session, counted in bytes (spec §8, DEV). Four policies:
+One bounded queue per session, counted in bytes (docs/wire/spring-relay.md §8). Four policies:
 
 ``terminate``: a client over the limit is cut with 4500, as with Spring. The default: it knows that it
 missed something and can come again.

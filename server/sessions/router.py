@@ -199,7 +199,7 @@ class Router:
         self.closed(session)
 
     def overflow(self, session: Session) -> None:
-        """A client does not read what is sent to it (spec §8)."""
+        """A client does not read what is sent to it (docs/wire/spring-relay.md §8)."""
         self._counters.slow_consumers += 1
         waiting = session.held_bytes
         logger.warning(
@@ -325,7 +325,9 @@ class Router:
             case Ack() | Nack():
                 self.acknowledgements.settle(session, event)
             case Disconnect():
-                pass  # the client closes the connection; DISCONNECT alone does not end it (spec 2.3)
+                # the client closes the connection; DISCONNECT alone does not end it
+                # (docs/wire/spring-relay.md §2.3)
+                pass
         self._receipt(session, event.receipt)
 
     def _receipt(self, session: Session, receipt: str | None) -> None:

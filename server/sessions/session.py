@@ -2,7 +2,7 @@
 
 Frames for a client are appended to ``pending`` and written together once per turn of the event
 loop (:class:`~server.outbox.Outbox`). While the connection does not take more, they wait in
-``held``, which is bounded in bytes; a client over the bound is cut (spec §8).
+``held``, which is bounded in bytes; a client over the bound is cut (docs/wire/spring-relay.md §8).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Brokers know many spellings of one place. RabbitMQ sends ``/topic/x``, ``/topic/%78`` (``%2F`` at least),
 ``/exchange/amq.topic/x`` to the same routing key, and ``/queue/x``, ``/amq/queue/x``,
-``/reply-queue/x`` and a bare ``x`` to the same queue (specification rabbitmq.md §1). ActiveMQ takes
+``/reply-queue/x`` and a bare ``x`` to the same queue (docs/wire/brokers.md §1). ActiveMQ takes
 ``a,topic://b`` for two destinations, what follows ``?`` for options, and does without blanks. A rule
 about a name must hold for all of them, whichever broker there is; so the rules look at every name that
 any broker could read out of a destination. A name too many is no harm, one too few is a hole.

@@ -27,17 +27,17 @@ class Answer(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
-#: What sockjs-node says (§1).
+#: What sockjs-node says (docs/wire/sockjs.md §1).
 NOT_FOUND: Final = Answer(404, b"404 Error: Page not found\n", (PLAIN,))
 
 
 def failed(status: int, sentence: bytes, *headers: Header) -> Answer:
-    """An error; its body is the bare sentence (§4)."""
+    """An error; its body is the bare sentence (docs/wire/sockjs.md §4)."""
     return Answer(status, sentence, (PLAIN, *headers))
 
 
 def not_allowed(methods: tuple[str, ...]) -> Answer:
-    """405 with an empty body and without a content type (§1)."""
+    """405 with an empty body and without a content type (docs/wire/sockjs.md §1)."""
     return Answer(405, b"", ((b"allow", ", ".join(methods).encode()),))
 
 

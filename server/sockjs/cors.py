@@ -1,4 +1,4 @@
-"""CORS headers, preflights, the JSESSIONID cookie, and which pages may come (specification §7, §9)."""
+"""CORS headers, preflights, the JSESSIONID cookie, and which pages may come (docs/wire/sockjs.md §7, §9)."""
 
 from __future__ import annotations
 

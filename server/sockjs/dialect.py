@@ -1,4 +1,4 @@
-"""Where servers of the protocol differ on the wire (specification sockjs.md §0 and §9)."""
+"""Where servers of the protocol differ on the wire (docs/wire/sockjs.md §0, §9)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 from core.errors import CloseCode
 
 Header = tuple[bytes, bytes]
-#: Spring's words for a client that does not take what is sent (spring-relay.md 2.5).
+#: Spring's words for a client that does not take what is sent (docs/wire/spring-relay.md §2.5).
 _OVERFLOW: Final = "Failed to send message within the configured send limit"
 
 

@@ -1,4 +1,4 @@
-"""The transport eventsource (specification sockjs.md §5)."""
+"""The transport eventsource (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

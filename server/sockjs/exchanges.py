@@ -1,4 +1,7 @@
-"""HTTP requests of a service: what each is answered, in which order it is checked (sockjs.md §1–§7)."""
+"""HTTP requests of a service: what each is answered, in which order it is checked.
+
+See docs/wire/sockjs.md §1 to §7.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,7 @@ class Exchanges:
         return None
 
     def _no_websocket(self, kind: Kind, scope: Scope) -> Answer:
-        """A request on a WebSocket's path that is no handshake (§5)."""
+        """A request on a WebSocket's path that is no handshake (docs/wire/sockjs.md §5)."""
         if not self._settings.websocket:
             return NOT_FOUND._replace(headers=(PLAIN, *cached_for_a_year()))
         if scope["method"] not in METHODS[kind]:
@@ -204,7 +207,10 @@ class Exchanges:
             return failed(503, f"{error}\n".encode(), (b"retry-after", b"1"))
 
     async def _session_of(self, target: Target, scope: Scope) -> HttpSession | Answer:
-        """The session that a request names, if it may come from the session's owner (§9)."""
+        """The session that a request names, if it may come from the session's owner.
+
+        See docs/wire/sockjs.md §9.
+        """
         session = self._table.find(target.session)
         if session is None:
             return NOT_FOUND

@@ -11,7 +11,7 @@ from .application import Message
 def queued_framing(payload: bytes, binary: bool = False) -> bytes:
     """A quoted message that waits for the next response: streaming and polling transports.
 
-    SockJS knows text only; bytes that are none become U+FFFD (spring-relay.md 1.4).
+    SockJS knows text only; bytes that are none become U+FFFD (docs/wire/stomp.md §4).
     """
     return quote_bytes(payload) + SEPARATOR
 
@@ -27,7 +27,7 @@ def raw_framing(payload: bytes, binary: bool = False) -> bytes:
 
 
 def queued(message: Message) -> bytes:
-    """:func:`queued_framing` of a message, which may hold lone surrogates (§3)."""
+    """:func:`queued_framing` of a message, which may hold lone surrogates (docs/wire/sockjs.md §3)."""
     if isinstance(message, str):
         return quote(message).encode() + SEPARATOR
     return queued_framing(message)

@@ -1,4 +1,4 @@
-"""WebSocket handshakes of a service, and the connections that come of them (sockjs.md §5)."""
+"""WebSocket handshakes of a service, and the connections that come of them (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The transport htmlfile: a page that never ends, for very old Internet Explorers (sockjs.md §5)."""
+"""The transport htmlfile: a page that never ends, for very old Internet Explorers.
+
+See docs/wire/sockjs.md §5.
+"""
 
 from __future__ import annotations
 

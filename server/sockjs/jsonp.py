@@ -1,4 +1,4 @@
-"""The transport jsonp: one frame per script that a page loads (specification sockjs.md §5)."""
+"""The transport jsonp: one frame per script that a page loads (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What needs no session: greeting, ``/info`` and the iframe page (specification sockjs.md §2)."""
+"""What needs no session: greeting, ``/info`` and the iframe page (docs/wire/sockjs.md §2)."""
 
 from __future__ import annotations
 

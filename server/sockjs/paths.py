@@ -1,4 +1,4 @@
-"""The URL space of a service: what a path under its prefix means (specification sockjs.md §1)."""
+"""The URL space of a service: what a path under its prefix means (docs/wire/sockjs.md §1)."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def target_of(path: str) -> Target | None:
 
 
 def has_parameters(path: str) -> bool:
-    """Whether the last segment has ``;`` in it, which Spring refuses (§9)."""
+    """Whether the last segment has ``;`` in it, which Spring refuses (docs/wire/sockjs.md §9)."""
     return ";" in path.rpartition("/")[2]

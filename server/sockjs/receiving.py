@@ -1,4 +1,4 @@
-"""Responses by which a client receives: one frame (polling) or many (streaming) (sockjs.md §5)."""
+"""Responses by which a client receives: one frame (polling) or many (streaming) (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

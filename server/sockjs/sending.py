@@ -1,4 +1,4 @@
-"""Requests by which a client sends: ``xhr_send`` and ``jsonp_send`` (specification sockjs.md §4)."""
+"""Requests by which a client sends: ``xhr_send`` and ``jsonp_send`` (docs/wire/sockjs.md §4)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A session of a streaming or polling client: what waits for it, and who is there to take it.
 
 Sans input and output: responses (:mod:`.receiving`) attach, take frames one by one, and detach; the
-application sends and closes. Time comes from a scheduler, ``loop.call_later``. Source: sockjs.md §3, §5,
-§6.
+application sends and closes. Time comes from a scheduler, ``loop.call_later``. Source:
+docs/wire/sockjs.md §3, §5, §6.
 """
 
 from __future__ import annotations
@@ -219,7 +219,10 @@ class HttpSession:
                 self._timer = self._later(self._settings.disconnect_s, self.expire)
 
     def interrupt(self, receiver: Receiver) -> None:
-        """A response's client went away: what it was sent may be lost, so the session ends (§5)."""
+        """A response's client went away: what it was sent may be lost, so the session ends.
+
+        See docs/wire/sockjs.md §5.
+        """
         if self._receiver is not receiver:
             return
         if self.ended is None:

@@ -1,4 +1,4 @@
-"""Everything that can be set on one SockJS service (specification sockjs.md §0, §6, §9)."""
+"""Everything that can be set on one SockJS service (docs/wire/sockjs.md §0, §6, §9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The services that SockJS test suites are run against, as one ASGI application (sockjs.md).
+"""The services that SockJS test suites are run against, as one ASGI application (docs/wire/sockjs.md).
 
 ``/echo`` sends back what comes, with a streaming limit of 4,096 bytes; ``/close`` ends every session at
 once; ``/disabled_websocket_echo`` and ``/cookie_needed_echo`` are echoes without WebSockets and with a

@@ -1,4 +1,4 @@
-"""The transport websocket, and WebSockets without SockJS framing (specification sockjs.md §5).
+"""The transport websocket, and WebSockets without SockJS framing (docs/wire/sockjs.md §5).
 
 A session lives as long as its connection; several may have one name. :class:`WebSocketGate` is what
 a connection reports to, so the same code runs on a connection that was taken over from our own
@@ -147,7 +147,10 @@ class WebSocketSession:
         self.write(text_frame(sockjs.OPEN))
 
     def _break_off(self) -> None:
-        """The client sent broken JSON: sockjs-node closes without a word, Spring with a frame (§4, §9)."""
+        """The client sent broken JSON: sockjs-node closes without a word, Spring with a frame.
+
+        See docs/wire/sockjs.md §4, §9.
+        """
         code, reason = self._dialect.broken
         if self._dialect.broken_frame:
             self.write(text_frame(sockjs.close_frame(code, reason)))

@@ -1,4 +1,4 @@
-"""The transports xhr and xhr_streaming (specification sockjs.md §5)."""
+"""The transports xhr and xhr_streaming (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

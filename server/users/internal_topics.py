@@ -115,7 +115,8 @@ class InternalTopics:
         headers = delivery.headers
         original = headers.get("simpOrigDestination")
         if original is None:
-            # A snapshot, if both broadcasts share the destination, or a push to it (design 4.5).
+            # A snapshot, if both broadcasts share the destination, or a push to it
+            # (docs/decisions/05-spring-on-the-wire.md).
             if self._settings.one_broadcast_destination:
                 self._on_snapshot(delivery)
             return

@@ -23,7 +23,7 @@ from .undeliverable import Origin, Reason, Undeliverable
 #: Names the instance that broadcast a message for a user whom it does not know.
 VIA_HEADER: Final = "ps-via"
 
-#: Headers of a broadcast that are not for the receiver (spec 5.2, receiver).
+#: Headers of a broadcast that are not for the receiver (docs/wire/spring-relay.md §5.2, receiver).
 _NOT_FOR_RECEIVER: Final = frozenset(
     {
         "subscription",
@@ -128,7 +128,7 @@ class LocalDelivery:
         )
 
     def from_broadcast(self, destination: str, headers: Mapping[str, str], body: bytes) -> int:
-        """A message for a user that every instance got (spec 5.2, receiver).
+        """A message for a user that every instance got (docs/wire/spring-relay.md §5.2, receiver).
 
         ``destination`` is the send form, ``/user/joe/queue/x``. Each instance serves its own
         sessions at once and sends nothing on: a second trip over the broker could be overtaken

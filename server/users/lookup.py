@@ -1,4 +1,6 @@
-"""Looking users up, wherever they are: what application code may ask of the registry (spec 5.3).
+"""Looking users up, wherever they are: what application code may ask of the registry.
+
+See docs/wire/spring-relay.md §5.3.
 
 The semantics are those of Spring's ``MultiServerUserRegistry``, and beyond it every session names
 the instance that it lives on.

@@ -122,7 +122,8 @@ class Pushes:
         self._stages = stages
         self._undeliverable = undeliverable
         self._clock = clock
-        # Spec 4.1: a first broker prefix without a slash stands for destinations without one.
+        # docs/wire/spring-relay.md §4.1: a first broker prefix without a slash stands for destinations
+        # without one.
         self._slashes = not settings.prefixes.broker or settings.prefixes.broker[0].startswith("/")
         self._count = 0
         #: Whether the instance is about to stop: it takes no pushes any more.
@@ -257,5 +258,5 @@ def _checked_user(user: str) -> str:
     if not user:
         raise BadPush("user must not be empty; leave it out to push to everybody", "user")
     if "%2F" in user:
-        raise BadPush("user must not contain %2F (spec 4.1)", "user")
+        raise BadPush("user must not contain %2F, which stands for a slash in destinations", "user")
     return user

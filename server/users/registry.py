@@ -168,7 +168,10 @@ class UserRegistry:
     # our own sessions -----------------------------------------------------------------------
 
     def add_local(self, session: Session) -> None:
-        """A session of ours is CONNECTED. Anonymous ones have no user (spec 2.6), only their id."""
+        """A session of ours is CONNECTED. Anonymous ones have no user, only their id.
+
+        See docs/wire/spring-relay.md §2.6.
+        """
         self._here[session.id] = session
         if session.user:
             self._users.setdefault(session.user, {})[session.id] = session

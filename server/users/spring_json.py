@@ -1,4 +1,5 @@
-"""Spring's registry snapshot as JSON (spec 5.3): written exactly so, read with tolerance.
+"""Spring's registry snapshot as JSON (docs/wire/spring-relay.md §5.3): written exactly so, read with
+tolerance.
 
 Users are written and read one by one: a snapshot of 5,000 is 700 KiB, and most of them are the same
 as in the one before.

@@ -1,4 +1,6 @@
-"""Spring's registry broadcast: full snapshots of local users in exactly its JSON (spec 5.3).
+"""Spring's registry broadcast: full snapshots of local users in exactly its JSON.
+
+See docs/wire/spring-relay.md §5.3.
 
 Our own instances keep in step by :mod:`.peers`; this is for Spring instances on the same broker.
 They say everything every ten seconds and never say goodbye, so what they said is believed for

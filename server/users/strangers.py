@@ -1,4 +1,7 @@
-"""Instances that are not of our kind and what their snapshots say about their users (spec 5.3)."""
+"""Instances that are not of our kind and what their snapshots say about their users.
+
+See docs/wire/spring-relay.md §5.3.
+"""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Strategy(Protocol):
 
 
 class RelayStrategy:
-    """Resolves the user's sessions on all instances; one SEND per session (spec §4)."""
+    """Resolves the user's sessions on all instances; one SEND per session (docs/wire/spring-relay.md §4)."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class RelayStrategy:
         """An unresolved message, of ours or of others, is back after it was looked at here.
 
         One of ours has its order settled; if still nobody knows the user, it ended. One of a
-        foreign instance is not sent on again (spec 5.2, loop guard 1).
+        foreign instance is not sent on again (docs/wire/spring-relay.md §5.2).
         """
         sender, _, _ = headers.get(VIA_HEADER, "").rpartition(" ")
         if sender and sender != self._settings.id:
@@ -247,7 +247,7 @@ class RelayStrategy:
             self._stages.set(message.id, Stage.TO_BROKER)
 
     def _broadcast(self, message: UserMessage, done: Settled | None) -> None:
-        """Ask all instances whether they know the user (spec 5.2, sender)."""
+        """Ask all instances whether they know the user (docs/wire/spring-relay.md §5.2, sender)."""
         headers = {
             "simpOrigDestination": send_form(message.user, message.destination, self._settings.prefixes),
             **message.headers,

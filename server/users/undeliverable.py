@@ -1,7 +1,7 @@
 """Messages for users that ended without a receiver: counted by reason, the newest ones listed.
 
-Nothing is dropped in silence (spec §11.2): whoever finds that a message goes no further says so
-here, with the stage that it had reached. ``/info`` and ``/metrics`` show it.
+Nothing is dropped in silence (docs/wire/spring-relay.md §10.1): whoever finds that a message goes no further
+says so here, with the stage that it had reached. ``/info`` and ``/metrics`` show it.
 """
 
 from __future__ import annotations

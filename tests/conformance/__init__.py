@@ -1,1 +1,1 @@
-"""The conformance cases of the specification of Spring relay, each under its number."""
+"""The conformance cases, each under its number (docs/wire/conformance.md)."""

@@ -1,4 +1,4 @@
-"""The codec: cases 1 to 10, with our deviations where the specification says DEV."""
+"""The codec: cases 1 to 10, with our deviations (docs/wire/stomp.md §2)."""
 
 from __future__ import annotations
 

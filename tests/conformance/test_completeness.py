@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-#: Cases 1 to 40 are the specification's, 41 and 42 are ours.
+#: Those of docs/wire/conformance.md.
 CASES: Final = range(1, 43)
 
 _TEST: Final = re.compile(r"^(?:async )?def test_case_(\w+?)_\w+\(", re.MULTILINE)

@@ -134,7 +134,7 @@ async def test_case_39_a_subscription_is_answered_directly_to_the_subscriber() -
 
 @pytest.mark.parametrize("relay", ["multiplexed", "per-client"])
 async def test_case_39_the_broker_sees_nothing_and_unsubscribe_kills_no_session(relay: str) -> None:
-    """Neither SUBSCRIBE nor UNSUBSCRIBE reaches the broker, which answers the latter with ERROR (DEV)."""
+    """Neither SUBSCRIBE nor UNSUBSCRIBE reaches the broker, which answers the latter with ERROR."""
     async with (
         recording_broker() as broker,
         one_instance(handlers=[history], broker_url=broker.url(), relay=relay) as instance,

@@ -1,4 +1,5 @@
-"""Cases 41 and 42, beyond Spring: an instance dies; the article's one destination for everything."""
+"""Cases 41 and 42 of docs/wire/conformance.md: an instance dies; the article's one destination for
+everything."""
 
 from __future__ import annotations
 

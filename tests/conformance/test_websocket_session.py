@@ -219,7 +219,7 @@ async def test_case_17_over_sockjs_everything_is_text() -> None:
 async def test_case_18_only_who_never_said_anything_is_closed_after_a_minute(
     place: tuple[Instance, str],
 ) -> None:
-    """4500 after ``first_message_s``, which is Spring's 60 s. Ours is a timer for each session (DEV)."""
+    """4500 after ``first_message_s``, which is Spring's 60 s. Ours is a timer for each session."""
     instance, url = place
     assert instance.settings.first_message_s == 60.0
     async with raw_stomp(url) as silent:
@@ -286,7 +286,7 @@ async def test_case_40_exactly_the_send_limit_is_fine_and_more_is_closed_with_45
 
 
 async def test_case_40_a_thousand_messages_are_handled_in_order(place: tuple[Instance, str]) -> None:
-    """Handlers see what one client sends in the order in which it was sent. Always so here (DEV)."""
+    """Handlers see what one client sends in the order in which it was sent. Always so here."""
     seen: list[int] = []
     done = asyncio.Event()
 

@@ -18,7 +18,7 @@ from core.errors import ExitCode
 from core.launch import self_command
 from tests.support.processes import is_gone
 
-#: The keys of summary.json, in their order (README, "What a run leaves behind").
+#: The keys of summary.json, in their order (docs/measuring.md, "What a run leaves behind").
 KEYS = [
     "result", "reason", "attempted", "refused", "pushed", "offline", "expected", "delivered", "pending",
     "reach", "lost", "duplicate", "misrouted", "reordered", "late", "unexpected", "latency_ms", "matrix",

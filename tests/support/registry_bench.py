@@ -19,7 +19,7 @@ from .carriers import RecordingCarrier
 
 JSON = {"content-type": "application/json"}
 
-#: As Spring 7.1 writes it (spec 5.3).
+#: As Spring 7.1 writes it (docs/wire/spring-relay.md §5.3).
 SPRING_7: dict[str, Any] = {
     "id": "10.0.0.5-6f0c2f2e-0000-4000-8000-000000000001",
     "userMap": {

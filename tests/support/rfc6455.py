@@ -15,7 +15,7 @@ from dataclasses import dataclass
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
-#: What proves that the other end has understood the key (§4.2.2).
+#: What proves that the other end has understood the key (RFC 6455 §4.2.2).
 ACCEPT = base64.b64encode(hashlib.sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
 SWITCH = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -29,7 +29,7 @@ _PATIENCE = 20.0
 def frame(
     opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bytes | None = _MASK
 ) -> bytes:
-    """One frame (§5.2); ``mask`` None is a server's. Nothing is checked."""
+    """One frame (RFC 6455 §5.2); ``mask`` None is a server's. Nothing is checked."""
     size = len(payload)
     masked = 0 if mask is None else 0x80
     first = (0x80 if fin else 0) | rsv << 4 | opcode
@@ -49,7 +49,7 @@ def _masked(payload: bytes, mask: bytes) -> bytes:
 
 
 def fragments(opcode: int, *pieces: bytes, mask: bytes | None = _MASK) -> list[bytes]:
-    """A message in so many frames (§5.4)."""
+    """A message in so many frames (RFC 6455 §5.4)."""
     last = len(pieces) - 1
     return [
         frame(CONTINUATION if at else opcode, piece, fin=at == last, mask=mask)
@@ -58,12 +58,12 @@ def fragments(opcode: int, *pieces: bytes, mask: bytes | None = _MASK) -> list[b
 
 
 def close(code: int | None, reason: bytes = b"", *, mask: bytes | None = _MASK) -> bytes:
-    """A close frame; None is one without a code (§5.5.1)."""
+    """A close frame; None is one without a code (RFC 6455 §5.5.1)."""
     return frame(CLOSE, b"" if code is None else code.to_bytes(2, "big") + reason, mask=mask)
 
 
 def upgrade(path: str, *headers: str) -> bytes:
-    """A client's handshake (§4.1)."""
+    """A client's handshake (RFC 6455 §4.1)."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: 127.0.0.1",

@@ -22,7 +22,10 @@ Users = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 def snapshot_7(id: str, users: Users) -> dict[str, Any]:
-    """As Spring 5.3 to 7.x writes it (spec 5.3): placeholders where there would be cycles."""
+    """As Spring 5.3 to 7.x writes it: placeholders where there would be cycles.
+
+    See docs/wire/spring-relay.md §5.3.
+    """
     nobody: dict[str, Any] = {"name": "", "principal": None, "sessions": []}
     nothing: dict[str, Any] = {"id": "", "user": nobody, "subscriptions": []}
     return {

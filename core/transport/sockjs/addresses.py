@@ -1,4 +1,4 @@
-"""The URLs of SockJS's transports, as sockjs-client makes them (specification sockjs.md §1, §8)."""
+"""The URLs of SockJS's transports, as sockjs-client makes them (docs/wire/sockjs.md §1, §8)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Connecting to a SockJS service as sockjs-client 1.6.1 does: ``/info``, then one transport after the
-other until one opens (specification sockjs.md §8)."""
+other until one opens (docs/wire/sockjs.md §8)."""
 
 from __future__ import annotations
 

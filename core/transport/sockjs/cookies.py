@@ -1,4 +1,4 @@
-"""The cookies of one session: what a load balancer goes by (specification sockjs.md §7)."""
+"""The cookies of one session: what a load balancer goes by (docs/wire/sockjs.md §7)."""
 
 from __future__ import annotations
 

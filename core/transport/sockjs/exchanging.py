@@ -1,5 +1,5 @@
 """The carrier of xhr-streaming, eventsource and xhr-polling: a request that brings frames, made again
-and again, and short ones that send (specification sockjs.md §5, §8)."""
+and again, and short ones that send (docs/wire/sockjs.md §5, §8)."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ class ExchangeCarrier(Delivering):
     def close(self, code: int = 1000, reason: str = "") -> None:
         """End the session behind what was sent; see :class:`~core.transport.base.Carrier`.
 
-        The server is told nothing (§8): it notices that nobody receives any more. Unless it ends the
-        session itself meanwhile, ``on_close`` gets ``code`` and ``reason``.
+        The server is told nothing (docs/wire/sockjs.md §8): it notices that nobody receives any more. Unless
+        it ends the session itself meanwhile, ``on_close`` gets ``code`` and ``reason``.
         """
         if self._ended or self._asked:
             return

@@ -1,4 +1,4 @@
-"""The carrier of SockJS's websocket transport: frames in WebSocket messages (specification sockjs.md §5)."""
+"""The carrier of SockJS's websocket transport: frames in WebSocket messages (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a SockJS service says of itself (specification sockjs.md §2, §8)."""
+"""What a SockJS service says of itself (docs/wire/sockjs.md §2, §8)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The receiving half of the transports over HTTP: a request that brings frames (specification sockjs.md
-§5)."""
+"""The receiving half of the transports over HTTP: a request that brings frames (docs/wire/sockjs.md §5)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The sending half of the transports that receive by HTTP: short requests, one under way at a time
-(specification sockjs.md §4, §8)."""
+(docs/wire/sockjs.md §4, §8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames out of the bodies of SockJS's HTTP transports (specification sockjs.md §5), without input or output.
+"""Frames out of the bodies of SockJS's HTTP transports (docs/wire/sockjs.md §5), without input or output.
 
 Any split of the same bytes gives the same frames. A frame is limited; an endless one is refused.
 """

@@ -1,4 +1,4 @@
-"""SockJS sessions and the instances that hold them (specification sockjs.md §1, §5).
+"""SockJS sessions and the instances that hold them (docs/wire/sockjs.md §1, §5).
 
 All requests of a session of a polling or streaming transport must reach the instance on which it
 began. The gateway remembers that for the sessions that came through it; of others it knows only

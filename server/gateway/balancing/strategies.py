@@ -1,4 +1,4 @@
-"""In which order the instances of a service are tried for a new connection (specification A7).
+"""In which order the instances of a service are tried for a new connection (docs/wire/gateway.md §7).
 
 Sessions that an instance holds already are not a strategy's business: see :mod:`.affinity`.
 """

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ...discovery.registry import Registered
 
-#: Metadata that says how much more than others an instance takes (spec A7).
+#: Metadata that says how much more than others an instance takes (docs/wire/gateway.md §7).
 WEIGHT = "weight"
 _MOST_WEIGHT = 10_000
 

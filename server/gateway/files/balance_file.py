@@ -1,6 +1,6 @@
 """Balancing as files say it: Spring's ``spring.cloud.loadbalancer`` keys, and a table of our TOML.
 
-Source: gateway-discovery.md A7. Spring's settings for one service stand under
+Source: docs/wire/gateway.md §7. Spring's settings for one service stand under
 ``spring.cloud.loadbalancer.clients.<service>``.
 """
 

@@ -1,4 +1,4 @@
-"""A gateway's configuration as Spring writes it: ``application.yml`` (spec A1).
+"""A gateway's configuration as Spring writes it: ``application.yml`` (docs/wire/gateway.md §1).
 
 Understood: routes, default-filters, the timeouts of the HTTP client, trusted proxies and what is
 told of them, ``server.port``, ``server.compression``, ``spring.application.name`` and

@@ -1,4 +1,4 @@
-"""Routes of a Spring configuration, from the nodes of its YAML (spec A1).
+"""Routes of a Spring configuration, from the nodes of its YAML (docs/wire/gateway.md §1).
 
 Predicates and filters in the shortcut or the long form. Placeholders are filled everywhere but
 in RewritePath, whose ``${name}`` is a group.
@@ -175,7 +175,7 @@ class RouteReader:
                 timeouts[plain] = self._checked(value, where, name, duration)
                 if plain == "connecttimeout" and timeouts[plain] <= 0:
                     raise nodes.error(value, f"{where}{name} is more than 0")
-                timeouts[plain] = max(0.0, timeouts[plain])  # -1 is off (spec A1)
+                timeouts[plain] = max(0.0, timeouts[plain])  # -1 is off (docs/wire/gateway.md §1)
             else:
                 nodes.warn(value, f"{where}metadata {name!r} has no meaning here; /routes shows it")
         return timeouts, metadata

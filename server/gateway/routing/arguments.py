@@ -1,7 +1,7 @@
 """Arguments of predicates and filters: by position or by name, brought to the fields they mean.
 
 Spring's shortcut form splits at commas and cannot quote them; what has a comma is written in the
-long form. Names are bound in a relaxed way: ``firstBackoff``, ``first-backoff`` (spec A1).
+long form. Names are bound in a relaxed way: ``firstBackoff``, ``first-backoff`` (docs/wire/gateway.md §1).
 """
 
 from __future__ import annotations

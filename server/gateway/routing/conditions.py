@@ -1,4 +1,4 @@
-"""What a predicate looks at, each kind a value (spec A2, pure but for the clock it is given).
+"""What a predicate looks at, each kind a value (docs/wire/gateway.md §2, pure but for the clock it is given).
 
 ``rank`` says how costly it is: a route asks the cheap ones first. All must hold and none changes
 anything, so their order is nobody's business.

@@ -28,7 +28,7 @@ class Part(msgspec.Struct, frozen=True):
 
     @classmethod
     def shortcut(cls, text: str, line: int | None = None) -> Part:
-        """Read ``Name=a,b``: tokens are trimmed, empty ones dropped (spec A1)."""
+        """Read ``Name=a,b``: tokens are trimmed, empty ones dropped (docs/wire/gateway.md §1)."""
         name, _, rest = text.partition("=")
         tokens = tuple(token.strip() for token in rest.split(",") if token.strip())
         return cls(name.strip(), tokens, line=line)
@@ -108,7 +108,10 @@ def route_spec(
 
 
 def with_defaults(defaults: Sequence[Part], filters: Sequence[Part]) -> tuple[Part, ...]:
-    """``default-filters`` and a route's own, merged by number, the default first (spec A3)."""
+    """``default-filters`` and a route's own, merged by number, the default first.
+
+    See docs/wire/gateway.md §3.
+    """
     pairs = zip_longest(defaults, filters)
     return tuple(part for pair in pairs for part in pair if part is not None)
 

@@ -1,4 +1,4 @@
-"""Filters as they are written, made into what they do (spec A3)."""
+"""Filters as they are written, made into what they do (docs/wire/gateway.md §3)."""
 
 from __future__ import annotations
 

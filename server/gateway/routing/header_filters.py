@@ -1,4 +1,4 @@
-"""Filters that change headers, of requests for upstream and of its answers (spec A3, pure).
+"""Filters that change headers, of requests for upstream and of its answers (docs/wire/gateway.md §3, pure).
 
 Names are in lower case. What belongs to one connection, or says how long a message is, is not
 theirs to change.

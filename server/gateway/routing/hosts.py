@@ -2,7 +2,7 @@
 
 ``**`` any number of segments, ``*`` within one, ``?`` one character, ``{name}`` a variable within
 one (without an expression, unlike Spring's). Compared with the Host header as it came, port and
-all (spec A2), but whatever its case: names of hosts have none.
+all (docs/wire/gateway.md §2), but whatever its case: names of hosts have none.
 """
 
 from __future__ import annotations

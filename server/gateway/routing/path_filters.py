@@ -1,4 +1,6 @@
-"""Filters that change the path: RewritePath, StripPrefix, PrefixPath, SetPath (spec A3, pure).
+"""Filters that change the path: RewritePath, StripPrefix, PrefixPath, SetPath.
+
+See docs/wire/gateway.md §3. Pure.
 
 They work on the raw, still encoded path, and what they make is one again.
 """

@@ -1,4 +1,4 @@
-"""Predicates as they are written, made into conditions (spec A2)."""
+"""Predicates as they are written, made into conditions (docs/wire/gateway.md §2)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def explosive(part: Part) -> str:
 def _path(found: Arguments, clock: Clock) -> Path:
     patterns = found.many("patterns")
     slash = found.optional("matchTrailingSlash")
-    # In the shortcut form the flag is the last token (spec A1).
+    # In the shortcut form the flag is the last token (docs/wire/gateway.md §1).
     if slash is None and len(patterns) > 1 and patterns[-1].lower() in ("true", "false"):
         *patterns, slash = patterns
     if not patterns:

@@ -48,7 +48,7 @@ _SCHEMES = ("http", "https", "ws", "wss")
 class Upstream:
     """Where a route leads: a service of the registry, or a fixed address.
 
-    ``websocket_only`` is a fixed ``ws:`` address: plain requests do not go there (spec A5).
+    ``websocket_only`` is a fixed ``ws:`` address: plain requests do not go there (docs/wire/gateway.md §5).
     """
 
     service: str = ""
@@ -102,7 +102,10 @@ class Route:
         return self.spec.idle_timeout_s
 
     def matches(self, request: RouteRequest) -> bool:
-        """Whether all predicates but Weight hold; one that fails with an error does not (spec A1)."""
+        """Whether all predicates but Weight hold; one that fails with an error does not.
+
+        See docs/wire/gateway.md §1.
+        """
         try:
             for condition in self.conditions:
                 if not condition.holds(request):
@@ -187,7 +190,10 @@ class RouteTable:
         return None
 
     def _has_turn(self, route: Route, chosen: dict[str, str]) -> bool:
-        """Whether the one random number per request and group falls to ``route`` (spec A2)."""
+        """Whether the one random number per request and group falls to ``route``.
+
+        See docs/wire/gateway.md §2.
+        """
         for weight in route.weights:
             if weight.group not in chosen:
                 chosen[weight.group] = self._groups[weight.group].pick(self._chance())

@@ -1,4 +1,4 @@
-"""Destinations, by the tables of the Spring relay specification §3 and §4 and its cases 20 to 25."""
+"""Destinations, by the tables of docs/wire/spring-relay.md §3, §4, and cases 20 to 25."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the Spring relay specification §1.2 and our deviations, besides its conformance cases."""
+"""Rules of decoding and our deviations, besides the conformance cases (docs/wire/stomp.md §2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_content_length_of_other_commands_is_kept_where_it_is() -> None:
     assert encode("ACK", {"content-length": "0", "id": "1"}) == b"ACK\ncontent-length:0\nid:1\n\n\0"
 
 
-# ---- deviations (DEV) of §1.2 --------------------------------------------------------------------
+# ---- deviations -----------------------------------------------------------------------------------
 
 
 def test_a_crlf_split_over_two_chunks_waits() -> None:
@@ -49,7 +49,7 @@ def test_frames_before_a_fault_are_delivered() -> None:
     assert isinstance(event, Malformed)
 
 
-# ---- further rules of §1.2 -----------------------------------------------------------------------
+# ---- further rules --------------------------------------------------------------------------------
 
 
 def test_the_first_of_repeated_headers_counts_and_all_are_kept() -> None:

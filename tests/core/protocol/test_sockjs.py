@@ -1,4 +1,4 @@
-"""SockJS frames, by the fact sheet's §3 to §5."""
+"""SockJS frames (docs/wire/sockjs.md §3 to §5)."""
 
 from __future__ import annotations
 

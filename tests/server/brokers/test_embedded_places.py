@@ -1,4 +1,4 @@
-"""Where a destination leads at the embedded broker, as with RabbitMQ (rabbitmq.md §1)."""
+"""Where a destination leads at the embedded broker, as with RabbitMQ (docs/wire/brokers.md §1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Self-preservation (spec B4); time and chance are arguments."""
+"""Self-preservation (docs/wire/discovery.md §4); time and chance are arguments."""
 
 from __future__ import annotations
 

@@ -180,7 +180,8 @@ async def test_an_older_record_of_a_peer_is_answered_with_ours(http: aiohttp.Cli
 
 
 async def test_a_registration_again_keeps_what_the_instance_was(http: aiohttp.ClientSession) -> None:
-    """Spec B4: without an override, UP and OUT_OF_SERVICE of the lease win over what is reported."""
+    """docs/wire/discovery.md §4: without an override, UP and OUT_OF_SERVICE of the lease win over what is
+    reported."""
     await status(http, "POST", "/eureka/apps/PUSH", data=document(status="STARTING"))
     await status(http, "POST", "/eureka/apps/PUSH", data=document(status="OUT_OF_SERVICE"))
     await status(http, "POST", "/eureka/apps/PUSH", data=document(status="UP"))

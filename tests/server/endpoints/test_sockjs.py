@@ -115,7 +115,7 @@ async def test_what_was_pushed_between_two_polls_waits(instance: Instance) -> No
 
 @pytest.mark.parametrize(("beat", "quiet"), [("0,0", False), ("10000,10000", True), ("10000,0", True)])
 async def test_case_19_sockjs_beats_unless_stomp_does(beat: str, quiet: bool) -> None:
-    """Spec 2.2.7: with agreed heart-beats of STOMP the session has no ``h``."""
+    """docs/wire/spring-relay.md §2.2: with agreed heart-beats of STOMP the session has no ``h``."""
     async with one_instance(
         sockjs=SockJsSettings(heartbeat_s=0.05), heartbeat_ms=(10_000, 10_000)
     ) as instance:
@@ -140,7 +140,7 @@ async def test_case_19_sockjs_beats_unless_stomp_does(beat: str, quiet: bool) ->
 
 
 async def test_binary_bodies_become_text(instance: Instance) -> None:
-    """Spec 1.4: never a binary message over SockJS; what is no UTF-8 becomes U+FFFD."""
+    """docs/wire/stomp.md §4: never a binary message over SockJS; what is no UTF-8 becomes U+FFFD."""
     sockjs = Poller(instance.url)
     await sockjs.connect()
     await sockjs.subscribe("/topic/bytes")

@@ -172,7 +172,7 @@ async def test_a_page_may_read_why_it_is_refused(http: aiohttp.ClientSession) ->
 
 @pytest.mark.parametrize("bound", [False, True])
 async def test_a_session_belongs_to_who_opened_it(bound: bool) -> None:
-    """sockjs.md §9. A token that has expired since is still the one that opened the session."""
+    """docs/wire/sockjs.md §9. A token that has expired since is still the one that opened the session."""
     valid = {"joe-1": "joe", "joe-2": "joe", "ann-1": "ann"}
 
     def authenticate(credentials: Credentials) -> Principal | None:

@@ -1,4 +1,7 @@
-"""X-Forwarded-* and Forwarded (spec A4): stripped unless the peer is trusted, else appended."""
+"""X-Forwarded-* and Forwarded: stripped unless the peer is trusted, else appended.
+
+See docs/wire/gateway.md §4.
+"""
 
 from __future__ import annotations
 

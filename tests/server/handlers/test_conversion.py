@@ -1,4 +1,4 @@
-"""Payloads by content type: the table of the specification, both ways."""
+"""Payloads by content type, both ways (docs/wire/spring-relay.md §7.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``relay = "per-client"``: what goes over a client's own broker connection (spec §6)."""
+"""``relay = "per-client"``: what goes over a client's own broker connection.
+
+See docs/wire/spring-relay.md §6.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sockjs.md §1: the URL space."""
+"""docs/wire/sockjs.md §1: the URL space."""
 
 from __future__ import annotations
 

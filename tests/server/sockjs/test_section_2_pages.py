@@ -1,4 +1,4 @@
-"""sockjs.md §2: greeting, iframe page, info."""
+"""docs/wire/sockjs.md §2: greeting, iframe page, info."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sockjs.md §3: frames to the client, close codes, escaping."""
+"""docs/wire/sockjs.md §3: frames to the client, close codes, escaping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sockjs.md §4: what clients send by HTTP. (WebSockets: see test_section_5_websocket.)"""
+"""docs/wire/sockjs.md §4: what clients send by HTTP. (WebSockets: see test_section_5_websocket.)"""
 
 from __future__ import annotations
 

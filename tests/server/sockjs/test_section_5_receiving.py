@@ -1,4 +1,4 @@
-"""sockjs.md §5: receive transports over HTTP, chunk by chunk."""
+"""docs/wire/sockjs.md §5: receive transports over HTTP, chunk by chunk."""
 
 from __future__ import annotations
 

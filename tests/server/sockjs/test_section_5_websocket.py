@@ -1,4 +1,4 @@
-"""sockjs.md §4 and §5: the transport websocket, and WebSockets without SockJS framing."""
+"""docs/wire/sockjs.md §4, §5: the transport websocket, and WebSockets without SockJS framing."""
 
 from __future__ import annotations
 

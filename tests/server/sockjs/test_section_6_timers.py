@@ -1,4 +1,4 @@
-"""sockjs.md §6: timers. First the session with a clock of the test, then the real thing, shortened."""
+"""docs/wire/sockjs.md §6: timers, first with a clock of the test, then the real thing, shortened."""
 
 from __future__ import annotations
 

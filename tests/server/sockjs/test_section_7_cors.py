@@ -1,4 +1,4 @@
-"""sockjs.md §7: preflights, CORS headers, cookies."""
+"""docs/wire/sockjs.md §7: preflights, CORS headers, cookies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sockjs.md §9 and spring-relay.md §9: the dialect of Spring, where it differs."""
+"""docs/wire/sockjs.md §9 and docs/wire/spring-relay.md §9: the dialect of Spring, where it differs."""
 
 from __future__ import annotations
 

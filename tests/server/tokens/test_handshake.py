@@ -153,7 +153,10 @@ async def test_refusals_are_counted() -> None:
 
 
 async def test_later_requests_of_a_session() -> None:
-    """The same token always does; another one has to be valid and of the same user (sockjs.md §9)."""
+    """The same token always does; another one has to be valid and of the same user.
+
+    See docs/wire/sockjs.md §9.
+    """
     valid = {JOE, "token-of-ann"}
 
     def ask(credentials: Credentials) -> Principal | None:

@@ -52,7 +52,7 @@ async def test_a_client_reaches_an_anonymous_session_of_another_instance() -> No
             await joe.send("SEND", {"destination": f"/user/{id}{TOPIC}"}, b"psst")
             assert (await anonymous.expect("MESSAGE")).body == b"psst"
             assert one.registry.local_users == 1
-            assert two.registry.local_users == 0, "anonymous sessions are no users (spec 2.6)"
+            assert two.registry.local_users == 0, "anonymous sessions are no users"
 
 
 async def test_a_session_may_address_itself() -> None:

@@ -1,4 +1,4 @@
-"""What sockjs.md says of sockjs-client (§8), and of what clients get (§3 to §5), held against our client."""
+"""docs/wire/sockjs.md §3 to §5 and §8: what clients get, and what sockjs-client does, held against ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Spring's YAML as it is: keys, lists, shortcuts and long forms; errors with file and line (spec A1)."""
+"""Spring's YAML as it is: keys, lists, shortcuts and long forms; errors with file and line.
+
+See docs/wire/gateway.md §1.
+"""
 
 from __future__ import annotations
 

@@ -99,8 +99,8 @@ def test_errors_name_route_and_line(text: str, words: str) -> None:
         parse_toml(text)
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_the_example_of_the_readme(name: str) -> None:
+@pytest.mark.parametrize("name", ["docs/deployment.md", "docs/zh-CN/deployment.md"])
+def test_the_example_of_the_documentation(name: str) -> None:
     text = (Path(__file__).parents[4] / name).read_text("utf-8")
     example = next(x for x in text.split("```toml\n") if "[[routes]]" in x).partition("```")[0]
     (route,) = RouteTable(parse_toml(example).routes).routes

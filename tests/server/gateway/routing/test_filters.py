@@ -1,4 +1,7 @@
-"""Filters (spec A3): what each makes of path and headers, in which order, and what is refused."""
+"""Filters: what each makes of path and headers, in which order, and what is refused.
+
+See docs/wire/gateway.md §3.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Predicates (spec A2), one table for each; how they are written (A1); who is never reached."""
+"""Predicates, one table for each; how they are written; who is never reached.
+
+See docs/wire/gateway.md §1, §2.
+"""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ async def echoes(client: RawSocket, sent: list[bytes], expected: list[Received])
     assert await verdict(client) == 1000
 
 
-# §5.2 lengths
+# RFC 6455 §5.2: lengths
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 128, 65535, 65536, 65537])
@@ -172,7 +172,7 @@ async def test_5_2_one_byte_at_a_time(place: Place) -> None:
         await echoes(client, [bytes([byte]) for byte in sent], expected)
 
 
-# §5.4 fragments, §5.5 control frames
+# RFC 6455 §5.4, §5.5: fragments, control frames
 
 
 #: name: what is sent, what must come back
@@ -268,7 +268,7 @@ async def test_the_verdict_on_what_is_broken(place: Place, name: str) -> None:
         assert await client.end() == b""
 
 
-# §7 closing
+# RFC 6455 §7: closing
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,7 @@ async def test_7_1_7_a_client_that_is_cut_off_leaves_the_others_alone(place: Pla
         await echoes(second, [frame(TEXT, b"still")], [Received(TEXT, b"still")])
 
 
-# §9 compression
+# RFC 6455 §9: compression
 
 
 @pytest.mark.parametrize("compression", [None, "deflate"])
