@@ -65,6 +65,26 @@ MaxSessions = Annotated[
         metavar="N", min=0, help="Clients of an instance at a time; 0 for no limit.", rich_help_panel=CLIENTS
     ),
 ]
+MaxFrame = Annotated[
+    int,
+    typer.Option(
+        "--max-frame",
+        metavar="BYTES",
+        min=1024,
+        help="Bytes of one STOMP frame of a client, 64 KiB by default.",
+        rich_help_panel=CLIENTS,
+    ),
+]
+MaxMessage = Annotated[
+    int | None,
+    typer.Option(
+        "--max-message",
+        metavar="BYTES",
+        min=1024,
+        help="Bytes of one WebSocket message of a client; 262144 by default, or what --max-frame needs.",
+        rich_help_panel=CLIENTS,
+    ),
+]
 JwtSecretFile = Annotated[
     Path | None,
     typer.Option(

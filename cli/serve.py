@@ -45,6 +45,8 @@ from .endpoint_flags import (
     JwtOptional,
     JwtSecretFile,
     JwtUserClaim,
+    MaxFrame,
+    MaxMessage,
     MaxSessions,
     QueueLimit,
     SlowConsumer,
@@ -105,6 +107,8 @@ def serve(
     slow_consumer: SlowConsumer = "terminate",
     queue_limit: QueueLimit = 512 * 1024,
     max_sessions: MaxSessions = 0,
+    max_frame: MaxFrame = 65536,
+    max_message: MaxMessage = None,
     jwt_secret_file: JwtSecretFile = None,
     jwt_key: JwtKey = None,
     jwt_jwks: JwtJwks = None,
@@ -161,6 +165,8 @@ def serve(
         slow_consumer=slow_consumer,
         queue_limit=queue_limit,
         max_sessions=max_sessions,
+        max_frame=max_frame,
+        max_message=max_message,
         broker_prefixes=broker_prefix,
     )
     instance = from_words(["instance", *words])

@@ -174,11 +174,15 @@ class BrokerUnavailable(PushscopeError):
 
 
 class BrokerRefused(BrokerUnavailable):
-    """The broker is there and refuses this destination or message; asking again is of no use."""
+    """The broker is there and refuses this destination or message; asking again is of no use.
 
-    def __init__(self, message: str, *, title: str, tried: str = "", hint: str = "") -> None:
+    ``field`` is what of a push is to blame (``destination``, ``user``, ``headers``, ``payload``), if known.
+    """
+
+    def __init__(self, message: str, *, title: str, field: str = "", tried: str = "", hint: str = "") -> None:
         super().__init__(message, tried=tried, hint=hint)
         self.title = title
+        self.field = field
 
 
 class ServerError(PushscopeError):

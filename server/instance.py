@@ -19,6 +19,7 @@ from core.tasks import BackgroundTasks
 from .access import AccessRule
 from .admission import Admission, NamedByHost, Unproven, UserOf
 from .brokers.base import Broker
+from .brokers.limits import LINK_LIMITS, check_client_frames
 from .brokers.memory import MemoryBroker
 from .brokers.urls import broker_for
 from .counters import Counters
@@ -28,7 +29,6 @@ from .endpoints.app import InstanceApp
 from .endpoints.fast_http import FastHttpProtocol
 from .endpoints.fast_websocket import FastWebSocketProtocol
 from .endpoints.mount import WHOLE, Mount
-from .endpoints.websocket import LARGEST_MESSAGE
 from .handlers.demo import DEMO_HANDLERS
 from .handlers.interceptors import Interceptor
 from .handlers.mapping import Handlers
@@ -93,6 +93,7 @@ class Instance:
         mount: Mount | None = None,
     ) -> None:
         self.settings = settings = settings or InstanceSettings()
+        check_client_frames(LINK_LIMITS, settings.max_frame, settings.max_message)
         self.counters = Counters()
         self.stages = StageLog()
         self.registry = UserRegistry()
@@ -295,6 +296,8 @@ class Instance:
                 self.broker.url,
                 self.broker.reason,
             )
+        else:  # now it is known which broker it is
+            check_client_frames(self.broker.limits, settings.max_frame)
         if self._mount is None:
             await self._listen(parts)
         if settings.discovery_url is not None:
@@ -317,7 +320,7 @@ class Instance:
             ),
             ws=FastWebSocketProtocol,
             ws_per_message_deflate=False,
-            ws_max_size=LARGEST_MESSAGE,
+            ws_max_size=settings.largest_message,
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
         await self._stack.enter_async_context(self._listener)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from core.protocol import DEFAULT_PREFIXES, Prefixes
+from core.protocol import CLIENT_LIMITS, DEFAULT_PREFIXES, Limits, Prefixes
 from core.protocol.limits import MIB
 
 from .destinations import (
@@ -17,11 +17,14 @@ from .destinations import (
     check_prefixes,
 )
 from .sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
-from .sockjs.settings import SockJsSettings
+from .sockjs.settings import LARGEST_MESSAGE, SockJsSettings
 from .tokens.settings import TokenSettings
 
 #: What waits for a client beyond ``high_water`` waits within ``queue_limit``, so that this limit is far off.
 SOCKJS = SockJsSettings(max_waiting=16 * MIB)
+
+#: What a WebSocket message holds besides one frame: its NUL, and line ends between frames.
+_AROUND_FRAME: Final = 1024
 
 Strategy = Literal["relay", "broadcast", "none"]
 OnBrokerLoss = Literal["keep", "spring"]
@@ -60,6 +63,10 @@ class InstanceSettings(msgspec.Struct, frozen=True):
             of each destination only.
         max_sessions: Clients at a time; one more is refused with 503, or with ERROR. 0 for no limit.
         weight: How much more new clients than another instance it takes, where gateways weigh.
+        max_frame: Bytes of one STOMP frame of a client; a larger one is answered with ERROR.
+        max_message: Bytes of one WebSocket message of a client, and of a body that a SockJS client posts;
+            a larger one is answered with close code 1009, or 413. None: 256 KiB, or as much as
+            ``max_frame`` needs.
         stall_s: How long a client's connection may stay full.
         first_message_s: How long a client may stay silent after the handshake.
         heartbeat_ms: STOMP heart-beats offered to clients: (we can send, we want).
@@ -79,8 +86,9 @@ class InstanceSettings(msgspec.Struct, frozen=True):
             end with the broker whatever ``on_broker_loss`` says.
         client_login: Who clients are at the broker with ``per-client``; None: who we are ourselves.
         client_passcode: Belongs to ``client_login``.
-        sockjs: How SockJS is spoken. Its list of origins means nothing here: ``allowed_origins`` does; and
-            what waits beyond its ``high_water`` waits within ``queue_limit``.
+        sockjs: How SockJS is spoken. Its list of origins means nothing here: ``allowed_origins`` does; nor
+            do ``max_message`` and ``max_body``: ``max_message`` does. What waits beyond its ``high_water``
+            waits within ``queue_limit``.
         tokens: How access tokens of clients are checked; None: nobody needs one, and clients say
             themselves who they are.
         head_timeout_s: For a client to send a request's head.
@@ -105,6 +113,8 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     slow_consumer: SlowPolicy = "terminate"
     max_sessions: int = 0
     weight: int = 1
+    max_frame: int = CLIENT_LIMITS.max_frame
+    max_message: int | None = None
     stall_s: float = 10.0
     first_message_s: float = 60.0
     heartbeat_ms: tuple[int, int] = (10_000, 10_000)
@@ -126,6 +136,25 @@ class InstanceSettings(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         check_prefixes(self.prefixes)
         check_broadcasts(self.prefixes, self.unresolved_destination, self.registry_destination)
+
+    @property
+    def client_limits(self) -> Limits:
+        """What the STOMP parser of a client's session takes."""
+        line = min(CLIENT_LIMITS.max_header_line, self.max_frame)
+        return Limits(max_frame=self.max_frame, max_body=self.max_frame, max_header_line=line)
+
+    @property
+    def largest_message(self) -> int:
+        """Bytes of one WebSocket message of a client."""
+        if self.max_message is not None:
+            return self.max_message
+        return max(LARGEST_MESSAGE, self.max_frame + _AROUND_FRAME)
+
+    @property
+    def sockjs_limited(self) -> SockJsSettings:
+        """How SockJS is spoken, with our limit of what a client may send at a time."""
+        largest = self.largest_message
+        return msgspec.structs.replace(self.sockjs, max_message=largest, max_body=largest)
 
     @property
     def one_broadcast_destination(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from core.errors import UsageError
-from core.protocol import CLIENT_LIMITS, Send
+from core.protocol import Send
 from core.tasks import BackgroundTasks
 
 from .access import AccessRule
@@ -167,8 +167,8 @@ def wire(given: Surroundings) -> Parts:
     application = _apply(given, connections, users, template)
     router = _route(given, connections, users, application)
     push_api = _serve_pushes(given, connections, users)
-    sockets = WebSocketEndpoint(router, given.origins, given.admission)
-    sockjs = stomp_over_sockjs(router, given.origins, given.admission, given.settings.sockjs)
+    sockets = WebSocketEndpoint(router, given.origins, given.admission, given.settings.largest_message)
+    sockjs = stomp_over_sockjs(router, given.origins, given.admission, given.settings.sockjs_limited)
     # Which names lead to a mounted instance its host knows, who has a server that may check them.
     checked = given.mount is WHOLE or given.settings.allowed_hosts
     hosts = given.rule.hosts if checked else None
@@ -266,7 +266,7 @@ def _route(given: Surroundings, connections: Connections, users: Users, applicat
         counters,
         given.stages,
         given.loop.time,
-        CLIENT_LIMITS,
+        settings.client_limits,
     )
     outbox.on_overflow = router.overflow
     outbox.rule.on_dropped = users.local.undeliverable.dropped
@@ -318,6 +318,7 @@ def _private_relay(given: Surroundings, connections: Connections, users: Users, 
         settings,
         address,
         credentials_of(settings, address),
+        lambda: given.broker.limits,
         connections,
         given.registry,
         users.sync,

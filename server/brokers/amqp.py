@@ -31,6 +31,7 @@ from .amqp_topics import TopicChannel, Topics
 from .amqp_topology import Topology
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .dialing import tls_context, trouble_of
+from .limits import LINK_LIMITS
 from .reconnecting import DEFAULT_BACKLOG_LIMIT, Reconnecting, RelayTimes
 
 logger = logging.getLogger("pushscope.server.broker")
@@ -55,6 +56,8 @@ class AmqpBroker:
         most_lanes: int = MOST_LANES,
     ) -> None:
         address = parse_amqp_url(url)
+        #: What it takes in a message: a peer of ours may hear it over STOMP.
+        self.limits = LINK_LIMITS
         self._context = tls_context(address.tls)
         self._times = times or RelayTimes()
         self._state = Reconnecting(address.nodes, self._times, backlog_limit)
@@ -106,6 +109,7 @@ class AmqpBroker:
         if publisher is None or connection is None or not self.available:
             raise self._state.away(destination)
         self._state.require_reading(connection.link.backlog, destination)
+        self.limits.check(destination, headers, len(body))
         publisher.publish(destination, headers, body, done)
 
     def subscribe(

@@ -19,7 +19,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused
 
 from .message import NOT_FORWARDED
 
@@ -91,7 +91,7 @@ def encode_content(headers: Mapping[str, str], size: int, login: str = "guest") 
         login: Who is connected; ``user-id`` may name nobody else.
 
     Raises:
-        BrokerUnavailable: RabbitMQ would close the channel over it, and with it end what others send.
+        BrokerRefused: RabbitMQ would close the channel over it, and with it end what others send.
     """
     kind = b""
     flags = _TABLE
@@ -141,22 +141,26 @@ def _property(name: str, value: str, login: str) -> bytes:
         case "expiration":
             return _short(name, str(_number(name, value, _LONGEST_LIFE)))
         case "user-id" if value != login:
-            raise BrokerUnavailable(f"user-id {value!r} is not the user of the broker connection")
+            raise _refused(f"user-id {value!r} is not the user of the broker connection")
         case _:
             return _short(name, value)
 
 
 def _number(name: str, value: str, most: int) -> int:
     if not (value.isascii() and value.isdigit() and len(value) < 21) or int(value) > most:
-        raise BrokerUnavailable(f"{name} must be a number from 0 to {most}, not {value[:40]!r}")
+        raise _refused(f"{name} must be a number from 0 to {most}, not {value[:40]!r}")
     return int(value)
 
 
 def _short(what: str, value: str) -> bytes:
     data = value.encode()
     if len(data) > 255:
-        raise BrokerUnavailable(f"{what} is longer than the 255 bytes that AMQP carries: {value[:40]!r}…")
+        raise _refused(f"{what} is longer than the 255 bytes that AMQP carries: {value[:40]!r}…")
     return b"%c%b" % (len(data), data)
+
+
+def _refused(why: str) -> BrokerRefused:
+    return BrokerRefused(f"headers: {why}", title="Invalid header", field="headers")
 
 
 # the way back -----------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused
 
 #: Where ``/topic`` publishes to.
 TOPIC_EXCHANGE: Final = "amq.topic"
@@ -46,11 +46,11 @@ def address_of(destination: str) -> Address:
     """Understand a destination.
 
     Raises:
-        BrokerUnavailable: It is none; the text is the plugin's.
+        BrokerRefused: It is none; the text is the plugin's.
     """
     address = _parse(destination)
     if len(address.key.encode()) > _LONGEST or len(address.exchange.encode()) > _LONGEST:
-        raise BrokerUnavailable(f"'{destination[:60]}…' is longer than the 255 bytes that AMQP carries")
+        raise _refused(f"'{destination[:60]}…' is longer than the 255 bytes that AMQP carries")
     return address
 
 
@@ -60,7 +60,7 @@ def _parse(destination: str) -> Address:
             name = destination[len(prefix) :]
             if not name or "/" in name:
                 kind = "topic" if prefix == "/topic/" else "queue"
-                raise BrokerUnavailable(f"'/{name}' is not a valid {kind} destination")
+                raise _refused(f"'/{name}' is not a valid {kind} destination")
             name = name.replace("%2F", "/")
             if prefix == "/topic/":
                 return Address(TOPIC_EXCHANGE, name)
@@ -68,15 +68,17 @@ def _parse(destination: str) -> Address:
     if destination.startswith("/exchange/"):
         exchange, _, key = destination[10:].partition("/")
         if not exchange or "/" in key:
-            raise BrokerUnavailable(f"'{destination[9:]}' is not a valid exchange destination")
+            raise _refused(f"'{destination[9:]}' is not a valid exchange destination")
         return Address(exchange.replace("%2F", "/"), key.replace("%2F", "/"))
     if destination.startswith("/reply-queue/"):
         return Address("", destination[13:], consumable=False)
     if destination and "/" not in destination:
         return Address("", destination, declare=True)
-    raise BrokerUnavailable(
-        f"'{destination}' is not a valid destination. Valid destination types are: {_KINDS}."
-    )
+    raise _refused(f"'{destination}' is not a valid destination. Valid destination types are: {_KINDS}.")
+
+
+def _refused(why: str) -> BrokerRefused:
+    return BrokerRefused(why, title="Invalid destination", field="destination")
 
 
 def destination_of(exchange: bytes, key: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from pamqp import commands
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused, BrokerUnavailable
 
 from .amqp_channel import AmqpChannel
 from .amqp_connection import AmqpConnection
@@ -154,7 +154,11 @@ class Publisher:
             target = self._resolve(destination)
         content = encode_content(headers, len(body), self._login)
         if len(content) > _LARGEST_HEAD:
-            raise BrokerUnavailable("the headers are larger than a frame of AMQP")
+            raise BrokerRefused(
+                f"headers: {len(content)} bytes are more than the {_LARGEST_HEAD} bytes of a frame of AMQP",
+                title="Headers too long",
+                field="headers",
+            )
         outlet = self._main if target.shared else self._named
         if outlet is None:
             raise BrokerUnavailable(f"the broker closed the channel: {self._why}")

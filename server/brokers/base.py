@@ -14,6 +14,7 @@ import msgspec
 from core.errors import BrokerUnavailable
 
 from .delivery import Delivery
+from .limits import MessageLimits
 
 #: Takes a MESSAGE: ``destination``, ``message-id``, the sender's headers, the body.
 Deliver = Callable[[Delivery], None]
@@ -80,6 +81,11 @@ class Broker(Protocol):
         """Why not, or "" while it can."""
         ...
 
+    @property
+    def limits(self) -> MessageLimits:
+        """What it takes in a message, as far as is known now; ``publish`` holds to it."""
+        ...
+
     async def start(self, on_availability: Availability) -> None:
         """Begin to connect, and keep trying for ever; does not wait for the connection."""
         ...
@@ -95,6 +101,7 @@ class Broker(Protocol):
 
         Raises:
             BrokerUnavailable: It has been refused, nothing was sent.
+            BrokerRefused: It would be refused, by its shape or by where it goes.
         """
         ...
 

@@ -13,6 +13,7 @@ from core.errors import BrokerUnavailable
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import ParsedDelivery
 from .exchange import Exchange
+from .limits import LINK_LIMITS
 from .message import Message
 
 
@@ -58,6 +59,8 @@ class MemoryBroker:
 
     def __init__(self, shared: MemoryExchange | None = None) -> None:
         self.url = "memory:"
+        # Nobody here needs them: what goes within one process is to go between several as well.
+        self.limits = LINK_LIMITS
         self.available = False
         self.reason = "not started"
         self._shared = shared or MemoryExchange()
@@ -101,6 +104,7 @@ class MemoryBroker:
         """Hand a message over; its receivers hear of it in their next turn."""
         if not self.available:
             raise BrokerUnavailable(f"the in-memory broker is not available: {self.reason}")
+        self.limits.check(destination, headers, len(body))
         self._shared.exchange.publish(Message(destination, headers, body, self._shared.next_id()))
         if done is not None:
             self._soon(lambda: done(None))

@@ -42,7 +42,8 @@ def refusal_of(server: str, destination: str, command: str) -> BrokerRefused | N
         words = refused.detail.strip()
         if match is not None:
             words = words.replace("/amq.direct", f"/{match[2]}", 1)
-        return BrokerRefused(words, title=refused.message, tried=f"{command} to {destination}")
+        tried = f"{command} to {destination}"
+        return BrokerRefused(words, title=refused.message, field="destination", tried=tried)
     return None
 
 

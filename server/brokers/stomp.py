@@ -28,6 +28,7 @@ from .addresses import parse_stomp_url
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import ParsedDelivery
 from .dialing import dial, tls_context, trouble_of
+from .limits import LINK_LIMITS, limits_of
 from .message import NOT_FORWARDED
 from .own_connections import OwnConnections
 from .reconnecting import DEFAULT_BACKLOG_LIMIT, Reconnecting, RelayTimes
@@ -41,6 +42,8 @@ logger = logging.getLogger("pushscope.server.broker")
 #: How long nobody may send to what made the broker close everybody's connection.
 _BANNED_S: Final = 30.0
 _MOST_KNOWN: Final = 4096
+#: Who RabbitMQ takes us for without a login.
+_GUEST: Final = "guest"
 
 
 class StompBroker:
@@ -62,6 +65,8 @@ class StompBroker:
         self._context = tls_context(address.tls)
         #: What the broker calls itself.
         self.server = ""
+        #: What it takes in a message, by what it calls itself.
+        self.limits = LINK_LIMITS
         self._times = times or RelayTimes()
         self._state = Reconnecting(address.nodes, self._times, backlog_limit)
         self._link: StompLink | None = None
@@ -117,6 +122,7 @@ class StompBroker:
         if link is None or not self.available or self._answers is None:
             raise self._state.away(destination)
         self._state.require_reading(link.backlog, destination)
+        self.limits.check(destination, headers, len(body))
         if destination not in self._known:
             self._check(destination)
         if not NOT_FORWARDED.isdisjoint(headers):
@@ -291,6 +297,7 @@ class StompBroker:
         if link is None:
             return
         self.server = event.server or ""
+        self.limits = limits_of(self.server, self._state.node.login or _GUEST)
         self._known.clear()
         link.beat()
         self._answers = Answers(

@@ -240,7 +240,8 @@ def _accepted(answer: PushAnswer) -> Answer:
 
 def _unavailable(error: BrokerUnavailable) -> Answer:
     extra = {"hint": error.hint} if error.hint else {}
-    return _failed(400 if isinstance(error, BrokerRefused) else 503, str(error), **extra)
+    field = error.field if isinstance(error, BrokerRefused) else ""
+    return _failed(400 if isinstance(error, BrokerRefused) else 503, str(error), field, **extra)
 
 
 async def _send_answer(send: Callable[[dict[str, Any]], Awaitable[None]], answer: Answer) -> None:

@@ -32,8 +32,6 @@ TAKEOVER: Final = "pushscope.takeover"
 _SUBPROTOCOLS: Final = frozenset(SUBPROTOCOLS.values())
 #: How long a client has to answer a close and to take what was written before it.
 CLOSE_S: Final = 2.0
-#: The largest WebSocket message; STOMP's own limit, which answers with ERROR, is below it.
-LARGEST_MESSAGE: Final = 256 * 1024
 #: Bytes that may wait for ASGI ``send`` before the session counts as full.
 _HIGH_WATER: Final = 64 * 1024
 
@@ -49,8 +47,9 @@ class Takeover(Protocol):
 class WebSocketEndpoint:
     """Accepts clients and gives them to the router."""
 
-    def __init__(self, router: Router, origins: Origins, admission: Admission) -> None:
+    def __init__(self, router: Router, origins: Origins, admission: Admission, largest: int) -> None:
         self._router = router
+        self._largest = largest
         self._origins = origins
         self._admission = admission
 
@@ -72,13 +71,21 @@ class WebSocketEndpoint:
         await send(
             {"type": "websocket.accept", "subprotocol": choose_subprotocol(scope.get("subprotocols", ()))}
         )
-        await serve_accepted(self._router, principal, scope, receive, send)
+        await serve_accepted(self._router, principal, scope, receive, send, self._largest)
 
 
 async def serve_accepted(
-    gate: Gate[Any], principal: Principal | None, scope: Scope, receive: Receive, send: Send
+    gate: Gate[Any],
+    principal: Principal | None,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    largest: int,
 ) -> None:
-    """Give a connection whose handshake is done to a gate, the quick way where the server has one."""
+    """Give a connection whose handshake is done to a gate, the quick way where the server has one.
+
+    ``largest`` is the largest message for servers that have no limit, or another one.
+    """
     takeover: Takeover | None = scope.get("extensions", {}).get(TAKEOVER)
     if takeover is not None:
         takeover.take_over(gate, principal)
@@ -88,7 +95,7 @@ async def serve_accepted(
         data = message.get("bytes")
         gate.receive(session, data if data is not None else message["text"].encode())
 
-    await serve_over_asgi(gate, principal, take, receive, send)
+    await serve_over_asgi(gate, principal, take, receive, send, largest)
 
 
 async def serve_over_asgi(
@@ -97,6 +104,7 @@ async def serve_over_asgi(
     take: Callable[[Any, dict[str, Any]], None],
     receive: Receive,
     send: Send,
+    largest: int,
 ) -> None:
     """Give a connection whose handshake is done to a gate, until it ends.
 
@@ -106,6 +114,7 @@ async def serve_over_asgi(
         take: Called with the session and each ``websocket.receive``, instead of the gate.
         receive: ASGI's.
         send: ASGI's.
+        largest: Bytes of the largest message.
     """
     carrier = AsgiCarrier(gate)
     session: GateSession | None = None
@@ -117,7 +126,7 @@ async def serve_over_asgi(
                 message = await receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                if len(message.get("bytes") or message.get("text") or "") > LARGEST_MESSAGE:
+                if len(message.get("bytes") or message.get("text") or "") > largest:
                     # Other servers take more than ours.
                     gate.close(session, CloseCode.TOO_BIG, "the message is too big")
                 else:

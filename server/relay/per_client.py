@@ -38,6 +38,7 @@ from core.tasks import BackgroundTasks
 from ..brokers.addresses import StompAddress
 from ..brokers.delivery import ParsedDelivery
 from ..brokers.dialing import dial, tls_context, trouble_of
+from ..brokers.limits import MessageLimits
 from ..counters import Counters
 from ..sessions.framing import OutgoingMessage
 from ..sessions.guard import Guard
@@ -123,6 +124,7 @@ class PerClientRelay:
         settings: Prefixes and destinations.
         address: Where the broker is.
         credentials: Who clients are there.
+        limits: What it takes in a message, as far as is known now.
         close: Ends a client: code, reason, last frame (:meth:`Router.close`).
         tasks: Those of the instance.
     """
@@ -132,6 +134,7 @@ class PerClientRelay:
         settings: InstanceSettings,
         address: StompAddress,
         credentials: Credentials,
+        limits: Callable[[], MessageLimits],
         connections: Connections,
         registry: UserRegistry,
         sync: PeerSync | None,
@@ -144,6 +147,7 @@ class PerClientRelay:
         self._address = address
         self._context = tls_context(address.tls)
         self._credentials = credentials
+        self._limits = limits
         self._hub = connections.hub
         self._outbox = connections.outbox
         self._guard = connections.guard
@@ -294,6 +298,7 @@ class PerClientRelay:
         for name in ("receipt", "transaction"):
             if name in event.frame.headers:
                 headers[name] = event.frame.headers[name]
+        self._limits().check(headers["destination"], headers, len(event.frame.body))
         self._write(session, encode("SEND", headers, event.frame.body))
 
     def _write(self, session: Session, data: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from core.errors import UsageError
+from core.protocol import CLIENT_LIMITS
 
 from ..sockjs.settings import SockJsSettings
 from ..tokens.settings import SECRET_VARIABLE, TokenSettings
@@ -91,6 +92,8 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     slow_consumer: SlowConsumer = "terminate"
     queue_limit: Annotated[int, msgspec.Meta(ge=1024)] = 512 * 1024
     max_sessions: Annotated[int, msgspec.Meta(ge=0)] = 0
+    max_frame: Annotated[int, msgspec.Meta(ge=1024)] = CLIENT_LIMITS.max_frame
+    max_message: Annotated[int, msgspec.Meta(ge=1024)] | None = None
     weight: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
     app_prefix: str | None = None
     broker_prefixes: str | None = None

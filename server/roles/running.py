@@ -144,6 +144,8 @@ def instance_settings(options: InstanceOptions) -> InstanceSettings:
         slow_consumer=options.slow_consumer,
         queue_limit=options.queue_limit,
         max_sessions=options.max_sessions,
+        max_frame=options.max_frame,
+        max_message=options.max_message,
         weight=options.weight,
         prefixes=Prefixes(
             usual.application if options.app_prefix is None else options.app_prefix,

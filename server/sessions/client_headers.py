@@ -9,10 +9,10 @@ argument too many, a ``user-id`` that is not the login, a ``CC`` that is no list
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ..brokers.limits import LONGEST_SHORT, NUMBER, NUMBERS, SHORT
 from .refusal import Refusal
 
 #: Said by instances only.
@@ -86,14 +86,6 @@ _ORDER_PREFIXES: Final = (
     "_amq",
     "jms",
 )
-#: Properties of AMQP that must be numbers; anything else closes the connection, or does not arrive.
-_NUMBERS: Final = frozenset({"priority", "timestamp", "expiration", "expires"})
-_NUMBER: Final = re.compile(r"[0-9]{1,13}")
-#: Properties of AMQP, whose length is one byte there.
-_SHORT: Final = frozenset(
-    {"content-type", "content-encoding", "correlation-id", "reply-to", "type", "app-id", "amqp-message-id"}
-)
-_LONGEST_SHORT: Final = 255
 _MOST_KNOWN: Final = 4096
 
 
@@ -159,13 +151,13 @@ def _checked(name: str, value: str) -> bool:
     Raises:
         Refusal: It cannot be carried.
     """
-    if len(name) > _LONGEST_SHORT // 4 and len(name.encode()) > _LONGEST_SHORT:
-        raise Refusal("Invalid header", f"The name of a header is longer than {_LONGEST_SHORT} bytes.")
-    if name in _SHORT:
-        if len(value) > _LONGEST_SHORT // 4 and len(value.encode()) > _LONGEST_SHORT:
-            raise Refusal("Invalid header", f"'{name}' is longer than {_LONGEST_SHORT} bytes.")
+    if len(name) > LONGEST_SHORT // 4 and len(name.encode()) > LONGEST_SHORT:
+        raise Refusal("Invalid header", f"The name of a header is longer than {LONGEST_SHORT} bytes.")
+    if name in SHORT:
+        if len(value) > LONGEST_SHORT // 4 and len(value.encode()) > LONGEST_SHORT:
+            raise Refusal("Invalid header", f"'{name}' is longer than {LONGEST_SHORT} bytes.")
         # A temporary queue would be consumed by the instance's connection, not by the client's.
         return name != "reply-to" or "temp-" not in value
-    if name in _NUMBERS and _NUMBER.fullmatch(value) is None:
+    if name in NUMBERS and NUMBER.fullmatch(value) is None:
         raise Refusal("Invalid header", f"'{name}' must be a number.")
     return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.errors import CloseCode
+
 from .application import Connection, Message
 
 
@@ -23,6 +25,22 @@ class Echo:
 
     def closed(self, code: int, reason: str) -> None:
         """Nothing is kept."""
+
+
+class BoundedEcho(Echo):
+    """Ends a session that sends a longer message than ``most`` bytes."""
+
+    def __init__(self, connection: Connection, most: int) -> None:
+        super().__init__(connection)
+        self._most = most
+
+    def received(self, message: Message) -> None:
+        """Send it back, if it is not too long."""
+        size = len(message if isinstance(message, bytes) else message.encode("utf-8", "replace"))
+        if size > self._most:
+            self._connection.close(CloseCode.TOO_BIG, f"a message may have {self._most} bytes")
+        else:
+            super().received(message)
 
 
 class CloseAtOnce(Echo):

@@ -66,7 +66,7 @@ class Handshakes:
         asked = scope.get("subprotocols", ())
         subprotocol = next((name for name in asked if name.lower() in self._subprotocols), None)
         await send({"type": "websocket.accept", "subprotocol": subprotocol})
-        raw = target is not None and target.kind == "raw"
+        raw, largest = target is not None and target.kind == "raw", self._settings.max_message
 
         def make(carrier: Carrier) -> WebSocketSession:
             kind = RawSession if raw else WebSocketSession
@@ -76,9 +76,9 @@ class Handshakes:
             return session
 
         if raw:  # which has text and binary messages, and a connection that was taken over tells no kind
-            await serve_over_asgi(WebSocketGate(make), None, _take_raw, receive, send)
+            await serve_over_asgi(WebSocketGate(make), None, _take_raw, receive, send, largest)
         else:
-            await serve_accepted(WebSocketGate(make), None, scope, receive, send)
+            await serve_accepted(WebSocketGate(make), None, scope, receive, send, largest)
 
     def close_all(self, code: int = CloseCode.GOING_AWAY, reason: str = "the server stops") -> None:
         """End all sessions and accept none any more."""

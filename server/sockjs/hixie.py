@@ -24,7 +24,6 @@ _ANSWER: Final = (
     b"Sec-WebSocket-Origin: %b\r\nSec-WebSocket-Location: %b\r\n\r\n"
 )
 _REFUSAL: Final = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-_LARGEST: Final = 256 * 1024
 
 
 class HixieHttpProtocol(StrictHttpProtocol):
@@ -43,8 +42,9 @@ class HixieHttpProtocol(StrictHttpProtocol):
         scope |= {"path": unquote(path.decode("latin-1")), "subprotocols": [], "extensions": {}}
         keys = b"".join((number or 0).to_bytes(4, "big") for number in numbers)
         place = b"ws://" + found.get(b"host", b"") + self.url
-        protocol = HixieProtocol(self.transport, keys, found.get(b"origin", b"null"), place)
         config: Any = self.config
+        origin = found.get(b"origin", b"null")
+        protocol = HixieProtocol(self.transport, keys, origin, place, config.ws_max_size)
         task = self.loop.create_task(protocol.run(config.loaded_app, scope))
         task.add_done_callback(self.tasks.discard)
         task.add_done_callback(log_failure)
@@ -62,9 +62,13 @@ class HixieProtocol(asyncio.Protocol):
         keys: The numbers of the two keys, four bytes each.
         origin: Of the page, for the answer.
         place: URL of the connection, for the answer.
+        largest: Bytes that may wait to become a message.
     """
 
-    def __init__(self, transport: asyncio.Transport, keys: bytes, origin: bytes, place: bytes) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, keys: bytes, origin: bytes, place: bytes, largest: int
+    ) -> None:
+        self._largest = largest
         self._transport = transport
         self._keys = keys
         self._head = (origin, place)
@@ -102,7 +106,7 @@ class HixieProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
         self._buffer += data
-        if len(self._buffer) > _LARGEST:
+        if len(self._buffer) > self._largest:
             self._leave()
         elif self._greeted.is_set():
             self._parse()

@@ -9,6 +9,8 @@ import msgspec
 from core.errors import UsageError
 
 KIB: Final = 1024
+#: The largest WebSocket message of a client; STOMP's own limit, which answers with ERROR, is below it.
+LARGEST_MESSAGE: Final = 256 * KIB
 #: A build that goes with the clients of today; the iframe page loads it.
 CLIENT_URL: Final = "https://cdn.jsdelivr.net/npm/sockjs-client@1/dist/sockjs.min.js"
 
@@ -39,6 +41,7 @@ class SockJsSettings(msgspec.Struct, frozen=True, kw_only=True):
         max_waiting: Bytes that may wait for a client; over it the session ends.
         max_waiting_messages: The same, counted in messages; 0 for no such limit.
         max_body: Bytes of a body that a client posts.
+        max_message: Bytes of one WebSocket message, where the server in front has no limit of its own.
         stall_s: How long a closed session's last response may take before its connection is cut.
     """
 
@@ -60,6 +63,7 @@ class SockJsSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_waiting: int = 1024 * KIB
     max_waiting_messages: int = 0
     max_body: int = 256 * KIB
+    max_message: int = LARGEST_MESSAGE
     stall_s: float = 2.0
 
     def __post_init__(self) -> None:

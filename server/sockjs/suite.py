@@ -8,18 +8,22 @@ cookie.
 from __future__ import annotations
 
 import asyncio
+import functools
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
+
+import msgspec
 
 from ..endpoints.fast_websocket import FastWebSocketProtocol
 from ..endpoints.mount import path_in
 from ..listener import Listener
 from .answers import NOT_FOUND, Receive, Scope, Send, deny, send_answer
-from .echo import CloseAtOnce, Echo
+from .application import Application
+from .echo import BoundedEcho, CloseAtOnce, Echo
 from .hixie import HixieHttpProtocol
 from .service import SockJsService
-from .settings import SockJsSettings
+from .settings import LARGEST_MESSAGE, SockJsSettings
 
 #: What suites expect of ``/echo``; a client would notice only that it reconnects more often.
 _LIMIT = 4096
@@ -46,19 +50,18 @@ class PrefixedServices:
             await send_answer(send, NOT_FOUND)
 
 
-def suite_services() -> PrefixedServices:
-    """The four services."""
-    settings = SockJsSettings(response_limit=_LIMIT)
+def suite_services(max_frame: int | None = None, max_message: int = LARGEST_MESSAGE) -> PrefixedServices:
+    """The four services; the limits are those of :class:`SuiteServer`."""
+    settings = SockJsSettings(response_limit=_LIMIT, max_message=max_message, max_body=max_message)
+    without_websocket = msgspec.structs.replace(settings, websocket=False)
+    with_cookie = msgspec.structs.replace(settings, cookie_needed=True)
+    echo: Application = Echo if max_frame is None else functools.partial(BoundedEcho, most=max_frame)
     return PrefixedServices(
         {
-            "/echo": SockJsService(Echo, settings),
+            "/echo": SockJsService(echo, settings),
             "/close": SockJsService(CloseAtOnce, settings),
-            "/disabled_websocket_echo": SockJsService(
-                Echo, SockJsSettings(response_limit=_LIMIT, websocket=False)
-            ),
-            "/cookie_needed_echo": SockJsService(
-                Echo, SockJsSettings(response_limit=_LIMIT, cookie_needed=True)
-            ),
+            "/disabled_websocket_echo": SockJsService(echo, without_websocket),
+            "/cookie_needed_echo": SockJsService(echo, with_cookie),
         }
     )
 
@@ -69,15 +72,30 @@ class SuiteServer:
     Args:
         host: Address to listen on.
         port: Port, or 0 for a free one.
+        max_frame: Bytes of one message inside SockJS's framing; a longer one ends its session with 1009.
+            None: as many as ``max_message`` allows.
+        max_message: Bytes of one WebSocket message, and of a body that a client posts.
 
     Raises:
         PortTakenError: The port is in use.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._app = suite_services()
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        max_frame: int | None = None,
+        max_message: int = LARGEST_MESSAGE,
+    ) -> None:
+        self._app = suite_services(max_frame, max_message)
         self._listener = Listener(
-            self._app, host=host, port=port, http=HixieHttpProtocol, ws=FastWebSocketProtocol
+            self._app,
+            host=host,
+            port=port,
+            http=HixieHttpProtocol,
+            ws=FastWebSocketProtocol,
+            ws_max_size=max_message,
         )
         self._stack = AsyncExitStack()
 

@@ -12,6 +12,7 @@ from core.errors import UsageError
 
 from ..binding import bind_socket
 from ..brokers.addresses import parse_amqp_url, parse_stomp_url
+from ..brokers.limits import LINK_LIMITS, check_client_frames
 from ..roles.options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOptions
 from ..roles.running import instance_settings
 
@@ -63,6 +64,7 @@ class Plan:
     ) -> None:
         _check(spec, in_process)
         instance_settings(instance)  # says what is wrong with them
+        check_client_frames(LINK_LIMITS, instance.max_frame, instance.max_message)
         self.spec = spec
         self._instance = instance
         self._preferred = preferred

@@ -19,8 +19,8 @@ from .told import told_subscriptions
 _BATCH_S: Final = 0.005
 #: Subscriptions of known sessions matter to lookups and handovers only and may wait a little.
 _SUBSCRIPTIONS_S: Final = 0.1
-#: Sessions whose subscriptions one delta carries.
-_MOST_RESUBSCRIBED: Final = 500
+#: Sessions whose subscriptions one delta carries: 2 MiB at most, which is half of what brokers take.
+_MOST_RESUBSCRIBED: Final = 250
 
 
 class Peers(Protocol):

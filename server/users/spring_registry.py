@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused, BrokerUnavailable
 
 from ..settings import InstanceSettings
 from .registry import UserRegistry
@@ -41,8 +41,6 @@ _TIMES_COST: Final = 50
 #: What a byte of a snapshot costs on its way: our socket, the broker, every instance that reads it.
 _COST_OF_BYTE_S: Final = 30e-9
 _SHORTEST_SLEEP_S: Final = 0.01
-#: Larger than that and the broker's links would break: nearly as much as one message may have.
-_LARGEST_SNAPSHOT: Final = 15 * 1024 * 1024
 #: Complaints that are remembered, so that each is said once.
 _MOST_COMPLAINTS: Final = 64
 #: Marks snapshots of our own kind, which are not read: :mod:`.peers` knows more, sooner.
@@ -198,12 +196,14 @@ class SpringRegistry:
             self._due = min(self._due, now + PUBLISH_EVERY_S)
 
     def _send(self, body: bytes) -> bool:
-        if len(body) > _LARGEST_SNAPSHOT:
-            self._complain(self.id, f"{len(body)} bytes are too many for one message; it is not published")
-            return True
         headers = {"content-type": "application/json", EPOCH_HEADER: self._epoch}
         try:
             self._publish(self._settings.registry_destination, headers, body)
+        except BrokerRefused as error:
+            if self.id not in self._complaints:
+                self._complaints.add(self.id)
+                logger.error("Spring instances do not hear of our users, the snapshot is refused: %s", error)
+            return True
         except BrokerUnavailable:
             return False
         self.published += 1

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from core.errors import BrokerUnavailable
+from core.errors import BrokerRefused, BrokerUnavailable
 from core.protocol import send_form, split_user_destination, subscribe_form, user_target
 
 from ..brokers.base import Broker, Settled
@@ -96,6 +96,7 @@ class RelayStrategy:
 
         Held back while the user moves from an instance that stops to another one.
         """
+        self._check_shape(message)
         if self._handover.moving and self._handover.hold(message, done):
             return 0
         return self.send_now(message, done)
@@ -120,8 +121,16 @@ class RelayStrategy:
                 for session_id, place in places.items():
                     return self._send_one(session_id, place, message, done)
             return self._send_many(places, message, done)
-        except BrokerUnavailable:
-            self._note(message, Reason.BROKER_UNAVAILABLE, Stage.RESOLVED)
+        except BrokerUnavailable as error:
+            self._note(message, reason_of(error), Stage.RESOLVED)
+            raise
+
+    def _check_shape(self, message: UserMessage) -> None:
+        """Refuse what no broker link carries, wherever the user is: where may change."""
+        try:
+            check_shape(self._broker, message)
+        except BrokerUnavailable as error:
+            self._note(message, reason_of(error), Stage.ACCEPTED)
             raise
 
     def came_back(self, headers: Mapping[str, str], destination: str, delivered: int) -> None:
@@ -296,11 +305,12 @@ class BroadcastStrategy:
             VIA_HEADER: self._via[message.origin],
         }
         try:
+            check_shape(self._broker, message)
             self._broker.publish(self._settings.broadcast_destination, headers, message.body, done)
-        except BrokerUnavailable:
+        except BrokerUnavailable as error:
             self._undeliverable.note(
                 message.origin,
-                Reason.BROKER_UNAVAILABLE,
+                reason_of(error),
                 Stage.RESOLVED,
                 user=message.user,
                 destination=message.destination,
@@ -349,6 +359,20 @@ class LocalStrategy:
         if done is not None:
             done(None)
         return count
+
+
+def check_shape(broker: Broker, message: UserMessage) -> None:
+    """Refuse a message that is more than the broker takes, wherever its user is.
+
+    Raises:
+        BrokerRefused: It names the limit.
+    """
+    broker.limits.check(message.destination, message.headers, len(message.body), message.user)
+
+
+def reason_of(error: BrokerUnavailable) -> Reason:
+    """Why a message did not get to the broker."""
+    return Reason.BROKER_REFUSED if isinstance(error, BrokerRefused) else Reason.BROKER_UNAVAILABLE
 
 
 def is_session_id(name: str) -> bool:

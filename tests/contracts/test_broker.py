@@ -149,7 +149,8 @@ KINDS = {
 }
 
 
-async def _started(stack: AsyncExitStack, broker: Broker) -> Broker:
+async def started(stack: AsyncExitStack, broker: Broker) -> Broker:
+    """A broker object that is connected, until the stack ends."""
     up = asyncio.Event()
     await broker.start(lambda available, reason: up.set() if available else None)
     stack.push_async_callback(broker.stop)
@@ -163,7 +164,7 @@ async def ends(request: pytest.FixtureRequest) -> AsyncIterator[Ends]:
     kind = KINDS[request.param]
     async with AsyncExitStack() as stack:
         one, two = await kind.make(request, stack)
-        ends = Ends(await _started(stack, one), await _started(stack, two))
+        ends = Ends(await started(stack, one), await started(stack, two))
         ends.lacks = kind.lacks
         test = next(_numbers)
         ends.queue = lambda name: f"/queue/{name}-{test}"

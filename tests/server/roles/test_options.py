@@ -34,6 +34,7 @@ from server.tokens.settings import SECRET_VARIABLE
         GatewayOptions(port=7000, discovery="http://127.0.0.1:8761", service="push"),
         InstanceOptions(id="i2", strategy="none", default_user="a b=c", broker="stomp://u:secret@h:1/"),
         InstanceOptions(slow_consumer="conflate", queue_limit=2048, max_sessions=3),
+        InstanceOptions(max_frame=1_000_000, max_message=2_000_000),
         InstanceOptions(tokens=TokenSettings(secret="secret" * 6, audience="a b", end_at_expiry=True)),
         InstanceOptions(tokens=TokenSettings(jwks_file="/a b", required=False), allowed_hosts="a *"),
         InstanceOptions(sockjs=spring_settings(heartbeat_s=0, websocket=False)),
@@ -90,6 +91,8 @@ def test_a_value_after_an_equals_sign(monkeypatch: pytest.MonkeyPatch) -> None:
         (["instance", "--slow-consumer", "wait"], "slow_consumer"),
         (["instance", "--queue-limit", "10"], "queue_limit"),
         (["instance", "--max-sessions", "-1"], "max_sessions"),
+        (["instance", "--max-frame", "10"], "max_frame"),
+        (["instance", "--max-message", "much"], "max_message"),
     ],
 )
 def test_what_does_not_fit_is_named(words: list[str], named: str) -> None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import pytest
 from websockets.asyncio.client import connect
 
-from server.endpoints.websocket import LARGEST_MESSAGE
 from server.gateway import Gateway, GatewaySettings
+from server.sockjs.settings import LARGEST_MESSAGE
 from server.sockjs.suite import SuiteServer
 from tests.support.rfc6455 import (
     BINARY,
