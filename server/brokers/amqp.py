@@ -89,6 +89,10 @@ class AmqpBroker:
         """Begin to connect."""
         self._state.start(self._connect, on_availability)
 
+    async def trouble(self) -> str:
+        """Connect to each node once, instead of :meth:`start`; what they answered, "" if one can be used."""
+        return await self._state.try_each(self._connect, self._ended.set)
+
     async def stop(self) -> None:
         """Close the connection; with it goes the queue."""
         if self._connection is not None:

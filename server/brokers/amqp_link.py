@@ -26,6 +26,10 @@ from .amqp_frames import AROUND, END, FRAME
 
 #: Nothing that we agreed to is larger (RabbitMQ's frame_max is 128 KiB).
 _LARGEST_FRAME: Final = 1024 * 1024
+#: Methods, content headers, bodies, heart-beats (AMQP 0-9-1, 4.2.3).
+_KINDS: Final = (1, 2, 3, 8)
+#: Bytes of something else that are shown.
+_SHOWN: Final = 60
 _CONNECTION_CLOSE: Final = b"\0\x0a\0\x32"
 _HEARTBEAT: Final = pamqp.frame.marshal(Heartbeat(), 0)
 _CLOSE_OK: Final = pamqp.frame.marshal(commands.Connection.CloseOk(), 0)
@@ -146,6 +150,8 @@ class AmqpLink(asyncio.StreamReaderProtocol):
             super().connection_lost(exc)
         self.ended = True
         why = self.why or (str(exc) if exc else "") or "the broker closed the connection"
+        if not self._established and not self.why:
+            self.why = f"{why}, instead of an answer in AMQP"
         for channel in list(self._channels.values()):
             channel.end(why)
         if self._established:
@@ -162,6 +168,9 @@ class AmqpLink(asyncio.StreamReaderProtocol):
             return size
         while size - position >= AROUND:
             kind, number, length = FRAME.unpack_from(data, position)
+            if kind not in _KINDS:
+                shown = data[position : position + _SHOWN].decode("utf-8", "backslashreplace")
+                raise IndexError(f"{shown!r} is not AMQP 0-9-1")
             end = position + length + AROUND
             if end > size:
                 if length > _LARGEST_FRAME:

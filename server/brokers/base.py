@@ -90,6 +90,10 @@ class Broker(Protocol):
         """Begin to connect, and keep trying for ever; does not wait for the connection."""
         ...
 
+    async def trouble(self) -> str:
+        """Ask once, instead of ``start``, whether it can be used: why not, in words, or ""."""
+        ...
+
     async def stop(self) -> None:
         """Disconnect. Whatever was asked for and not answered is settled with an error."""
         ...

@@ -76,6 +76,10 @@ class MemoryBroker:
         self._shared.attach(self)
         self.set_available(True)
 
+    async def trouble(self) -> str:
+        """It is always there."""
+        return ""
+
     async def stop(self) -> None:
         """Detach; what is on its way to this end is dropped."""
         self._shared.detach(self)

@@ -62,6 +62,7 @@ class Reconnecting:
         self._backlog_limit = backlog_limit
         self._on_availability: Availability | None = None
         self._task: asyncio.Task[None] | None = None
+        self._came = asyncio.Event()
 
     @property
     def node(self) -> StompAddress:
@@ -101,9 +102,41 @@ class Reconnecting:
             await asyncio.wait((task,), timeout=_CANCEL_AGAIN_S)
         return True
 
+    async def try_each(self, connect: Callable[[], Awaitable[bool]], leave: Callable[[], None]) -> str:
+        """Connect to each node once, until one can be used.
+
+        Args:
+            connect: As for :meth:`start`, which is not called then.
+            leave: Ends the connection that there is.
+
+        Returns:
+            What came of it at each node, or "" if one can be used.
+        """
+        troubles: list[str] = []
+        for _ in range(len(self._nodes)):
+            self._came.clear()
+            attempt = asyncio.ensure_future(connect())
+            came = asyncio.ensure_future(self._came.wait())
+            try:
+                await asyncio.wait((attempt, came), return_when=asyncio.FIRST_COMPLETED)
+                usable = came.done()
+                if usable:
+                    leave()
+                await attempt
+            finally:
+                came.cancel()
+                attempt.cancel()
+                await asyncio.wait((came, attempt))
+            if usable:
+                return ""
+            troubles.append(f"{self.url}: {self.reason}")
+            self._nodes.rotate(-1)
+        return "; ".join(troubles)
+
     def came(self, what: str) -> None:
         """The broker can be used from now on; ``what`` is for the log."""
         self.available, self.reason = True, ""
+        self._came.set()
         logger.info("broker %s connected: %s", self.url, what)
         if self._on_availability is not None:
             self._on_availability(True, "")

@@ -96,6 +96,16 @@ class StompBroker:
         """Begin to connect."""
         self._state.start(self._connect, on_availability)
 
+    async def trouble(self) -> str:
+        """Connect to each node once, instead of :meth:`start`; what they answered, "" if one can be used."""
+        return await self._state.try_each(self._connect, self._leave)
+
+    def _leave(self) -> None:
+        if self._link is not None:
+            if self.available:
+                self._link.write(self._link.session.disconnect())
+            self._link.close("stopped")
+
     async def stop(self) -> None:
         """Say goodbye and close."""
         if self._own is not None:
@@ -103,9 +113,7 @@ class StompBroker:
         if not await self._state.stop():
             return
         if self._link is not None:
-            if self.available:
-                self._link.write(self._link.session.disconnect())
-            self._link.close("stopped")
+            self._leave()
             try:
                 async with asyncio.timeout(1):
                     await self._ended.wait()

@@ -9,7 +9,8 @@ from typing import cast
 
 from core.errors import ClusterStartError
 
-from ..brokers.addresses import parse_amqp_url, parse_stomp_url
+from ..brokers.reconnecting import RelayTimes
+from ..brokers.urls import broker_for
 from .plan import without_login
 from .probe import get_json
 
@@ -17,41 +18,30 @@ from .probe import get_json
 _MESH_WITHIN = 10.0
 _ASK_EVERY = 0.02
 _SILENT = "does not answer"
-_CONNECT_WITHIN = 3.0
 
 
-async def check_broker(url: str) -> None:
-    """See that somebody listens where the broker is to be; ``memory:`` is always there.
+async def check_broker(url: str, *, times: RelayTimes | None = None) -> None:
+    """See that the broker can be used, as instances will: that it speaks our language and lets us in.
 
     One node of several is enough.
 
+    Args:
+        url: Where it is to be.
+        times: How patient to be; as instances are by default.
+
     Raises:
-        ClusterStartError: nobody does.
+        ClusterStartError: It cannot; names each node and what was heard there.
     """
-    troubles: list[str] = []
-    for host, port in _nodes(url):
-        try:
-            async with asyncio.timeout(_CONNECT_WITHIN):
-                _, writer = await asyncio.open_connection(host, port)
-        except (OSError, TimeoutError) as error:
-            troubles.append(f"no broker at {host}:{port}: {error or 'no answer'}")
-        else:
-            writer.transport.abort()
-            return
-    if troubles:
+    trouble = await broker_for(url, times=times).trouble()
+    if trouble:
+        scheme = url.partition(":")[0]
+        language = "AMQP 0-9-1" if scheme.startswith("amqp") else "STOMP"
         raise ClusterStartError(
-            "; ".join(troubles),
-            tried=f"connect to {without_login(url)}",
-            hint="start the broker, or leave it out to use the embedded one",
+            f"no broker at {trouble}",
+            tried=f"connect to {without_login(url)} as an instance does",
+            hint=f"{scheme}: is a broker that speaks {language} at this port; start it, or leave it out to "
+            "use the embedded one",
         )
-
-
-def _nodes(url: str) -> Iterable[tuple[str, int]]:
-    if url.startswith(("stomp:", "stomps:")):
-        return [(node.host, node.port) for node in parse_stomp_url(url).nodes]
-    if url.startswith(("amqp:", "amqps:")):
-        return [(node.host, node.port) for node in parse_amqp_url(url).nodes]
-    return []
 
 
 async def wait_for_mesh(ready: Callable[[], Mapping[str, str]], *, within: float = _MESH_WITHIN) -> None:
@@ -128,8 +118,10 @@ async def _instance_lacks(url: str, others: set[str]) -> str:
     if info is None:
         return _SILENT
     broker = info.get("broker")
-    if isinstance(broker, dict) and cast("dict[str, object]", broker).get("available") is not True:
-        return "has no connection to the broker"
+    if isinstance(broker, dict):
+        link = cast("dict[str, object]", broker)
+        if link.get("available") is not True:
+            return f"has no connection to the broker at {link.get('url')}: {link.get('reason')}"
     # Only this strategy needs to know who else is there.
     return _unknown(others, info.get("peers")) if info.get("strategy") == "relay" else ""
 

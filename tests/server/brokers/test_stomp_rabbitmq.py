@@ -121,7 +121,8 @@ async def test_a_send_over_which_rabbitmq_hangs_up_is_settled_and_banned(relay: 
 
 
 async def test_a_send_that_rabbitmq_refuses_without_saying_which_is_settled(relay: Watched) -> None:
-    error = await published(relay.broker, "/topic/a", {"priority": "high"})
+    # A kind of queue that it does not know and does not name; a number in priority is asked for at our door.
+    error = await published(relay.broker, "/queue/a", {"x-max-priority": "high"})
     assert error is not None and "Processing error" in str(error)
     assert relay.changes == [(True, "")]
 

@@ -249,5 +249,5 @@ async def test_control_needs_a_running_cluster_and_a_known_instance() -> None:
 
 async def test_no_broker_where_one_should_be() -> None:
     port = unused_port()
-    with pytest.raises(ClusterStartError, match=f"no broker at 127.0.0.1:{port}"):
+    with pytest.raises(ClusterStartError, match=f"no broker at stomp://127.0.0.1:{port}"):
         await LocalCluster(broker=f"stomp://u:secret@127.0.0.1:{port}").start(lambda step: None)

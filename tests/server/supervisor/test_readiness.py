@@ -10,8 +10,12 @@ from contextlib import asynccontextmanager, closing, suppress
 import pytest
 
 from core.errors import ClusterStartError
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.reconnecting import RelayTimes
 from server.supervisor.probe import get_json
 from server.supervisor.readiness import check_broker, wait_for_gateway, wait_for_mesh
+from tests.support.processes import until, unused_port
+from tests.support.rabbitmq import VirtualHost
 
 Answer = Callable[[], bytes]
 
@@ -95,14 +99,84 @@ async def test_what_is_missing_is_named(document: object, named: str) -> None:
             await wait_for_mesh(lambda: {"i1": url, "i2": url}, within=0)
 
 
-async def test_a_broker_that_is_not_there() -> None:
-    async with _serving(lambda: b"") as url:
-        broker = url.replace("http://", "stomp://user:secret@")
-        await check_broker(broker)
-        await check_broker("memory:")
-    with pytest.raises(ClusterStartError, match="no broker at") as caught:
-        await check_broker(broker)
-    assert "secret" not in caught.value.tried
+async def test_a_broker_is_there_when_it_lets_us_in() -> None:
+    await check_broker("memory:")
+    async with EmbeddedBroker() as broker:
+        await check_broker(broker.url)
+        await check_broker(f"{broker.url},127.0.0.1:{unused_port()}")  # one node is enough
+        assert broker.exchange.status.subscriptions == 0
+        await until(lambda: not broker.peers, "who only asked has left")
+    with pytest.raises(ClusterStartError, match=f"no broker at {broker.url}: ") as caught:
+        await check_broker(broker.url.replace("//", "//user:secret@"))
+    assert "secret" not in f"{caught.value} {caught.value.tried} {caught.value.hint}"
+
+
+async def test_a_rabbitmq_is_there_over_both_languages(rabbitmq: VirtualHost) -> None:
+    for url in (rabbitmq.stomp_url, rabbitmq.amqp_url):
+        await check_broker(url)
+        with pytest.raises(ClusterStartError, match=r"(?i)denied|refused|not found|not_allowed"):
+            await check_broker(url.replace(rabbitmq.name, "nowhere"))
+
+
+@pytest.mark.parametrize("scheme", ["stomp", "stomps", "amqp", "amqps"])
+@pytest.mark.parametrize(
+    ("said", "heard"),
+    [
+        (
+            b'INFO {"server_id":"N","version":"2.10"}\r\n',
+            {
+                "stomp": r"unknown command 'INFO {",
+                "amqp": r"'INFO {\"server_id\"",
+                "stomps": "does not speak TLS",
+                "amqps": "does not speak TLS",
+            },
+        ),
+        (
+            b"",
+            {
+                "stomp": "closed the connection, instead of an answer to CONNECT",
+                "amqp": "closed the connection, instead of an answer",
+                "stomps": "ended the TLS handshake",
+                "amqps": "ended the TLS handshake",
+            },
+        ),
+    ],
+    ids=["as NATS", "as mosquitto"],
+)
+async def test_what_is_no_broker_of_ours_is_named_with_what_it_says(
+    scheme: str, said: bytes, heard: dict[str, str]
+) -> None:
+    async with _saying(said) as port:
+        with pytest.raises(ClusterStartError, match=heard[scheme]) as caught:
+            await check_broker(f"{scheme}://user:secret@127.0.0.1:{port}")
+    assert f"{scheme}://127.0.0.1:{port}" in str(caught.value)
+    assert "secret" not in f"{caught.value} {caught.value.tried} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("scheme", ["stomp", "stomps", "amqp", "amqps"])
+async def test_who_says_nothing_is_not_waited_for_long(scheme: str) -> None:
+    async with _saying(None) as port:
+        with pytest.raises(ClusterStartError, match=r"no answer within 0\.2 s"):
+            await check_broker(f"{scheme}://127.0.0.1:{port}", times=RelayTimes(connect_s=0.2))
+
+
+@asynccontextmanager
+async def _saying(what: bytes | None) -> AsyncGenerator[int]:
+    """Somebody who says this to whoever comes, and closes; None says nothing and stays."""
+    leaving = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if what is None:
+            await leaving.wait()
+        else:
+            writer.write(what)
+            await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield int(server.sockets[0].getsockname()[1])
+        leaving.set()
 
 
 async def test_nobody_waits_for_an_instance_that_died() -> None:
