@@ -267,3 +267,12 @@ def test_both_sides_together() -> None:
     assert ack.id == "1:1"
     [nack] = to_server(client.nack(message))
     assert isinstance(nack, Nack)
+
+
+def test_it_is_between_frames_when_all_that_came_was_whole() -> None:
+    session = connected()
+    assert session.between_frames
+    session.receive(b"M", 1.0)
+    assert not session.between_frames
+    session.receive(b"ESSAGE\nsubscription:1\nmessage-id:1\ndestination:/topic/a\n\nx\0", 1.0)
+    assert session.between_frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.protocol import HEARTBEAT, Frame, Malformed, encode, encode_frame
+from core.protocol import HEARTBEAT, Frame, Limits, Malformed, StompParser, encode, encode_frame
 from tests.support.codec import fault, parse, parse_one
 
 
@@ -93,3 +93,83 @@ def test_headers_must_be_utf_8() -> None:
 def test_a_missing_blank_line_is_a_fault_at_once() -> None:
     assert "blank line" in fault(b"CONNECT\naccept-version:1.2\0")
     assert "blank line" in fault(b"CONNECT\0")
+
+
+# ---- what is held, and the words of faults --------------------------------------------------------
+
+
+def test_what_is_held_is_counted_until_the_frame_is_whole() -> None:
+    parser = StompParser()
+    assert parser.buffered == 0
+    for number, piece in enumerate((b"S", b"E", b"ND\n")):
+        assert parser.feed(piece) == []
+        assert parser.buffered == (1, 2, 5)[number]
+    assert parser.feed(b"\nx\0") == [Frame("SEND", {}, b"x")]
+    assert parser.buffered == 0
+    assert parser.feed(b"\r") == []
+    assert parser.buffered == 1
+
+
+@pytest.mark.parametrize(
+    ("wire", "words"),
+    [
+        (b"NONSENSE\n\n\0", "unknown command 'NONSENSE'"),
+        (b"\n\nsend\n\n\0", "unknown command 'send'"),
+        (b"NONSENSE_WITHOUT_END", "unknown command 'NONSENSE_WIT'…"),
+    ],
+)
+def test_an_unknown_command_is_shown_and_marked_where_it_was_cut(wire: bytes, words: str) -> None:
+    event = parse(wire)[-1]
+    assert isinstance(event, Malformed)
+    assert str(event.error) == words
+
+
+@pytest.mark.parametrize(
+    ("limits", "wire", "words"),
+    [
+        (
+            Limits(max_frame=100, max_body=100),
+            b"SEND\ncontent-length:95\n\n",
+            "SEND exceeds the limit of 100 bytes a frame (this one announces 119)",
+        ),
+        (
+            Limits(max_frame=100, max_body=100),
+            b"SEND\n\n" + b"y" * 100,
+            "SEND exceeds the limit of 100 bytes a frame",
+        ),
+        (
+            Limits(max_frame=100, max_body=20),
+            b"SEND\ncontent-length:21\n\n",
+            "SEND exceeds the limit of 20 bytes a body (this one announces 21)",
+        ),
+        (
+            Limits(max_frame=100, max_body=20),
+            b"SEND\n\n" + b"y" * 40,
+            "SEND exceeds the limit of 20 bytes a body",
+        ),
+    ],
+)
+def test_a_frame_that_is_too_big_is_named_with_the_limit_and_what_it_announces(
+    limits: Limits, wire: bytes, words: str
+) -> None:
+    [event] = StompParser(limits).feed(wire)
+    assert isinstance(event, Malformed)
+    assert str(event.error) == words
+
+
+def test_escapes_are_strict_until_the_peer_is_known_to_speak_1_0() -> None:
+    wire = b"SEND\na:x\\y\n\n\0"
+    [refused] = StompParser().feed(wire)
+    assert isinstance(refused, Malformed)
+    parser = StompParser()
+    parser.lenient = True
+    assert parser.feed(wire) == [Frame("SEND", {"a": "x\\y"})]
+
+
+def test_a_head_of_exactly_the_longest_line_is_read() -> None:
+    limits = Limits(max_frame=64, max_body=64, max_header_line=10, max_headers=2)
+    frame = Frame("SEND", {"a": "12345678", "b": "12345678"})
+    wire = b"SEND\na:12345678\nb:12345678\n\n\0"
+    assert StompParser(limits).feed(wire) == [frame]
+    assert isinstance(StompParser(limits).feed(wire.replace(b"8\nb", b"89\nb"))[0], Malformed)
+    assert isinstance(StompParser(limits).feed(wire.replace(b"8\n\n", b"8\nc:1\n\n"))[0], Malformed)

@@ -334,3 +334,44 @@ def test_heartbeats() -> None:
         session.tick(142.0)
     assert read(lost.value.answer).headers["message"] == str(lost.value)
     assert session.receive(encode("SEND", {"destination": "/a"}), 143.0) == []
+
+
+def test_connected_answers_exactly_one_connect() -> None:
+    session = new()
+    with pytest.raises(LocalProtocolError, match="exactly one CONNECT"):
+        session.connected()
+    with pytest.raises(LocalProtocolError, match="exactly one CONNECT"):
+        session.relayed("1.2", (0, 0))
+    session.receive(encode("CONNECT", CONNECT), 0.0)
+    session.connected()
+    with pytest.raises(LocalProtocolError, match="exactly one CONNECT"):
+        session.connected()
+    with pytest.raises(LocalProtocolError, match="exactly one CONNECT"):
+        session.relayed("1.2", (0, 0))
+
+
+def test_no_heart_beat_is_due_before_the_agreement() -> None:
+    session = new()
+    assert session.next_deadline() is None
+    assert (session.beats.send_every, session.beats.expect_every) == (0.0, 0.0)
+    assert (session.beats.last_sent, session.beats.last_received) == (0.0, 0.0)
+
+
+def test_it_is_between_frames_when_all_that_came_was_whole() -> None:
+    session = new()
+    assert session.between_frames
+    session.receive(b"C", 0.0)
+    assert not session.between_frames
+    session.receive(encode("CONNECT", CONNECT)[1:], 0.0)
+    assert session.between_frames
+    session.connected()
+    session.receive(encode("DISCONNECT", {}), 0.0)
+    assert not session.between_frames  # nothing that follows is looked at
+
+
+def test_what_follows_a_disconnect_in_the_same_read_is_ignored() -> None:
+    session = connected()
+    send = encode("SEND", {"destination": "/topic/a"}, b"x")
+    [event] = session.receive(encode("DISCONNECT", {}) + send + send, 1.0)
+    assert isinstance(event, Disconnect)
+    assert session.receive(send, 1.0) == []

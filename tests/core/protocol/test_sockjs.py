@@ -99,7 +99,16 @@ def test_a_client_reads_what_a_server_writes() -> None:
     assert sockjs.decode_messages(sockjs.messages_frame(messages)[1:]) == list(messages)
 
 
-@pytest.mark.parametrize("text", ["", "x", "ox", "a", 'a"x"', "a[1]", "c[]", 'c["1","x"]', "m1", "c[true]"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "ox", "a", 'a"x"', "a[1]", "c[]", 'c["1","x"]', "m1", "c[true]", "a" + "[" * 100_000]
+)
 def test_what_is_no_frame(text: str) -> None:
     with pytest.raises(RemoteProtocolError, match="not a SockJS frame"):
         sockjs_client.decode_frame(text)
+
+
+def test_a_frame_nested_without_end_is_none_in_a_session_either() -> None:
+    session = sockjs_client.SockJsSession()
+    assert session.receive(b"o") == []
+    with pytest.raises(RemoteProtocolError, match="not a SockJS frame"):
+        session.receive(b"a" + b"[" * 100_000)
