@@ -16,9 +16,18 @@ def main() -> None:
         from core.load.worker_process import run_worker
 
         sys.exit(run_worker())
+    try:
+        from cli.interrupts import ignore_interrupts, leave_on_interrupt
+
+        leave_on_interrupt()
+    except KeyboardInterrupt:
+        sys.exit(130)
     from cli.app import run
 
-    run()
+    try:
+        run()
+    finally:
+        ignore_interrupts()
 
 
 if __name__ == "__main__":

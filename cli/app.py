@@ -21,6 +21,9 @@ import typer
 from core.errors import EXIT_PRECEDENCE, ExitCode, PushscopeError
 from core.version import VERSION
 
+from .interrupts import raise_on_interrupt
+from .output import say, steady_output
+
 #: A command's function: its parameters are typer's business, the result is the exit code.
 CommandFunction = Callable[..., int | None]
 
@@ -137,14 +140,26 @@ def run(arguments: Sequence[str] | None = None, commands: Mapping[str, Command] 
     with 1 and a traceback.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with steady_output() as written:
+        code = _code_of(words, COMMANDS if commands is None else commands)
+    if written.failure is not None and not code:
+        say(f"pushscope: standard output could not be written: {written.failure.strerror}", err=True)
+        code = ExitCode.INTERNAL
+    sys.exit(code)
+
+
+def _code_of(words: list[str], commands: Mapping[str, Command]) -> str | int | None:
     try:
-        _build(words, COMMANDS if commands is None else commands)(args=words, prog_name="pushscope")
+        _build(words, commands)(args=words, prog_name="pushscope")
+    except SystemExit as ended:
+        return ended.code
     except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except PushscopeError as error:
-        sys.exit(_report(error))
+        return _report(error)
     except BaseExceptionGroup as group:
-        sys.exit(_report_group(group))
+        return _report_group(group)
+    return ExitCode.PASS
 
 
 def _build(words: Sequence[str], commands: Mapping[str, Command]) -> typer.Typer:
@@ -178,7 +193,7 @@ def _main(
     Without a command the window opens.
     """
     if version:
-        typer.echo(f"pushscope {VERSION}")
+        say(f"pushscope {VERSION}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         from .window import open_window
@@ -191,6 +206,7 @@ def _with_exit_code(function: CommandFunction) -> Callable[..., None]:
 
     @functools.wraps(function)
     def command(*args: Any, **kwargs: Any) -> None:
+        raise_on_interrupt()
         code = function(*args, **kwargs)
         if code:
             raise typer.Exit(int(code))
@@ -201,14 +217,14 @@ def _with_exit_code(function: CommandFunction) -> Callable[..., None]:
 
 def _report(error: PushscopeError) -> ExitCode:
     """Tell the error to a person; stdout stays clean for what programs read."""
-    typer.echo(f"pushscope: {error}", err=True)
+    say(f"pushscope: {error}", err=True)
     if error.tried:
-        typer.echo(f"  tried: {error.tried}", err=True)
+        say(f"  tried: {error.tried}", err=True)
     if error.hint:
-        typer.echo(f"  next: {error.hint}", err=True)
+        say(f"  next: {error.hint}", err=True)
     log: tuple[str, ...] = getattr(error, "log", ())
     for line in log:
-        typer.echo(f"  | {line}", err=True)
+        say(f"  | {line}", err=True)
     return error.exit_code
 
 

@@ -12,6 +12,8 @@ import typer
 from core.environment import ClusterSpec, Environment, StartStep
 from core.errors import ExitCode, UsageError
 
+from .output import say
+
 if TYPE_CHECKING:
     from core.engine.messages import Event
     from core.report.result import Result
@@ -95,7 +97,7 @@ async def _check(environment: Environment, users: int) -> int:
 
     def step(event: StartStep) -> None:
         if event.state == "done" and event.total:
-            typer.echo(f"{event.key} {event.done}/{event.total} ready after {event.seconds:.2f} s")
+            say(f"{event.key} {event.done}/{event.total} ready after {event.seconds:.2f} s")
 
     await environment.start(step)
     try:
@@ -110,9 +112,9 @@ def _show(event: Event) -> None:
     from core.engine.messages import Problem
 
     if isinstance(event, Problem):
-        typer.echo(f"problem: {event.detail}", err=True)
+        say(f"problem: {event.detail}", err=True)
         if event.hint:
-            typer.echo(f"  next: {event.hint}", err=True)
+            say(f"  next: {event.hint}", err=True)
 
 
 def _tell(result: Result) -> int:
@@ -123,16 +125,16 @@ def _tell(result: Result) -> int:
     on = {row.user: row.on or "-" for row in result.users}
     places = sorted(set(on.values()))
     spread = ", ".join(f"{sum(place == each for place in on.values())} on {each}" for each in places)
-    typer.echo(f"{len(on)} users: {spread}")
+    say(f"{len(on)} users: {spread}")
     if result.summary.matrix:
         for line in matrix_lines(result.summary.matrix):
-            typer.echo(line)
+            say(line)
     for sentence in findings(result):
-        typer.echo(sentence)
+        say(sentence)
     if result.exit_code is ExitCode.PASS:
         if result.doubt:
-            typer.echo(result.doubt)
-        typer.echo(f"passed: every push reached its user, {result.delivered} of {result.summary.expected}")
+            say(result.doubt)
+        say(f"passed: every push reached its user, {result.delivered} of {result.summary.expected}")
     else:
-        typer.echo(result.reason)
+        say(result.reason)
     return result.exit_code

@@ -9,6 +9,8 @@ from typing import Annotated
 import msgspec
 import typer
 
+from .output import say
+
 #: Seconds without a terminal, where nobody can press Ctrl-C after having seen enough.
 _UNWATCHED = 20.0
 
@@ -46,6 +48,6 @@ async def _in_terminal(duration: float | None) -> int:
     command = StartRun(scenario, shipped.cluster)
     result = await watch_run(command, LocalCluster.from_spec, view, workers=None, stop_is_planned=True)
     for line in result_lines(result):
-        typer.echo(line)
-    typer.echo(result.reason)
+        say(line)
+    say(result.reason)
     return result.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from core.cleaning import clean_text
 from core.environment import ClusterSpec, StartStep
 
 from .views import PlainView, status_line
@@ -101,7 +102,7 @@ class DemoTable:
 
     def say(self, line: str) -> None:
         """A line above the table."""
-        self._live.console.print(line, markup=False)
+        self._live.console.print(clean_text(line), markup=False)
 
     def close(self) -> None:
         """Take the table away."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import typer
-
 from core.errors import ExitCode, TargetUnreachable
 from core.redaction import without_tokens
+
+from .output import say
 
 if TYPE_CHECKING:
     from core.engine.idle import IdleFinding, IdleKind
@@ -22,19 +22,19 @@ async def run_idle(environment: Environment, seconds: float, heartbeat_ms: int) 
     from core.engine.idle import check_idle
 
     def show(finding: IdleFinding) -> None:
-        typer.echo(f"{_NAMES[finding.kind]:<20}{fared(finding, heartbeat_ms)}")
+        say(f"{_NAMES[finding.kind]:<20}{fared(finding, heartbeat_ms)}")
 
     await environment.start(lambda step: None)
     try:
         info = environment.describe()
-        typer.echo(f"nothing is said for {seconds:g} s through {without_tokens(info.gateway_url)}")
+        say(f"nothing is said for {seconds:g} s through {without_tokens(info.gateway_url)}")
         findings = await check_idle(info, seconds, heartbeat_ms=heartbeat_ms, show=show)
         if lost := any(finding.lost for finding in findings.values()):
             await require_there(info.websocket_url)
     finally:
         await environment.stop()
     for line in verdict(findings, seconds):
-        typer.echo(line)
+        say(line)
     return ExitCode.DELIVERY if lost else ExitCode.PASS
 
 

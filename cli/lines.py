@@ -9,6 +9,8 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from core.cleaning import clean_line
+
 _WAITING_LINES = 10_000
 _LAST_WORDS = 0.5
 
@@ -30,7 +32,7 @@ class LineWriter:
     def write(self, line: str) -> None:
         """Queue a line; returns at once."""
         with contextlib.suppress(queue.Full):
-            self._lines.put_nowait(line)
+            self._lines.put_nowait(clean_line(line))
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -49,6 +49,7 @@ from .endpoint_flags import (
     sockjs_of,
     tokens_of,
 )
+from .output import say
 
 Host = Annotated[
     str,
@@ -191,7 +192,7 @@ def _configured(
 
     found = load_spring_file(file) if file is not None else SpringFile()
     for warning in found.warnings:
-        typer.echo(warning, err=True)
+        say(warning, err=True)
     given_port = port if port is not None else found.port
     return (
         given_port if given_port is not None else 8080,
@@ -294,6 +295,6 @@ def _run(role: str, host: str, port: int, words: list[str], ready_json: bool) ->
         return run_child(words)
 
     def announce(ready: Ready) -> None:
-        typer.echo(f"{ready.id or ready.role} serves at {ready.url} (pid {ready.pid}); Ctrl-C stops it")
+        say(f"{ready.id or ready.role} serves at {ready.url} (pid {ready.pid}); Ctrl-C stops it")
 
     return run_role(from_words(words), announce)

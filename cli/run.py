@@ -13,6 +13,8 @@ import typer
 from core.environment import ClusterSpec
 from core.errors import UsageError
 
+from .output import say
+
 if TYPE_CHECKING:
     from core.deployment import Deployment
     from core.environment import Environment
@@ -169,10 +171,10 @@ async def run_and_tell(scenario: Scenario, where: ClusterSpec | Deployment, out:
     command = StartRun(scenario, spec, out=str(out) if out is not None else "")
     result = await watch_run(command, _factory(where), open_view(scenario.duration), workers=None)
     for line in result_lines(result):
-        typer.echo(line)
+        say(line)
     if out is not None and (out / "report.html").is_file():  # there was none when it began
-        typer.echo(f"report    {out / 'report.html'}")
-    typer.echo(result.reason)
+        say(f"report    {out / 'report.html'}")
+    say(result.reason)
     return result.exit_code
 
 

@@ -60,6 +60,7 @@ from .endpoint_flags import (
     tokens_of,
 )
 from .lines import LineWriter
+from .output import say
 
 if TYPE_CHECKING:
     from server import LocalCluster
@@ -231,7 +232,7 @@ class _Foreground:
             self._on_signals(task)
             try:
                 async with self._cluster:
-                    typer.echo(self._show(self._cluster.describe()))
+                    say(self._show(self._cluster.describe()))
                     self._logging = True
                     await broken
             except asyncio.CancelledError:

@@ -13,6 +13,8 @@ import typer
 
 from core.launch import self_command
 
+from .output import say
+
 _SCREEN = "-screen 0 1600x1000x24"
 
 
@@ -26,14 +28,14 @@ def shots(
             command = [xvfb, "-a", "-s", _SCREEN, *self_command("shots", "--out", str(out))]
             return subprocess.run(command, check=False).returncode
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        typer.echo("no display and no xvfb-run: Qt draws offscreen", err=True)
+        say("no display and no xvfb-run: Qt draws offscreen", err=True)
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     from gui.shots import take_shots
 
     for path in take_shots(out):
-        typer.echo(path)
+        say(str(path))
     return 0
 
 

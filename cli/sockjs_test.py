@@ -10,6 +10,8 @@ import typer
 
 from core.errors import PortTakenError
 
+from .output import say
+
 #: Where the protocol's own test suite looks for them.
 PORT = 8081
 
@@ -56,12 +58,12 @@ async def _serve(host: str, port: int | None, max_frame: int | None, max_message
     except PortTakenError:
         if port is not None:
             raise
-        typer.echo(f"port {PORT} is taken: a free one instead", err=True)
+        say(f"port {PORT} is taken: a free one instead", err=True)
         server = await make(0).__aenter__()
     try:
-        typer.echo(f"SockJS test services at {server.url}; Ctrl-C stops them")
+        say(f"SockJS test services at {server.url}; Ctrl-C stops them")
         for prefix in server.prefixes:
-            typer.echo(f"  {server.url}{prefix}")
+            say(f"  {server.url}{prefix}")
         await stopping.wait()
     finally:
         await server.__aexit__(None, None, None)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from core.cleaning import clean_text
 from core.environment import StartStep
 
+from .output import say
 from .watching import View
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ class TerminalView:
 
     def say(self, line: str) -> None:
         """A line above the bar."""
-        self._progress.console.print(line, markup=False)
+        self._progress.console.print(clean_text(line), markup=False)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -111,5 +113,4 @@ def _failure(step: StartStep) -> str:
 
 
 def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    say(line)

@@ -17,6 +17,7 @@ from ..errors import ExitCode, UsageError
 from ..files_limit import raise_files_limit
 from ..lifeline import bind_to_parent, exit_within
 from ..load.worker_process import loop_factory
+from ..logs import log_to_stderr
 from ..pipes import LineWriter, read_lines
 from ..signals import on_stop_signals
 from .cluster import EnvironmentFactory
@@ -35,9 +36,7 @@ def run_engine(environment_factory: EnvironmentFactory) -> int:
     """Run until :class:`Shutdown` or the end of standard input; the result is the exit code."""
     bind_to_parent()
     raise_files_limit()
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
-    )
+    log_to_stderr(logging.WARNING, "%(levelname)s %(name)s: %(message)s")
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(environment_factory))
     return ExitCode.PASS

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Final
 
+from ..cleaning import for_markup
 from .buckets import METRICS, Axis, Line
 from .figures import Marker
 
@@ -174,7 +174,7 @@ class Chart:
                     if lines is not None:
                         path = self._path(lines.of(metric), scale)
                         style = f'stroke="{colour(index)}" stroke-dasharray="{dash(index)}"'
-                        yield f'<path {style} d="{path}"><title>{side} {escape(instance)}</title></path>'
+                        yield f'<path {style} d="{path}"><title>{side} {for_markup(instance)}</title></path>'
                 yield "</g>"
 
     def _path(self, line: Line, scale: Scale) -> str:
@@ -203,7 +203,7 @@ class Chart:
                 continue
             x = self.x(t)
             calm = "" if marker.kind in ("kill", "dead", "stop", "pause", "drain", "broker-lost") else " calm"
-            label = escape(f"{_WORDS.get(marker.kind, marker.kind)} {marker.target}")
+            label = for_markup(f"{_WORDS.get(marker.kind, marker.kind)} {marker.target}")
             row = 0 if x + 4 >= last_end[0] else 1
             right = x + 8 + 7 * len(label) > VIEW
             last_end[row] = x + 8 + 7 * len(label)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ..cleaning import for_cell
 from ..load.record import Delivery, read_deliveries
 from .result import Result
 
@@ -30,10 +31,10 @@ def write_deliveries(result: Result, path: Path) -> None:
 
 
 def _cells(delivery: Delivery, stages: dict[str, str], zero_ns: int) -> Iterator[str | int]:
-    yield delivery.id
-    yield delivery.user
-    yield delivery.via
-    yield delivery.on
+    yield for_cell(delivery.id)
+    yield for_cell(delivery.user)
+    yield for_cell(delivery.via)
+    yield for_cell(delivery.on)
     yield delivery.seq
     accepted_ns = 0 if delivery.verdict in ("refused", "unanswered") else delivery.answered_ns
     for stamp_ns in (delivery.intended_ns, delivery.sent_ns, accepted_ns, delivery.received_ns):
@@ -41,4 +42,4 @@ def _cells(delivery: Delivery, stages: dict[str, str], zero_ns: int) -> Iterator
     both = delivery.intended_ns and delivery.received_ns
     yield f"{(delivery.received_ns - delivery.intended_ns) / 1e6:.3f}" if both else ""
     yield delivery.verdict
-    yield stages.get(delivery.id, "") if delivery.verdict == "lost" else ""
+    yield for_cell(stages.get(delivery.id, "")) if delivery.verdict == "lost" else ""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from ..cleaning import for_markup
 from ..metrics import NOWHERE
 from .buckets import METRICS, Axis, bucket
 from .chart import LEFT, VIEW, WIDTH, Chart, colour, dash
@@ -34,7 +34,7 @@ _VERDICT_CLASS: Final = {"pass": "pass", "fail": "fail", "error": "fail"}
 def render_html(result: Result) -> str:
     """The text of the file."""
     summary = result.summary
-    name = escape(str(summary.scenario.get("name", "run")))
+    name = for_markup(str(summary.scenario.get("name", "run")))
     axis = bucket(result.points, result.started_t)
     instances = _instances(result)
     start, end = _span(axis, result)
@@ -96,8 +96,8 @@ def _header(result: Result, name: str) -> str:
     verdict = _VERDICT_CLASS.get(summary.result, "warn")
     return (
         f'<header><div class="line"><h1>{name}</h1><span class="verdict {verdict}">{summary.result}</span>'
-        f'<span class="brand">Pushscope</span></div><p class="reason">{escape(summary.reason)}</p>'
-        f'<p class="facts">{" · ".join(escape(fact) for fact in facts if fact)}</p></header>'
+        f'<span class="brand">Pushscope</span></div><p class="reason">{for_markup(summary.reason)}</p>'
+        f'<p class="facts">{" · ".join(for_markup(fact) for fact in facts if fact)}</p></header>'
     )
 
 
@@ -186,8 +186,8 @@ def _legend_row(side: str, index: int, instance: str, each: SeriesSum) -> str:
     numbers = "".join(f"<td>{_ms(value)}</td>" for value in values)
     lost = f'<td class="fail">{each.lost}</td>' if each.lost else "<td>0</td>"
     return (
-        f"<tr><td>{swatch}{side} {escape(instance)}</td>"
-        f'<td data-series="{escape(each.series)}">{_NONE}</td>'
+        f"<tr><td>{swatch}{side} {for_markup(instance)}</td>"
+        f'<td data-series="{for_markup(each.series)}">{_NONE}</td>'
         f"{numbers}<td>{_thousands(each.count)}</td>{lost}</tr>"
     )
 
@@ -224,7 +224,7 @@ def _matrix_table(cells: dict[tuple[str, str], Cell]) -> str:
     lines = ""
     for via in rows:
         row = "".join(_cell(cells.get((via, on)), own=via == on) for on in columns)
-        lines += f"<tr><th>via {escape(via)}</th>{row}</tr>"
+        lines += f"<tr><th>via {for_markup(via)}</th>{row}</tr>"
     width = 72 + 100 * len(columns)
     head = f"<thead><tr><th></th>{heads}</tr></thead>"
     return f'<table class="matrix" style="min-width:{width}px">{head}<tbody>{lines}</tbody></table>'
@@ -254,7 +254,7 @@ def _transports(result: Result) -> str:
     if not result.transports:
         return ""
     rows = "".join(
-        f"<tr><td class=left>{escape(each.transport)}</td><td>{_thousands(each.users)}</td>"
+        f"<tr><td class=left>{for_markup(each.transport)}</td><td>{_thousands(each.users)}</td>"
         f"<td>{_thousands(each.delivered)}</td>"
         f"<td{' class=fail' if each.lost else ''}>{_thousands(each.lost)}</td>"
         f"<td>{_ms(each.latency.p50)}</td><td>{_ms(each.latency.p99)}</td></tr>"
@@ -290,7 +290,7 @@ def _thresholds(summary: Summary) -> str:
 
 def _rule(expr: str, value: str, ok: bool) -> str:
     verdict = '<span class="pass">✓ holds</span>' if ok else '<span class="fail">✕ fails</span>'
-    return f"<tr><td><code>{escape(expr)}</code></td><td>{value}</td><td>{verdict}</td></tr>"
+    return f"<tr><td><code>{for_markup(expr)}</code></td><td>{value}</td><td>{verdict}</td></tr>"
 
 
 def _lost(result: Result) -> str:
@@ -298,7 +298,7 @@ def _lost(result: Result) -> str:
     if not lost:
         return ""
     places = Counter(push.stage for push in lost)
-    summary = " · ".join(f"{number} × {escape(stage)}" for stage, number in places.most_common(6))
+    summary = " · ".join(f"{number} × {for_markup(stage)}" for stage, number in places.most_common(6))
     rows = "".join(_lost_row(push, result.started_t) for push in lost[:_LISTED])
     more = len(lost) - _LISTED
     tail = f'<p class="none">and {more} more in deliveries.csv</p>' if more > 0 else ""
@@ -313,10 +313,10 @@ def _lost(result: Result) -> str:
 
 def _lost_row(push: LostPush, started_t: float) -> str:
     return (
-        f"<tr><td>{push.t - started_t:.3f}</td><td class=left>{escape(push.user)}</td><td>{push.seq}</td>"
-        f"<td class=left>{escape(push.via)} → {_place(push.on)}</td>"
-        f"<td class='left wrap'>{escape(push.stage)}</td>"
-        f"<td class=left><code>{escape(push.id)}</code></td></tr>"
+        f"<tr><td>{push.t - started_t:.3f}</td><td class=left>{for_markup(push.user)}</td><td>{push.seq}</td>"
+        f"<td class=left>{for_markup(push.via)} → {_place(push.on)}</td>"
+        f"<td class='left wrap'>{for_markup(push.stage)}</td>"
+        f"<td class=left><code>{for_markup(push.id)}</code></td></tr>"
     )
 
 
@@ -325,7 +325,7 @@ def _details(result: Result) -> str:
     lag = summary.sender_lag_ms
     parts = {"environment": summary.environment, "scenario": summary.scenario, "versions": summary.versions}
     blocks = "".join(
-        f"<details><summary>{name}</summary><pre class=mono>{escape(_pretty(value))}</pre></details>"
+        f"<details><summary>{name}</summary><pre class=mono>{for_markup(_pretty(value))}</pre></details>"
         for name, value in parts.items()
     )
     return (
@@ -340,8 +340,8 @@ def _details(result: Result) -> str:
 def _footer(summary: Summary) -> str:
     versions = summary.versions
     return (
-        f"<footer>Pushscope {escape(versions['pushscope'])} on Python {escape(versions['python'])}, "
-        f"{escape(versions['platform'])}</footer>"
+        f"<footer>Pushscope {for_markup(versions['pushscope'])} on Python {for_markup(versions['python'])}, "
+        f"{for_markup(versions['platform'])}</footer>"
     )
 
 
@@ -350,7 +350,7 @@ def _footer(summary: Summary) -> str:
 
 def _place(on: str) -> str:
     """An instance, or what to call the lack of one."""
-    return "nowhere" if on == NOWHERE else escape(on)
+    return "nowhere" if on == NOWHERE else for_markup(on)
 
 
 def _natural(names: Iterable[str]) -> list[str]:

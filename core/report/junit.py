@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
+from ..cleaning import for_attribute, for_markup
 from ..errors import ExitCode
 from .result import Result
 
@@ -28,19 +28,27 @@ def render_junit(result: Result) -> str:
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<testsuites name="pushscope" tests="{len(cases)}" failures="{failures}" errors="{errors}" '
         f'time="{seconds:.3f}">',
-        f'  <testsuite name={quoteattr(name)} tests="{len(cases)}" failures="{failures}" errors="{errors}" '
-        f'time="{seconds:.3f}">',
+        f'  <testsuite name={for_attribute(name)} tests="{len(cases)}" failures="{failures}" '
+        f'errors="{errors}" time="{seconds:.3f}">',
     ]
     for case in cases:
-        head = f"    <testcase classname={quoteattr(f'pushscope.{case.group}')} name={quoteattr(case.name)}"
+        group = for_attribute(f"pushscope.{case.group}")
+        head = f"    <testcase classname={group} name={for_attribute(case.name)}"
         kind = "failure" if case.failure else "error"
         words = case.failure or case.error
         if words:
             first = words.splitlines()[0]
-            lines.append(f"{head}><{kind} message={quoteattr(first)}>{escape(words)}</{kind}></testcase>")
+            lines.append(
+                f"{head}><{kind} message={for_attribute(first)}>{for_markup(words)}</{kind}></testcase>"
+            )
         else:
             lines.append(f"{head}/>")
-    lines += [f"    <system-out>{escape(result.reason)}</system-out>", "  </testsuite>", "</testsuites>", ""]
+    lines += [
+        f"    <system-out>{for_markup(result.reason)}</system-out>",
+        "  </testsuite>",
+        "</testsuites>",
+        "",
+    ]
     return "\n".join(lines)
 
 

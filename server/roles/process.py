@@ -14,6 +14,7 @@ import msgspec
 from core.errors import ExitCode, PortTakenError, PushscopeError
 from core.files_limit import raise_files_limit
 from core.lifeline import bind_to_parent, exit_within, watch_control_pipe
+from core.logs import log_to_stderr
 from core.signals import on_stop_signals
 
 from .options import Options, from_words, role_of
@@ -129,12 +130,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _log_to_stderr() -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    form = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+    log_to_stderr(logging.WARNING, form, "%H:%M:%S")
     logging.getLogger("pushscope").setLevel(logging.INFO)
 
 
