@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
+from .targets import AUTHORITY
+
 Header = tuple[bytes, bytes]
 
-#: RFC 3986 §3.2.2, and a port: what a Host header may be. No user information: ``evil@127.0.0.1``.
-AUTHORITY: Final = re.compile(
-    rb"(?:\[[0-9A-Za-z:.%_~-]*\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]{0,5})?",
-)
 #: What a gateway says of its client: :data:`LOOPBACK` or :data:`ELSEWHERE`.
 MARK: Final = b"pushscope-client"
 LOOPBACK: Final = b"loopback"

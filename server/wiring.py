@@ -356,5 +356,6 @@ def _serve_pushes(given: Surroundings, connections: Connections, users: Users) -
         given.stages,
         users.local.undeliverable,
         given.loop.time,
+        connections.guard,
     )
     return PushApi(pushes, given.rule)

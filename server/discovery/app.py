@@ -25,6 +25,7 @@ from ..listener import Listener
 from ..sockets.http import HttpDeadlines, HttpProtocol
 from . import wire
 from .preservation import Preservation
+from .registry import unfit
 from .rest import EurekaRest, refused_answer
 from .service import DiscoveryService, Watcher
 
@@ -198,6 +199,8 @@ class _WatchConnection:
     async def _handle(self, text: str) -> None:
         match wire.decode_client(text):
             case wire.Register(instance, lease_s):
+                if why := unfit(instance):
+                    raise ValueError(why)
                 if self._key is not None and self._key != instance.key:
                     self._service.release(self, goodbye=True)
                 self._key = instance.key

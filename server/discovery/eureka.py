@@ -15,7 +15,7 @@ import msgspec
 
 from .changes import Action
 from .eureka_xml import XmlError, parse_xml
-from .registry import STATUSES, Lease, Registered
+from .registry import STATUSES, Lease, Registered, is_host, unfit
 
 #: Of a client that does not say how long its lease is, and how often it renews.
 LEASE_S = 90
@@ -92,8 +92,10 @@ def parse_registration(app: str, body: bytes, *, xml: bool = False) -> Registrat
     _check(app, info)
     lease = mapping(info.get("leaseInfo"))
     override = text(info.get("overriddenstatus") or info.get("overriddenStatus")).upper()
+    instance = read_instance(info)
+    _check_texts(info)
     return Registration(
-        read_instance(info),
+        instance,
         lease_s=max(_number(lease.get("durationInSecs"), LEASE_S), 0) or LEASE_S,
         dirty_ms=int(_number(info.get("lastDirtyTimestamp"), 0)),
         document=_document(info),
@@ -115,7 +117,7 @@ def read_instance(info: Mapping[str, Any]) -> Registered:
         raise EurekaError("Missing hostname")
     secure = _enabled(info.get("securePort"), default=False)
     status = (text(info.get("status")) or "UP").upper()
-    return Registered(
+    found = Registered(
         id=text(info.get("instanceId")) or host,
         service=text(info.get("app")).upper(),
         host=host,
@@ -124,6 +126,9 @@ def read_instance(info: Mapping[str, Any]) -> Registered:
         metadata=_plain(mapping(info.get("metadata"))),
         secure=secure,
     )
+    if why := unfit(found):
+        raise EurekaError(why)
+    return found
 
 
 def render_instance(lease: Lease, wall_ms: Mapping[str, int], action: Action) -> dict[str, Any]:
@@ -247,6 +252,19 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, (str, int, float)) and value != ""
+
+
+def _check_texts(info: Mapping[str, Any]) -> None:
+    """What is shown to others as it was said."""
+    center = mapping(info.get("dataCenterInfo"))
+    said = {key: text(info.get(key)) for key in _PASSED_ON}
+    said |= {"dataCenterInfo": text(center.get("name")), "@class": text(center.get("@class"))}
+    said |= {str(key): text(value) for key, value in mapping(center.get("metadata")).items()}
+    for key, value in said.items():
+        if not (key.isprintable() and value.isprintable()):
+            raise EurekaError(f"{key[:80]!r} has characters that cannot be printed")
+    if (address := said["ipAddr"]) and not is_host(address):
+        raise EurekaError(f"ipAddr {address[:80]!r} is no address")
 
 
 def _check(app: str, info: Mapping[str, Any]) -> None:

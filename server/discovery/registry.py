@@ -7,8 +7,11 @@ that have run out are evicted is asked of the caller (:mod:`.preservation`).
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -19,6 +22,11 @@ STATUSES = ("UP", "DOWN", "STARTING", "OUT_OF_SERVICE", "UNKNOWN")
 
 #: More than this are not taken from Eureka's clients: nothing else bounds how many come.
 MOST_INSTANCES = 20_000
+
+
+_LONGEST_NAME: Final = 255
+_PORTS: Final = 65536
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -46,6 +54,38 @@ class Registered(msgspec.Struct, frozen=True):
     def key(self) -> tuple[str, str]:
         """What makes the instance the same one: service (upper case) and id."""
         return self.service.upper(), self.id
+
+
+def unfit(instance: Registered) -> str:
+    """Why an instance cannot be listed, or "": others would dial, log and show what it says of itself."""
+    for name, value in (("id", instance.id), ("service", instance.service), ("host", instance.host)):
+        if not value or len(value) > _LONGEST_NAME or not value.isprintable() or _has_blank(value):
+            return f"{name} {value[:80]!r} is no {name}: printable, without blanks, at most {_LONGEST_NAME}"
+    if not is_host(instance.host):
+        return f"host {instance.host[:80]!r} is neither a host name nor an address"
+    if not 0 < instance.port < _PORTS:
+        return f"port {instance.port} is not between 1 and {_PORTS - 1}"
+    if instance.status not in STATUSES:
+        return f"status {instance.status[:80]!r} is none of {', '.join(STATUSES)}"
+    for key, value in instance.metadata.items():
+        if not (key.isprintable() and value.isprintable()):
+            return f"metadata {key[:80]!r} has characters that cannot be printed"
+    return ""
+
+
+def is_host(text: str) -> bool:
+    """Whether it is a host name or an address, IPv6 with or without brackets."""
+    if ":" not in text:
+        return _HOST.fullmatch(text) is not None
+    try:
+        ipaddress.IPv6Address(text[1:-1] if text[0] == "[" and text[-1] == "]" else text)
+    except ValueError:
+        return False
+    return True
+
+
+def _has_blank(text: str) -> bool:
+    return any(sign.isspace() for sign in text)
 
 
 class Snapshot(msgspec.Struct, frozen=True):

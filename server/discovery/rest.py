@@ -121,7 +121,10 @@ class EurekaRest:
         known = lease.instance.metadata if lease is not None else {}
         if sum(len(key) + len(value) for key, value in known.items()) > _BODY_LIMIT:
             return PlainTextResponse(f"metadata has {_BODY_LIMIT} characters at most", 413)
-        return _found(self._service.add_metadata(*_key(request), dict(request.query_params)))
+        pairs = dict(request.query_params)
+        if not all(text.isprintable() for pair in pairs.items() for text in pair):
+            return PlainTextResponse("metadata has characters that cannot be printed", 400)
+        return _found(self._service.add_metadata(*_key(request), pairs))
 
     async def all(self, request: Request) -> Response:
         """GET /apps."""

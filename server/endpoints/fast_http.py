@@ -115,6 +115,7 @@ class FastHttpProtocol(StrictHttpProtocol):
             and not self._http_parser.should_upgrade()
         )
         if self._short:
+            self.check_host()
             self._path = path
             self._body.clear()
             self._size = 0

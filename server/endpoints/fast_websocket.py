@@ -18,7 +18,7 @@ from core.protocol.websocket import close_reason
 from ..admission import Principal
 from ..sessions.gate import Gate, GateSession
 from ..sockets.lingering import DRAIN_S, linger
-from ..sockets.websocket import WebSocketProtocol
+from ..sockets.websocket import WebSocketProtocol, is_utf8
 from .websocket import CLOSE_S, TAKEOVER
 
 
@@ -142,7 +142,7 @@ class FastWebSocketProtocol(WebSocketProtocol):
         self.frames = []
         if self.close_sent:
             return
-        if self.curr_msg_data_type == "text" and not data.isascii() and not _is_utf8(data):
+        if self.curr_msg_data_type == "text" and not data.isascii() and not is_utf8(data):
             gate.close(session, CloseCode.INVALID_DATA, "a text message must be UTF-8")
             return
         gate.receive(session, data)
@@ -185,11 +185,3 @@ class FastWebSocketProtocol(WebSocketProtocol):
         if not self.unread:
             self._last_timer = self.loop.call_later(CLOSE_S, self.transport.abort)
         self.transport.close()
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -28,6 +28,7 @@ class StrictHttpProtocol(HttpProtocol):
 
     def on_headers_complete(self) -> None:
         """A request's head is whole; an exception becomes 400."""
+        self.check_host()
         self.url = settle_target(self.url, self.headers)
         super().on_headers_complete()
         cycle: Any = self.cycle  # None at first

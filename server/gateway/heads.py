@@ -38,6 +38,11 @@ METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _MOST_ANSWER_HEADERS = 200
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")
+#: ``…/{server}/{session}/{transport}`` (SockJS protocol 0.3), whoever serves it.
+_SOCKJS_SESSION = re.compile(
+    r"(/[^/]+/)[^/]+(/(?:xhr|xhr_send|xhr_streaming|eventsource|htmlfile|jsonp|jsonp_send|websocket)/?(?:;[^/]*)?)$"
+)
+_JSESSIONID = re.compile(r"(?i)(;jsessionid=)[^;/]*")
 _WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -157,5 +162,11 @@ def parse_answer(head: bytes) -> UpgradeAnswer:
 
 
 def redact(target: str) -> str:
-    """A request target fit for a log: no tokens, no control characters."""
-    return without_tokens(target).encode("unicode_escape").decode()
+    """A request target fit for a log: no tokens, no sessions of SockJS, no control characters.
+
+    Who knows the name of a session can send as its client.
+    """
+    path, mark, query = without_tokens(target).partition("?")
+    path = _JSESSIONID.sub(r"\1***", path)
+    path = _SOCKJS_SESSION.sub(r"\1***\2", path)
+    return f"{path}{mark}{query}".encode("unicode_escape").decode()

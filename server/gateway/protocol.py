@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from ..endpoints.strict_http import Http10Cycle
-from ..targets import settle_target
+from ..targets import host_trouble, settle_target
 from .edge import MAX_HEAD, MAX_HEADERS, Edge
 from .heads import METHODS, Header, error_body, error_response, request_head, tokens, values
 from .http.client_end import CLIENT_END, ClientEnd
@@ -33,8 +32,6 @@ _FRAMING = 16 * 1024
 _FRAMING_PER_BYTE = 16
 #: Requests that wait behind one that is being answered: one read may hold thousands, of 3 KiB each.
 _MOST_WAITING = 100
-#: RFC 3986 §3.2.2, and a port. Patterns of routes capture pieces of it, which become paths.
-_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 
 
 class _Refused(Exception):
@@ -170,11 +167,9 @@ class GatewayProtocol(HttpToolsProtocol):
             self._stop(505, f"HTTP/{version} is not spoken here")
         if method in (b"CONNECT", b"TRACE"):
             self._stop(405, f"{method.decode()} is not possible here")
-        if (version == "1.1" and len(hosts) != 1) or len(hosts) > 1:
-            self._stop(400, f"a request has one Host header, not {len(hosts)}")
+        if trouble := host_trouble(version, hosts):
+            self._stop(400, trouble)
         self._settle_target()
-        if not all(_HOST.fullmatch(host) for host in hosts):
-            self._stop(400, "the Host header is no host")
         if codings and (version == "1.0" or [x.lower() for x in codings] != [b"chunked"]):
             self._stop(501, "the only transfer coding here is chunked")
         self._chunked = bool(codings)

@@ -24,6 +24,7 @@ LONGEST_DESTINATION: Final = 255
 _LONGEST_USER_DESTINATION: Final = 1024
 _MOST_KNOWN: Final = 4096
 
+_INTERNAL: Final = "it belongs to the instances"
 #: Names of all instances of all services begin so.
 _NAMESPACE: Final = "pushscope."
 #: ``pushscope.<service>.peers``, … word by word; a wildcard that could match one is refused.
@@ -46,10 +47,16 @@ _SUFFIX: Final = "-user"
 
 
 class _Verdict(msgspec.Struct, frozen=True):
-    """What is true of a destination whoever asks: why nobody may, whose it is, whose it may be."""
+    """What is true of a destination whoever asks: why nobody may, whose it is, whose it may be.
+
+    ``internal`` and ``ours`` are for the push API: why it may not write there, and not there with more behind
+    it either.
+    """
 
     sending: str
     subscribing: str
+    internal: str
+    ours: str
     owners: frozenset[str]
     maybe: tuple[str, ...]
 
@@ -87,6 +94,15 @@ class Guard:
         verdict = self._verdict(destination)
         return verdict.subscribing or self._foreign(verdict, session_id)
 
+    def refuse_push(self, destination: str, *, to_user: bool) -> str:
+        """Why the push API may not write to a broker destination, or "" if it may.
+
+        Programs may push to all but what the instances tell each other. What goes to a user goes to a
+        destination of the user's sessions, whose name has more behind it.
+        """
+        verdict = self._verdict(destination)
+        return verdict.internal if not to_user else verdict.ours
+
     def hides(self, delivery: Delivery) -> bool:
         """Whether a message that came through a client's wildcard is not meant for it."""
         headers = delivery.headers
@@ -114,13 +130,27 @@ class Guard:
 
     def _judge(self, destination: str) -> _Verdict:
         if why := malformed(destination, LONGEST_DESTINATION):
-            return _Verdict(why, why, frozenset(), ())
+            return _Verdict(why, why, why, why, frozenset(), ())
         spelling = spelling_of(destination)
         owners = frozenset(id for name in spelling.names for id in _SESSION_ID.findall(name))
         both = self._refuse_both(spelling)
         sending = both or ("a message cannot be sent to a pattern" if spelling.wild else "")
         subscribing = both or self._refuse_pattern(spelling)
-        return _Verdict(sending, subscribing, owners, tuple(_possible_ids(spelling.names, owners)))
+        ours = self._refuse_ours(spelling)
+        internal = self._refuse_internal(spelling) or ours
+        maybe = tuple(_possible_ids(spelling.names, owners))
+        return _Verdict(sending, subscribing, internal, ours, owners, maybe)
+
+    def _refuse_internal(self, spelling: Spelling) -> str:
+        if not self._internal.isdisjoint(spelling.names):
+            return _INTERNAL
+        return self._refuse_pattern(spelling) if spelling.wild and not spelling.queue else ""
+
+    @staticmethod
+    def _refuse_ours(spelling: Spelling) -> str:
+        if spelling.endless:
+            return "it is percent-encoded too often"
+        return _INTERNAL if any(name.startswith(_NAMESPACE) for name in spelling.names) else ""
 
     def _refuse_both(self, spelling: Spelling) -> str:
         if spelling.endless:
@@ -129,7 +159,7 @@ class Guard:
             return "temporary destinations are of one broker connection, which clients share here"
         for name in spelling.names:
             if name in self._internal or name.startswith(_NAMESPACE):
-                return "it belongs to the instances"
+                return _INTERNAL
             lower = name.lower()
             if lower.startswith(_OF_BROKER) or (spelling.queue and lower.startswith(_QUEUE_OF_BROKER)):
                 return "it belongs to the broker"

@@ -16,6 +16,7 @@ import msgspec
 from starlette.responses import PlainTextResponse
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..targets import host_trouble
 from .descriptors import NO_ROOM, Descriptors
 from .lingering import DRAIN_BYTES, DRAIN_S, OrderlyTransport
 
@@ -175,9 +176,17 @@ class HttpProtocol(HttpToolsProtocol):
             self.stop(431, f"a request has {MAX_HEADERS} headers at most")
         super().on_header(name, value)
 
+    def check_host(self) -> None:
+        """Refuse a head without the one Host header that it must have, or whose Host is none."""
+        parser: Any = self.parser
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if trouble := host_trouble(str(parser.get_http_version()), hosts):
+            self.stop(400, trouble)
+
     def on_headers_complete(self) -> None:
         """A request's head is whole."""
         self.end_head()
+        self.check_host()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

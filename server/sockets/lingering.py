@@ -84,8 +84,8 @@ class OrderlyTransport:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._ended = False
-        #: The transport's own method: it is called for every frame.
-        self.write: Callable[[Any], None] = transport.write
+        #: Nearly the transport's own method: it is called for every frame.
+        self.write: Callable[[Any], None] = _writer(transport)
 
     def close(self) -> None:
         """Close behind what was written."""
@@ -108,6 +108,23 @@ class OrderlyTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+def _writer(transport: asyncio.Transport) -> Callable[[Any], None]:
+    """The transport's ``write``, as asyncio has it: what is written after the end is dropped.
+
+    uvloop raises in the moment between the end and its being told.
+    """
+    write = transport.write
+
+    def guarded(data: Any) -> None:
+        try:
+            write(data)
+        except RuntimeError:
+            if not transport.is_closing():
+                raise
+
+    return guarded
 
 
 def _drop(data: Any) -> None:

@@ -16,6 +16,8 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.version import version as websockets_version
 
+from core.errors import CloseCode
+
 #: How long an application may take to answer a handshake.
 HANDSHAKE_S: Final = 10.0
 #: Stands for the head, which has been parsed already.
@@ -52,6 +54,19 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.handle_connect(Request(target, _headers(headers)))
         if early:
             self.data_received(early)
+
+    def send_receive_event_to_app(self) -> None:
+        """A whole message has come; one that is no text after all is no error of ours."""
+        if self.curr_msg_data_type == "text" and not is_utf8(b"".join(self.frames)):
+            self.frames = []
+            if not self.close_sent:
+                self.conn.send_close(CloseCode.INVALID_DATA, "a text message must be UTF-8")
+                self.close_sent = True
+                self.transport.write(b"".join(self.conn.data_to_send()))
+                self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.INVALID_DATA})
+                self.transport.close()
+            return
+        super().send_receive_event_to_app()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client; those before our answer wait for it."""
@@ -101,3 +116,12 @@ def _headers(headers: list[tuple[bytes, bytes]]) -> Headers:
     """The headers as uvicorn will take them apart again."""
     codec, errors = ("latin-1", "strict") if websockets_version >= "17.0" else ("ascii", "surrogateescape")
     return Headers([(name.decode("ascii"), value.decode(codec, errors)) for name, value in headers])
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether it is the text that a text message must be."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

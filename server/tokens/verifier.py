@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jwt
@@ -24,9 +24,24 @@ _WORDS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (jwt.InvalidAlgorithmError, "the token's algorithm is not that of the key"),
     (jwt.InvalidSignatureError, "the token's signature is wrong"),
 )
+#: The end of the year 9999.
+_LAST_TIME: Final = 253_402_300_799
 _MALFORMED: Final = "the token is malformed"
 #: What a hostile token can make a parser raise, besides its own errors.
 _BROKEN: Final = (jwt.PyJWTError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    """Raise BadToken for a time that is none: RFC 7519 §2 wants a number, and PyJWT takes what it can.
+
+    A text or a truth value is a mistake of the issuer, and so is a time in milliseconds, with which a token
+    would never expire.
+    """
+    for name in ("exp", "nbf", "iat"):
+        value = claims.get(name, 0)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and 0 <= value <= _LAST_TIME):  # no NaN is in any range
+            raise BadToken(f"the token's {name} is not a number of seconds since 1970")
 
 
 class TokenVerifier:
@@ -72,6 +87,7 @@ class TokenVerifier:
         """
         try:
             claims = self._claims(token)
+            _check_times(claims)
             expires = float(claims["exp"]) if "exp" in claims else None
         except _BROKEN as error:
             words = next((words for kind, words in _WORDS if isinstance(error, kind)), _MALFORMED)

@@ -13,6 +13,7 @@ from core.errors import BrokerUnavailable, LocalProtocolError, PushscopeError
 
 from ..brokers.base import Broker, Settled
 from ..counters import Counters
+from ..sessions.guard import Guard
 from ..sessions.hub import Hub
 from ..settings import InstanceSettings
 from ..stages import Stage, StageLog
@@ -112,7 +113,9 @@ class Pushes:
         stages: StageLog,
         undeliverable: Undeliverable,
         clock: Callable[[], float],
+        guard: Guard,
     ) -> None:
+        self._guard = guard
         self._settings = settings
         self._strategy = strategy
         self._broker = broker
@@ -148,6 +151,8 @@ class Pushes:
             raise BadPush(f"destination must begin with {known}, not {destination!r}", "destination")
         headers, body = self._message(request)
         user = request.user if request.session is None else _checked_session(request)
+        if why := self._guard.refuse_push(destination, to_user=user is not None):
+            raise BadPush(f"destination {destination[:300]!r} cannot be pushed to: {why}", "destination")
         if user is not None:
             user = _checked_user(user)
         id = headers["ps-id"]

@@ -16,7 +16,7 @@ from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.instance import Instance
 from server.listener import Listener
 
-from ...support.instances import one_instance
+from ...support.instances import one_instance, push
 from ...support.raw_stomp import joined
 
 
@@ -309,3 +309,55 @@ async def test_known_heads_with_bodies_in_any_pieces_are_understood(place: Place
                 answered += 1
     writer.close()
     assert place.instance.counters.pushes == answered
+
+
+INTERNAL = (
+    "/topic/simp-user-registry",
+    "topic/simp-user-registry",
+    "/topic/simp%2Duser-registry",
+    "/topic/simp%252Duser-registry",
+    "/topic/%73imp-user-registry",
+    "/topic/a,topic://simp-user-registry",
+    "/topic/simp-user-registry?x=1",
+    "/topic/ simp-user-registry ",
+    "/topic/unresolved-user-destination",
+    "/topic/pushscope.web-socket.peers",
+    "/topic/pushscope.web-socket.broadcast",
+    "/topic/pushscope.web-socket.peer.0123456789ab",
+    "/topic/pushscope%2Eweb-socket%2Epeers",
+    "/topic/pushscope.another.peers",
+    "/topic/pushscope.*.peers",
+    "/topic/#",
+    "/topic/>",
+    "/queue/pushscope.web-socket.peers",
+    "/topic/exchange/amq.topic/pushscope.web-socket.peers",
+    "/topic/%25252525253Cx",
+)
+
+
+@pytest.mark.parametrize("destination", INTERNAL)
+async def test_nobody_pushes_to_what_instances_tell_each_other(destination: str) -> None:
+    async with one_instance() as instance, aiohttp.ClientSession() as http:
+        for more in ({}, {"confirm": True}, {"headers": {"a": "b"}}):
+            status, answer = await push(http, instance.url, destination=destination, payload="[]", **more)
+            assert (status, answer["field"]) == (400, "destination"), answer
+        assert instance.counters.pushes == instance.counters.to_broker == 0
+
+
+async def test_with_a_user_only_our_own_names_are_closed() -> None:
+    """Spring's broadcasts may be on any topic, as in the article; what is for a user is not on them."""
+    greetings = "/topic/greetings"
+    settings: dict[str, Any] = {
+        "unresolved_destination": greetings,
+        "registry_destination": greetings,
+    }
+    async with one_instance(**settings) as instance, aiohttp.ClientSession() as http:
+        for user, destination, expected in (
+            ("joe", greetings, 202),
+            (None, greetings, 400),
+            ("joe", "/topic/pushscope.web-socket.peers", 400),
+            (None, "/topic/news", 202),
+        ):
+            body = {"destination": destination, "payload": "x"} | ({"user": user} if user else {})
+            status, _ = await push(http, instance.url, **body)
+            assert status == expected, destination

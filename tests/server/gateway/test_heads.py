@@ -99,3 +99,21 @@ def test_a_head_reads_back(headers: list[Header]) -> None:
     head = request_head(b"GET", b"/x", clean).removesuffix(b"\r\n\r\n")
     answer = parse_answer(head.replace(b"GET /x HTTP/1.1", b"HTTP/1.1 200 OK", 1))
     assert list(answer.headers) == clean
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/ws/000/s3cret/xhr_streaming?t=1", "/ws/000/***/xhr_streaming?t=1"),
+        ("/web-socket/ws/000/s3cret/xhr_send", "/web-socket/ws/000/***/xhr_send"),
+        ("/ws/a/s3cret/websocket?access_token=x", "/ws/a/***/websocket?access_token=***"),
+        ("/ws/a/s3%63ret/eventsource/", "/ws/a/***/eventsource/"),
+        ("/ws/a/s3cret/jsonp;jsessionid=abc?c=x", "/ws/a/***/jsonp;jsessionid=***?c=x"),
+        ("/ws;JSESSIONID=abc/info", "/ws;JSESSIONID=***/info"),
+        ("/ws/info?t=/000/a/xhr", "/ws/info?t=/000/a/xhr"),
+        ("/ws/iframe.html", "/ws/iframe.html"),
+        ("/xhr", "/xhr"),
+    ],
+)
+def test_names_of_sessions_get_into_no_log(target: str, shown: str) -> None:
+    assert redact(target) == shown

@@ -277,3 +277,20 @@ def test_one_source_of_keys() -> None:
         TokenVerifier(TokenSettings(secret="hunter2"))
     assert "hunter2" not in str(caught.value)
     assert SECRET not in repr(TokenSettings(secret=SECRET))
+
+
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize(
+    "value",
+    ['"%d"', "true", "false", "null", "NaN", "Infinity", "-Infinity", "-1", "1e300", "%d000", "[%d]", "{}"],
+)
+def test_a_time_that_is_no_number_of_seconds(name: str, value: str) -> None:
+    """PyJWT makes a number of whatever it can: a text would be taken, and milliseconds last for ever."""
+    soon = int(time.time()) + (60 if name == "exp" else -60)
+    written = value % soon if "%" in value else value
+    given = signed(f'{{"sub": "joe", "{name}": {written}}}'.encode())
+    with pytest.raises(BadToken) as caught:
+        BY_SECRET.verify(given)
+    assert given not in str(caught.value)
+    good = signed(f'{{"sub": "joe", "{name}": {soon}.5}}'.encode())
+    assert BY_SECRET.verify(good).name == "joe"
