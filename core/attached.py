@@ -20,6 +20,11 @@ from .redaction import without_tokens
 
 _REACH_WITHIN: Final = 5.0
 
+TLS_HINT: Final = (
+    "name the file of its certificate authority by the environment variable SSL_CERT_FILE, "
+    "or correct the host name to one that the certificate has"
+)
+
 
 class _Info(msgspec.Struct):
     id: str = ""
@@ -127,10 +132,12 @@ async def _introduction(url: str) -> _Info:
                     refused, body = await _ask_info(session, url, headers)
                 if refused:
                     raise _needs_token(url, tried, given=bool(headers))
+    except aiohttp.ClientSSLError as error:
+        raise _untrusted(url, error, tried) from error
     except TimeoutError as error:
         raise _unreachable(url, f"no answer within {_REACH_WITHIN:g} s", tried) from error
     except aiohttp.ClientError as error:
-        raise _unreachable(url, f"no HTTP answer: {error}", tried) from error
+        raise _unreachable(url, f"no HTTP answer: {error or type(error).__name__}", tried) from error
     try:
         said = msgspec.json.decode(body, type=_Info).id
     except (ValueError, RecursionError):  # ValueError: msgspec's errors, and what is not UTF-8
@@ -180,6 +187,17 @@ def _in_words(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return error.strerror or str(error) or f"no connection within {_REACH_WITHIN:g} s"
+
+
+def _untrusted(url: str, error: aiohttp.ClientSSLError, tried: str) -> TargetUnreachable:
+    """Somebody is there; it is the certificate that is not taken."""
+    said = getattr(error, "certificate_error", error)
+    reason = getattr(said, "verify_message", "") or str(said) or type(said).__name__
+    return TargetUnreachable(
+        f"{urlsplit(url).netloc.rpartition('@')[2]}: TLS failed: {reason}",
+        tried=without_tokens(tried),
+        hint=TLS_HINT,
+    )
 
 
 def _unreachable(url: str, what: str, tried: str) -> TargetUnreachable:

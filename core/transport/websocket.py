@@ -333,7 +333,10 @@ def _unreachable(url: str, error: OSError, timeout: float, opening: Handshake) -
         )
     what = error.strerror or str(error) or type(error).__name__
     if isinstance(error, tls.SSLError) or (url.startswith("wss:") and not isinstance(error, _NOBODY)):
-        hint = "give a context that trusts the server's certificate, or check that the port speaks TLS"
+        hint = (
+            "name the file of its certificate authority by SSL_CERT_FILE (in Python: give a context that "
+            "trusts it), or check that the port speaks TLS"
+        )
     else:
         hint = "check that the server runs and that host and port are right"
     return TargetUnreachable(f"cannot connect to {url}: {what}", tried=tried, hint=hint)

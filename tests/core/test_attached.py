@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import pytest
 
@@ -67,3 +69,19 @@ async def test_it_is_not_ours_to_break() -> None:
     waiting = asyncio.ensure_future(anext(events, None))
     await environment.stop()
     assert await waiting is None
+
+
+async def test_a_certificate_that_is_not_trusted_is_no_target_that_is_down() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(__file__).parents[1] / "support" / "localhost.pem")
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        push = f"https://localhost:{port}/test?username={{user}}"
+        environment = AttachedEnvironment(deployment_of(f"https://localhost:{port}", push))
+        with pytest.raises(TargetUnreachable, match=r"TLS failed: self.signed certificate") as refused:
+            await environment.start(lambda step: None)
+    assert "SSL_CERT_FILE" in refused.value.hint
