@@ -12,6 +12,7 @@ from core.errors import CloseCode
 
 from ..access import HostGuard
 from ..admission import Denied
+from ..path_parameters import plain_scope
 from ..sockjs.service import SockJsService
 from .mount import WHOLE, Mount, path_in
 from .push_api import PushApi
@@ -57,6 +58,7 @@ class InstanceApp:
         if kind == "lifespan":
             await _lifespan(receive, send)
             return
+        scope = plain_scope(scope)
         path = path_in(scope)
         sockjs = (path == self._base or path.startswith(self._below)) and path not in _ADMIN
         if self._hosts is not None and (sockjs or kind == "websocket"):

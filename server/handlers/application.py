@@ -29,7 +29,9 @@ _LONGEST_BACKLOG: Final = 1_000
 #: Bytes of bodies that may wait so.
 _LARGEST_BACKLOG: Final = 4 * 1024 * 1024
 
-#: Runs a coroutine as a task that somebody keeps.
+#: Destinations without a handler that are remembered, so that each is told once.
+_MOST_TOLD: Final = 100
+_LONGEST_SHOWN: Final = 300
 
 
 class Application:
@@ -54,6 +56,7 @@ class Application:
         self._replies = replies
         self._counters = counters
         self._tasks = tasks
+        self._told: set[tuple[str, str]] = set()
 
     def handle(self, session: Session, event: Send | Subscribe, done: Callable[[], None]) -> bool:
         """Run the handler of a message or subscription.
@@ -90,8 +93,7 @@ class Application:
             logger.error("%s", error)
             return None
         if found is None:
-            self._counters.unroutable += 1
-            logger.info("no handler for %s %s (session %s)", event.frame.command, destination, session.id)
+            self._unhandled(session, event)
             done()
             return None
         self._counters.handled += 1
@@ -106,6 +108,21 @@ class Application:
             return self._rescue(handler, event, invocation, error, done)
         done()
         return None
+
+    def _unhandled(self, session: Session, event: Send | Subscribe) -> None:
+        """Count what nobody handles; its RECEIPT says only that it came here, so the log says the rest."""
+        self._counters.unroutable += 1
+        told = (event.frame.command, event.destination)
+        if told in self._told or len(self._told) >= _MOST_TOLD:
+            return
+        self._told.add(told)
+        logger.warning(
+            "nobody handles %s %r, first of session %s; more of them are counted only, as unroutable%s",
+            event.frame.command,
+            event.destination[:_LONGEST_SHOWN],
+            session.id,
+            "" if len(self._told) < _MOST_TOLD else ", and so are further destinations",
+        )
 
     async def _await(
         self,

@@ -167,11 +167,12 @@ def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[Runnin
     from ..gateway import Gateway, GatewaySettings, load_gateway_file, route_spec, with_strategies
 
     path = f"/{options.service}"
-    rewrite = f"RewritePath={path}/?(?<path>.*), /$\\{{path}}"
     settings = GatewaySettings(
         host=options.host,
         port=options.port,
-        routes=(route_spec(options.service, f"lb://{options.service}", [f"Path={path}/**"], [rewrite]),),
+        routes=(
+            route_spec(options.service, f"lb://{options.service}", [f"Path={path}/**"], ["StripPrefix=1"]),
+        ),
         discovery_url=options.discovery or None,
         allowed_hosts=tuple(options.allowed_hosts.split()),
     )

@@ -21,7 +21,8 @@ class Dialect(msgspec.Struct, frozen=True):
         cors_without_origin: Whether requests without ``Origin`` get CORS headers (``*``).
         eventsource_type: Content type of the transport eventsource.
         cached_iframe: Whether the iframe page may be cached.
-        parameters: Whether a path may have ``;`` in its last segment.
+        parameters: Whether what follows ``;`` in a segment of a path is no part of it; then it may not be
+            there behind the name of a transport.
         message_per_frame: Whether streaming sends every message in a frame of its own.
         go_away: Whether a closed session answers 3000 ``Go away!`` whatever its end was.
         broken: Close code of a WebSocket that sent broken JSON, and its reason.
@@ -59,7 +60,7 @@ SOCKJS: Final = Dialect(
     cors_without_origin=True,
     eventsource_type=b"text/event-stream",
     cached_iframe=True,
-    parameters=True,
+    parameters=False,
     message_per_frame=False,
     go_away=False,
     broken=(3000, "Broken framing."),
@@ -78,7 +79,7 @@ SPRING: Final = Dialect(
     cors_without_origin=False,
     eventsource_type=b"text/event-stream; charset=UTF-8",
     cached_iframe=False,
-    parameters=False,
+    parameters=True,
     message_per_frame=True,
     go_away=True,
     broken=(1007, ""),

@@ -79,8 +79,3 @@ def target_of(path: str) -> Target | None:
             return Target(kind, match[2])
         return None
     return Target("iframe") if _IFRAME.fullmatch(path) else None
-
-
-def has_parameters(path: str) -> bool:
-    """Whether the last segment has ``;`` in it, which Spring refuses (docs/wire/sockjs.md §9)."""
-    return ";" in path.rpartition("/")[2]

@@ -15,10 +15,12 @@ from core.errors import CloseCode
 from ..admission import Admission, Anyone, NamedByHost, UserOf
 from ..endpoints.mount import path_in
 from ..origins import Origins
+from ..path_parameters import plain_scope
 from .application import Application
+from .dialect import DIALECTS
 from .exchanges import Exchanges
 from .handshakes import Handshakes
-from .paths import has_parameters, target_of
+from .paths import Target, target_of
 from .settings import SockJsSettings
 from .table import SessionTable
 
@@ -48,7 +50,7 @@ class SockJsService:
     ) -> None:
         self.settings = settings = settings or SockJsSettings()
         origins = origins or Origins(settings.allowed_origins)
-        self._parameters = settings.dialect != "spring"
+        self._parameters = DIALECTS[settings.dialect].parameters
         admission = admission or (Anyone() if user_of is None else NamedByHost(user_of))
         self._table = SessionTable(settings, application)
         self._handshakes = Handshakes(settings, origins, application, admission, subprotocols)
@@ -60,12 +62,19 @@ class SockJsService:
         if scope["type"] == "lifespan":  # where it is not mounted but the server's application
             await self._live(receive, send)
             return
-        path = path_in(given[0])
-        target = target_of(path) if self._parameters or not has_parameters(path) else None
+        target = self._target(given[0])
         if scope["type"] == "websocket":
             await self._handshakes.serve(target, *given)
         else:
             await self._exchanges.serve(target, *given)
+
+    def _target(self, scope: dict[str, Any]) -> Target | None:
+        if not self._parameters:
+            return target_of(path_in(scope))
+        target = target_of(path_in(plain_scope(scope)))
+        raw: bytes = scope.get("raw_path") or scope["path"].encode()
+        # Behind the name of a transport Spring wants none (§9).
+        return None if target is not None and target.session and b";" in raw.rpartition(b"/")[2] else target
 
     async def _live(self, receive: types.Receive, send: types.Send) -> None:
         while True:

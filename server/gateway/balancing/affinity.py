@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ...path_parameters import without_parameters
 from .targets import Target
 
 #: The transports whose sessions outlive a request. That of a WebSocket is its connection.
@@ -34,7 +35,7 @@ def session_of(path: str) -> str:
         path: Still percent-encoded. Names are compared as they are spelled: a client spells its own
             always in the same way.
     """
-    rest, _, transport = path.removesuffix("/").rpartition("/")
+    rest, _, transport = without_parameters(path).removesuffix("/").rpartition("/")
     if transport not in _TRANSPORTS:
         return ""
     rest, _, session = rest.rpartition("/")

@@ -116,12 +116,12 @@ def with_defaults(defaults: Sequence[Part], filters: Sequence[Part]) -> tuple[Pa
     return tuple(part for pair in pairs for part in pair if part is not None)
 
 
-#: The article's route, with the prefix rewritten away.
+#: The article's route, with the prefix stripped away, whatever parameters it has.
 DEFAULT_ROUTES: tuple[RouteSpec, ...] = (
     route_spec(
         "web-socket",
         "lb://web-socket",
         ["Path=/web-socket/**"],
-        [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
+        ["StripPrefix=1"],
     ),
 )

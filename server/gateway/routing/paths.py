@@ -1,9 +1,9 @@
 """Path patterns: Spring's PathPattern, matched against the raw, still encoded path (pure).
 
 ``?`` one character, ``*`` within a segment, ``**`` the rest (also none of it), ``{name}`` a
-segment, ``{name:regex}`` a part of one that matches, ``{*rest}`` the rest with a name. Unlike
-Spring's, variables keep their percent-encoding: what is decoded once here and once more behind us
-could become another path.
+segment, ``{name:regex}`` a part of one that matches, ``{*rest}`` the rest with a name. Parameters
+(``;jsessionid=1``) are no part of a segment, nor of a variable. Unlike Spring's, variables keep their
+percent-encoding: what is decoded once here and once more behind us could become another path.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...path_parameters import without_parameters
 from .java_regex import compile_java
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
@@ -70,13 +71,14 @@ class PathPattern:
 
     def takes(self, path: str) -> bool:
         """Whether ``path`` matches."""
+        path = without_parameters(path)
         if not path.startswith(self._prefix) or self._fullmatch(path) is None:
             return False
         return not self._checks or self.match(path) is not None
 
     def match(self, path: str) -> dict[str, str] | None:
         """The captured variables if ``path`` matches, else None."""
-        found = self._fullmatch(path)
+        found = self._fullmatch(without_parameters(path))
         if found is None:
             return None
         variables: dict[str, str] = {}

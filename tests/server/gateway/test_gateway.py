@@ -133,7 +133,7 @@ async def test_it_is_registered_itself_and_reports(http: aiohttp.ClientSession) 
                     "id": "web-socket",
                     "uri": "lb://web-socket",
                     "predicates": ["Path=/web-socket/**"],
-                    "filters": [r"RewritePath=/web-socket/?(?<path>.*), /$\{path}"],
+                    "filters": ["StripPrefix=1"],
                     "order": 0,
                     "metadata": {},
                     "timeouts_s": {"connect": 2.0, "response": 60.0, "idle": 0.0},

@@ -22,6 +22,15 @@ from server.gateway.routing.paths import PathPattern
         ("/red/{s}", ["/red/1", "/red/1/"], ["/red", "/red/1/2"]),
         (r"/v{n:\d{1,2}}/x", ["/v1/x", "/v12/x"], ["/v123/x", "/va/x"]),
         ("/f/{*rest}", ["/f", "/f/", "/f/a/b"], ["/fa"]),
+        # Parameters are no part of a segment, as with Spring Cloud Gateway 4.2.
+        (
+            "/web-socket/**",
+            ["/web-socket;x=1", "/web-socket;x/ws;y/info", "/web-socket;a;b/ws"],
+            ["/web-socket%3Bx"],
+        ),
+        ("/lit/a", ["/lit/a;x", "/lit;y/a", "/lit/a;", "/lit/a;x/"], ["/lit/;x", "/;x/lit/a"]),
+        (r"/re/{n:\d+}", ["/re/12;x"], ["/re/x;12"]),
+        ("/q?/x*", ["/q1/xy;z"], ["/q;/x", "/q1/;x"]),
         ("a.b/c", ["/a.b/c"], ["/aXb/c"]),
         ("/*{a}*", ["/x"], ["/"]),
         (r"/{n:.*}/x", ["/a/x"], ["/a/b/x", "//x"]),  # an expression stays in its segment
@@ -34,7 +43,9 @@ def test_patterns(pattern: str, matching: list[str], other: list[str]) -> None:
 
 
 def test_variables_are_captured() -> None:
-    assert PathPattern("/a/{x}/b/{*rest}").match("/a/1/b/2/3") == {"x": "1", "rest": "/2/3"}
+    pattern = PathPattern("/a/{x}/b/{*rest}")
+    assert pattern.match("/a/1/b/2/3") == {"x": "1", "rest": "/2/3"}
+    assert pattern.match("/a;p/1;q=/b/2;r/3;") == {"x": "1", "rest": "/2/3"}
 
 
 @pytest.mark.parametrize("pattern", ["/a/**/b", "/a**", "/{*rest}/a", "/{", "/{a b}", "/{n:[}"])
