@@ -73,7 +73,7 @@ class SockJsService:
             return target_of(path_in(scope))
         target = target_of(path_in(plain_scope(scope)))
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
-        # Behind the name of a transport Spring wants none (§9).
+        # Behind the name of a transport Spring wants none (docs/wire/sockjs.md §9).
         return None if target is not None and target.session and b";" in raw.rpartition(b"/")[2] else target
 
     async def _live(self, receive: types.Receive, send: types.Send) -> None:
