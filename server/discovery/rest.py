@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -226,7 +226,12 @@ class EurekaRest:
 
         async def guarded(request: Request) -> Response:
             refused = refuse(request.headers.raw)
-            return await handler(request) if refused is None else refused_answer(refused)
+            if refused is not None:
+                return refused_answer(refused)
+            try:
+                return await handler(request)
+            except ClientDisconnect:
+                return Response(status_code=400)  # it left in the midst of its body: nobody hears this
 
         return guarded
 

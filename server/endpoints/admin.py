@@ -9,7 +9,7 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -110,10 +110,13 @@ def admin_routes(facts: Facts, rule: AccessRule) -> list[Route]:
 
 async def _stages(log: StageLog, request: Request) -> Response:
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LARGEST_BODY:
-            return _json({"error": "the body is too large", "field": "ids"}, 413)
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _LARGEST_BODY:
+                return _json({"error": "the body is too large", "field": "ids"}, 413)
+    except ClientDisconnect:
+        return Response(status_code=400)  # it left in the midst of its body: nobody hears this
     try:
         asked = msgspec.json.decode(body, type=StagesRequest)
     except (ValueError, RecursionError) as error:
