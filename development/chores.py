@@ -44,7 +44,13 @@ def run_tests(words: Sequence[str]) -> int:
     parser.add_argument(
         "--without-qt", action="store_true", help="only core and server, in an environment without Qt"
     )
+    parser.add_argument(
+        "--long", action="store_true", help="only the tests that take minutes, one by one: fuzz of each role"
+    )
     options, arguments = parser.parse_known_args(words)
+    if options.long:
+        # One by one: each takes all cores.
+        arguments = ["-m", "long", *arguments]
     if options.system:
         install_missing()
     if options.without_qt:

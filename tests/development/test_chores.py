@@ -84,3 +84,15 @@ def test_base_dependencies_hold_no_toolkit_and_no_test_tool() -> None:
     assert "PySide6" not in base
     assert "pytest" not in base
     assert "pytest>=" in " ".join(dependencies("test"))
+
+
+def test_what_takes_minutes_is_for_long_runs_alone() -> None:
+    def chosen(*words: str) -> str:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/fuzz/test_roles.py", *words]
+        return subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        ).stdout
+
+    usual, long = chosen(), chosen("-m", "long")
+    assert "test_a_role_under_attack[broker]" in usual and "for_long" not in usual
+    assert "for_long[broker]" in long and "test_a_role_under_attack[broker]" not in long
