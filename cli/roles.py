@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -49,7 +49,11 @@ from .endpoint_flags import (
     sockjs_of,
     tokens_of,
 )
+from .gateway_flags import IgnoreFilter, Profile, Routes, Strict, gateway_of
 from .output import say
+
+if TYPE_CHECKING:
+    from server.roles.options import GatewayOptions
 
 Host = Annotated[
     str,
@@ -208,12 +212,10 @@ def gateway(
     service: Annotated[
         str, typer.Option(metavar="NAME", help="Without --routes: the service that /NAME/** goes to.")
     ] = "web-socket",
-    routes: Annotated[
-        str,
-        typer.Option(
-            metavar="FILE", help="Spring's application.yml, or TOML; --port wins over its server.port."
-        ),
-    ] = "",
+    routes: Routes = None,
+    profile: Profile = None,
+    strict: Strict = False,
+    ignore_filter: IgnoreFilter = None,
     balance: Annotated[
         list[str] | None,
         typer.Option(
@@ -231,20 +233,23 @@ def gateway(
     ready_json: ReadyJson = False,
 ) -> int:
     """Run the gateway: HTTP and WebSocket to the instances that discovery lists, and the page."""
+    from server.roles.options import to_words
+
+    options = gateway_of(routes, profile, ignore_filter, strict=strict)
     if port is None:
-        port = _port_in(routes)
-    words = ["--discovery", discovery, "--service", service, "--routes", routes]
+        port = _port_in(options)
+    words = ["--discovery", discovery, "--service", service, *to_words(options)[1:]]
     words += ["--balance", " ".join(balance or []), "--allowed-hosts", " ".join(allow_host or [])]
     return _run("gateway", host, port, words, ready_json)
 
 
-def _port_in(routes: str) -> int:
-    """``server.port`` of a gateway's file, if it says one."""
-    if not routes:
+def _port_in(options: GatewayOptions) -> int:
+    """``server.port`` of a gateway's files, if they say one."""
+    if not options.routes:
         return 7000
-    from server.gateway import load_gateway_file
+    from server.roles.running import read_routes
 
-    port = load_gateway_file(Path(routes)).port
+    port = read_routes(options).port
     return 7000 if port is None else port
 
 

@@ -59,6 +59,7 @@ from .endpoint_flags import (
     sockjs_of,
     tokens_of,
 )
+from .gateway_flags import IgnoreFilter, Profile, Routes, Strict, gateway_of
 from .lines import LineWriter
 from .output import say
 
@@ -126,6 +127,10 @@ def serve(
     sockjs_response_limit: SockJsResponseLimit = None,
     sockjs_websocket: SockJsWebSocket = None,
     sockjs_cookie: SockJsCookie = None,
+    routes: Routes = None,
+    profile: Profile = None,
+    strict: Strict = False,
+    ignore_filter: IgnoreFilter = None,
 ) -> int:
     """Run a gateway, discovery, a broker and instances until Ctrl-C.
 
@@ -190,6 +195,7 @@ def serve(
         relay=cast("Literal['multiplexed', 'per-client']", relay),
         tokens=tokens,
         instance=msgspec.structs.replace(instance, sockjs=spoken),
+        gateway=gateway_of(routes, profile, ignore_filter, strict=strict),
         preferred=preferred,
     )
     wanted = {"gateway": preferred.gateway, "discovery": preferred.discovery}

@@ -7,6 +7,7 @@ from .files.config import load_gateway_file
 from .files.gateway_file import GatewayFile
 from .files.spring_file import parse_spring_yaml
 from .files.toml_file import parse_toml
+from .files.wishes import Wishes
 from .gateway import GATEWAY_SERVICE, Gateway
 from .routing.routes import DEFAULT_ROUTES, RouteError, RouteSpec, RouteTable, route_spec
 
@@ -23,6 +24,7 @@ __all__ = [
     "RouteError",
     "RouteSpec",
     "RouteTable",
+    "Wishes",
     "load_gateway_file",
     "parse_spring_yaml",
     "parse_toml",

@@ -20,6 +20,7 @@ from .balancing.balancer import Balancer
 from .balancing.targets import Target
 from .forwarded import ForwardedPolicy, ForwardedRules
 from .heads import Header, end_to_end, redact
+from .routing.definition import LeftOut
 from .routing.request import RouteRequest
 from .routing.routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
 from .tunnels.idle import IdleWatch
@@ -78,6 +79,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             are kept and appended to; empty: all incoming ones are stripped.
         forwarded: Which of these headers are added, once the peer is trusted.
         compression: Which answers are compressed.
+        left_out: What of the files has no effect, for people.
+        notes: What is to be said about the files, for people.
         access_log: Whether requests are logged, tokens redacted.
     """
 
@@ -98,6 +101,8 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     forwarded: ForwardedRules = ForwardedRules()
     compression: Compression = Compression()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
     access_log: bool = True
 
 

@@ -61,6 +61,13 @@ class Gateway:
         assert self._listener is not None, "enter first"
         return self._listener.port
 
+    @property
+    def last_words(self) -> str:
+        """What must not be overlooked at the end of a start: that nothing goes anywhere."""
+        if any(not route.closed for route in self.edge.routes.routes):
+            return ""
+        return "this gateway has no route: every path but its own is answered 404 (see /routes)"
+
     def everybody(self, service: str) -> tuple[Registration, ...]:
         """The instances of ``service``, whatever their status (the balancer asks this)."""
         if self._discovery is not None and (found := self._discovery.snapshot.of(service, status=None)):
@@ -127,7 +134,12 @@ class Gateway:
         }
 
     def _services(self) -> list[str]:
-        return sorted({x.upstream.service for x in self.edge.routes.routes if x.upstream.service})
+        routed = {x.upstream.service for x in self.edge.routes.routes if x.upstream.service}
+        # Those that are registered too: who started the instances wants to know whether they are known.
+        listed = self._discovery.snapshot.instances if self._discovery is not None else ()
+        registered = {x.service for x in listed if x.service != GATEWAY_SERVICE}
+        known = {name.upper() for name in routed}
+        return sorted(routed | {name for name in registered if name.upper() not in known})
 
     def _serving(self, service: str) -> list[str]:
         states = self._balancer.states(Upstream(service=service))

@@ -33,7 +33,7 @@ HOP_BY_HOP = frozenset(
 )
 
 #: What is possible here; CONNECT and TRACE are not.
-METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 #: Of a response; requests have less (:data:`.edge.MAX_HEADERS`).
 _MOST_ANSWER_HEADERS = 200
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
@@ -100,7 +100,7 @@ def error_body(status: int, message: str, **details: str) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode() + b"\n"
 
 
-def error_response(status: int, message: str, *, allow: bytes = METHODS, **details: str) -> bytes:
+def error_response(status: int, message: str, *, allow: str = METHODS, **details: str) -> bytes:
     """A whole error response that ends the connection; 405 says what is allowed (RFC 9110 §15.5.6)."""
     body = error_body(status, message, **details)
     headers = [
@@ -109,7 +109,7 @@ def error_response(status: int, message: str, *, allow: bytes = METHODS, **detai
         (b"connection", b"close"),
     ]
     if status == 405:
-        headers.append((b"allow", allow))
+        headers.append((b"allow", allow.encode()))
     return response_head(status, b"", headers) + body
 
 

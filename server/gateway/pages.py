@@ -98,8 +98,9 @@ class Pages:
             return _refused(refused)
         return _json(
             {
-                "routes": [self._route(route) for route in self._edge.routes.routes],
-                "warnings": list(self._edge.routes.warnings),
+                "routes": [self._route(route) for route in self._edge.routes.routes if not route.closed],
+                "left_out": [msgspec.to_builtins(each) for each in self._edge.settings.left_out],
+                "warnings": [*self._edge.settings.notes, *self._edge.routes.warnings],
             }
         )
 

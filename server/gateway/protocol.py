@@ -260,7 +260,7 @@ class GatewayProtocol(HttpToolsProtocol):
             details = {"route": plan.route, "service": plan.service} if plan.route else {"path": request.path}
             now = time.perf_counter()
             self._edge.log(request.client, request.method, request.target, plan.status, now, "", plan.route)
-            self._answer(plan.status, plan.message, allow=b"GET", **details)
+            self._answer(plan.status, plan.message, allow="GET", **details)
             return
         transport, connections = self.transport, self.connections
         self._let_go()
@@ -291,7 +291,7 @@ class GatewayProtocol(HttpToolsProtocol):
         logger.info("refused a request of %s: %s", self.client, message)
         self._answer(status, message)
 
-    def _answer(self, status: int, message: str, *, allow: bytes = METHODS, **details: str) -> None:
+    def _answer(self, status: int, message: str, *, allow: str = METHODS, **details: str) -> None:
         self._over = True
         self._cancel_head_timer()
         cycle: Any = self.cycle

@@ -111,7 +111,9 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
 class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, kw_only=True):
     """The gateway.
 
-    ``routes`` is a file (Spring's YAML or our TOML); without one the route is the article's, from
+    ``routes`` is a file, or several with commas between (Spring's, or one of our TOML), read with the
+    active ``profiles``, ``strict`` or not, and without the filters that ``ignored_filters`` names (commas
+    and spaces between); without a file the route is the article's, from
     ``/<service>/**`` to the instances of ``service``. ``balance`` names strategies by which instances
     are chosen, for all services (``weighted``) or one (``orders=sticky``), with spaces between.
     """
@@ -119,6 +121,9 @@ class GatewayOptions(RoleOptions, tag_field="role", tag="gateway", frozen=True, 
     service: str = "web-socket"
     discovery: str = ""
     routes: str = ""
+    profiles: str = ""
+    strict: bool = False
+    ignored_filters: str = ""
     balance: str = ""
     allowed_hosts: str = ""
 

@@ -20,6 +20,8 @@ from core.signals import on_stop_signals
 from .options import Options, from_words, role_of
 from .running import open_role
 
+logger = logging.getLogger("pushscope.roles")
+
 #: The last word of a process of a cluster, whose words are those of :func:`~.options.to_words`.
 CHILD_FLAG = "--child"
 
@@ -106,6 +108,8 @@ async def _serve(options: Options, announce: Callable[[Ready], None], *, watch_p
             settle_garbage()
             ready = True
             announce(Ready(role_of(options), options.id, role.url, role.port, os.getpid()))
+            if last := getattr(role, "last_words", ""):
+                logger.warning("%s", last)
             await stopping.wait()
     except asyncio.CancelledError:
         if not stopping.is_set():

@@ -16,6 +16,7 @@ from .options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOp
 
 if TYPE_CHECKING:
     from ..brokers.memory import MemoryExchange
+    from ..gateway import GatewayFile
     from ..settings import InstanceSettings
 
 logger = logging.getLogger("pushscope.roles")
@@ -164,7 +165,7 @@ def instance_settings(options: InstanceOptions) -> InstanceSettings:
 
 
 def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[RunningRole]:
-    from ..gateway import Gateway, GatewaySettings, load_gateway_file, route_spec, with_strategies
+    from ..gateway import Gateway, GatewaySettings, route_spec, with_strategies
 
     path = f"/{options.service}"
     settings = GatewaySettings(
@@ -177,9 +178,27 @@ def _make_gateway(options: GatewayOptions) -> AbstractAsyncContextManager[Runnin
         allowed_hosts=tuple(options.allowed_hosts.split()),
     )
     if options.routes:
-        file = load_gateway_file(Path(options.routes))
+        file = read_routes(options)
         for warning in file.warnings:
             logger.warning("%s", warning)
         settings = file.onto(settings)
     balancing = with_strategies(settings.balancing, options.balance)
     return Gateway(msgspec.structs.replace(settings, balancing=balancing))
+
+
+def read_routes(options: GatewayOptions) -> GatewayFile:
+    """What the files say that a gateway is told of.
+
+    Raises:
+        RouteError: they are not there, or not understood.
+    """
+    from ..gateway import Wishes, load_gateway_file
+
+    whole = Path(options.routes)
+    paths = [whole] if whole.is_file() else [Path(word) for word in options.routes.split(",") if word.strip()]
+    wishes = Wishes(
+        profiles=tuple(word for word in options.profiles.replace(",", " ").split()),
+        strict=options.strict,
+        ignored=frozenset(options.ignored_filters.split()),
+    )
+    return load_gateway_file(*paths, wishes=wishes)

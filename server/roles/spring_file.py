@@ -2,7 +2,7 @@
 
 Understood: ``stomp.server``, ``stomp.port``, ``stomp.username``, ``stomp.password``, ``server.port``,
 ``spring.application.name`` and ``eureka.client.serviceUrl.defaultZone``. Every other key is named in a
-warning. How keys and values may be spelled says :mod:`..spring_yaml`.
+warning. How keys and values may be spelled says :mod:`..spring`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from yaml.nodes import ScalarNode
 
 from core.errors import UsageError
 
-from ..spring_yaml import fill_placeholders, line_of, read_settings
+from ..spring.configuration import parse_configuration
+from ..spring.settings import place_of
 
 #: What is understood, in the one spelling that all others are brought to.
 _PORT: Final = "server.port"
@@ -73,14 +74,15 @@ def parse_spring_file(text: str, source: str, environment: Mapping[str, str]) ->
         UsageError: as :func:`load_spring_file`.
     """
     found: dict[str, str] = {}
-    settings, warnings = read_settings(text, source)
-    for setting in settings:
+    read = parse_configuration(text, source, environment)
+    warnings = read.warnings
+    for setting in read.settings:
         key, plain, node = setting.key, setting.plain, setting.node
-        line = f"{source}:{line_of(node)}"
+        line = place_of(node)
         if plain not in _KNOWN or not isinstance(node, ScalarNode):
             warnings.append(f"{line}: {key} has no meaning for an instance and is ignored")
             continue
-        value = found[plain] = fill_placeholders(str(node.value), environment, f"{line}: {key}")
+        value = found[plain] = read.placeholders.fill(str(node.value), f"{line}: {key}")
         if plain.endswith(".port") and not (value.isdigit() and int(value) < 65536):
             raise UsageError(f"{line}: {key} is no port: {value[:40]!r}", hint="a number up to 65535")
     return SpringFile(

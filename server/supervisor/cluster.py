@@ -25,7 +25,7 @@ from core.errors import ClusterStartError, UsageError
 from core.tasks import BackgroundTasks
 from core.tokens import TokenSource
 
-from ..roles.options import InstanceOptions, Options
+from ..roles.options import GatewayOptions, InstanceOptions, Options
 from ..tokens.settings import SECRET_VARIABLE, TokenSettings
 from .draining import set_in_service
 from .feed import EventFeed
@@ -72,6 +72,7 @@ class LocalCluster:
             is that of ``PUSHSCOPE_JWT_SECRET`` and nothing but the user's name is needed.
         instance: What instances are told besides: how SockJS is spoken, which pages may connect, prefixes,
             …; what the other arguments say of them wins. The gateway takes the hosts that they allow.
+        gateway: What the gateway is told besides, its files of routes say.
         preferred: Ports to try first where none is given.
         launcher: How roles are started, instead of what ``in_process`` says.
 
@@ -94,6 +95,7 @@ class LocalCluster:
         relay: Literal["multiplexed", "per-client"] = "multiplexed",
         tokens: TokenSettings | None = None,
         instance: InstanceOptions | None = None,
+        gateway: GatewayOptions | None = None,
         preferred: PreferredPorts | None = None,
         launcher: Launcher | None = None,
     ) -> None:
@@ -114,6 +116,7 @@ class LocalCluster:
             preferred=preferred or PreferredPorts(0, 0, 0),
             in_process=in_process,
             instance=msgspec.structs.replace(instance or InstanceOptions(), tokens=tokens),
+            gateway=gateway or GatewayOptions(),
         )
         self._tokens = _source_of(tokens)
         self._launcher = launcher or _make_launcher(in_process)

@@ -39,6 +39,7 @@ class PreferredPorts(msgspec.Struct, frozen=True):
 
 _ANY = PreferredPorts(0, 0, 0)
 _PLAIN = InstanceOptions()
+_PLAIN_GATEWAY = GatewayOptions()
 
 
 class Plan:
@@ -49,6 +50,7 @@ class Plan:
         preferred: Ports to try first where none is given.
         in_process: Whether all roles share one process.
         instance: What instances are told besides; the gateway takes the hosts that they allow.
+        gateway: What the gateway is told besides.
 
     Raises:
         UsageError: the specification cannot be fulfilled, whatever this machine is like.
@@ -61,12 +63,14 @@ class Plan:
         preferred: PreferredPorts = _ANY,
         in_process: bool = False,
         instance: InstanceOptions = _PLAIN,
+        gateway: GatewayOptions = _PLAIN_GATEWAY,
     ) -> None:
         _check(spec, in_process)
         instance_settings(instance)  # says what is wrong with them
         check_client_frames(LINK_LIMITS, instance.max_frame, instance.max_message)
         self.spec = spec
         self._instance = instance
+        self._gateway = gateway
         self._preferred = preferred
         self._started = 0
 
@@ -97,7 +101,8 @@ class Plan:
     def gateway(self, discovery: str) -> GatewayOptions:
         """What the gateway is told."""
         port, or_free = _port(self.spec.gateway_port or None, self._preferred.gateway)
-        return GatewayOptions(
+        return msgspec.structs.replace(
+            self._gateway,
             host=HOST,
             port=port,
             or_free=or_free,

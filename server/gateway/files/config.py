@@ -1,42 +1,59 @@
-"""Reads a gateway's configuration from a file: Spring's YAML as it is, or our TOML.
+"""Reads a gateway's configuration from files: Spring's YAML and properties as they are, or our TOML.
 
-Every error and warning names file and line. Keys of a Spring configuration that mean nothing
-here are named in a warning; an unknown predicate, filter or key of a route is an error, because
-ignoring it would route differently.
+Every error and warning names file and line. Keys of a Spring configuration that mean nothing here are
+named in a warning. A route with a predicate or filter that is not known is closed, with a warning: without
+it, it would let through what it should not.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from core.errors import UsageError
+
+from ...spring.configuration import text_of
 from ..routing.definition import RouteError
 from .gateway_file import GatewayFile
-from .spring_file import parse_spring_yaml
+from .spring_file import load_spring_files
 from .toml_file import parse_toml
+from .wishes import WISHES, Wishes
 
 
-def load_gateway_file(path: Path) -> GatewayFile:
-    """Read a ``.yml``, ``.yaml`` or ``.toml`` file; the environment fills Spring's placeholders.
+def load_gateway_file(*paths: Path, wishes: Wishes = WISHES) -> GatewayFile:
+    """Read Spring's files (of a key that several say the last one counts), or one of ours.
+
+    The environment fills Spring's placeholders, and names profiles if ``wishes`` do not.
 
     Raises:
-        RouteError: the file is not there, is not understood, or a route in it is wrong.
+        RouteError: a file is not there, is not understood, or says something that makes no sense.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or error
+    ours = [path for path in paths if path.suffix == ".toml"]
+    if ours and len(paths) > 1:
         raise RouteError(
-            f"{path}: {reason}", tried=f"read {path}", hint="give an existing .yml, .yaml or .toml file"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise RouteError(f"{path}: is not UTF-8 text", tried=f"read {path}") from error
-    toml = path.suffix == ".toml"
-    file = parse_toml(text, str(path)) if toml else parse_spring_yaml(text, str(path), os.environ)
-    if file.routes:
+            f"{ours[0]}: TOML stands alone", tried=f"read {len(paths)} files", hint="give it alone"
+        )
+    if ours:
+        file, where = parse_toml(_text_of(ours[0]), str(ours[0])), "[[routes]]"
+    else:
+        file, where = load_spring_files(paths, os.environ, wishes), "spring.cloud.gateway.routes"
+    if file.leads_anywhere:
         return file
-    where = "[[routes]]" if toml else "spring.cloud.gateway.routes"
-    nothing = f"{path} has no routes ({where}): every path but the gateway's own is answered 404"
-    return msgspec.structs.replace(file, warnings=(*file.warnings, nothing))
+    return msgspec.structs.replace(file, warnings=(*file.warnings, _no_route(paths, file, where)))
+
+
+def _no_route(paths: Sequence[Path], file: GatewayFile, where: str) -> str:
+    names = ", ".join(map(str, paths))
+    left = f"all {len(file.routes)} routes are left out" if file.routes else f"no routes ({where})"
+    has = left if file.routes else f"{names} has {left}"
+    return f"{has}: every path but the gateway's own is answered 404"
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return text_of(path)
+    except UsageError as error:
+        raise RouteError(str(error), tried=error.tried, hint=error.hint) from error

@@ -7,7 +7,7 @@ import msgspec
 from ..balancing.balance import Balancing
 from ..edge import Compression, GatewaySettings
 from ..forwarded import ForwardedRules
-from ..routing.definition import RouteSpec
+from ..routing.definition import LeftOut, RouteSpec
 
 
 class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
         forwarded: What is told of clients behind trusted proxies.
         compression: Which answers are compressed.
         balancing: How the instances of services are chosen and checked.
+        left_out: Filters that routes go without, and routes that are closed.
         warnings: For people: what was ignored. (What is never reached, the gateway says itself.)
     """
 
@@ -35,7 +36,13 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
     forwarded: ForwardedRules = ForwardedRules()
     compression: Compression = Compression()
     balancing: Balancing = Balancing()
+    left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def leads_anywhere(self) -> bool:
+        """Whether there is a route that is not closed."""
+        return any(not route.closed for route in self.routes)
 
     def onto(self, settings: GatewaySettings) -> GatewaySettings:
         """``settings`` with what the file says; the port is the caller's affair."""
@@ -50,5 +57,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
             forwarded=self.forwarded,
             compression=self.compression,
             balancing=self.balancing,
+            left_out=self.left_out,
+            notes=self.warnings,
             **optional,
         )

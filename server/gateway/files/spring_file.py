@@ -2,39 +2,49 @@
 
 Understood: routes, default-filters, the timeouts of the HTTP client, trusted proxies and what is
 told of them, ``server.port``, ``server.compression``, ``spring.application.name`` and
-``spring.cloud.loadbalancer``. Both prefixes of the gateway's keys, of which the newer wins.
+``spring.cloud.loadbalancer``. All prefixes of the gateway's keys, of which the newest wins.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from yaml.nodes import ScalarNode, SequenceNode
+from yaml.nodes import ScalarNode
 
 from core.errors import UsageError
 
-from ...spring_yaml import Setting, read_settings
+from ...spring.configuration import Configuration, load_configuration, parse_configuration
+from ...spring.placeholders import UnfilledError
+from ...spring.settings import Setting
 from ..edge import Compression
 from ..forwarded import ForwardedPolicy, ForwardedRules
 from ..routing.arguments import duration, truth, whole
 from ..routing.definition import RouteError
-from ..routing.filters import check_defaults
 from ..routing.routes import RouteTable
 from .balance_file import PREFIX as BALANCE_PREFIX
 from .balance_file import SpringBalance
 from .gateway_file import GatewayFile
 from .spring_routes import NodeReader, RouteReader
+from .wishes import WISHES, Wishes
 
 _T = TypeVar("_T")
-_OLD, _NEW = "spring.cloud.gateway.", "spring.cloud.gateway.server.webflux."
+#: Where the gateway's keys stand, the newest prefix first: of a key behind several it wins.
+_PREFIXES = (
+    "spring.cloud.gateway.server.webflux.",
+    "spring.cloud.gateway.server.webmvc.",
+    "spring.cloud.gateway.mvc.",
+    "spring.cloud.gateway.",
+)
 _KINDS = ("for", "host", "port", "proto", "prefix")
 _SIZE = re.compile(r"(\d{1,12})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _COMPRESSION = "server.compression."
-#: Behind either prefix.
+#: Behind any of the prefixes.
 _GATEWAY_KEYS = frozenset(
     (
         "routes",
@@ -59,20 +69,42 @@ _OTHER_KEYS = frozenset(
 
 
 def parse_spring_yaml(
-    text: str, source: str = "application.yml", environment: Mapping[str, str] | None = None
+    text: str,
+    source: str = "application.yml",
+    environment: Mapping[str, str] | None = None,
+    wishes: Wishes = WISHES,
 ) -> GatewayFile:
-    """Read a Spring configuration.
+    """Read a Spring configuration, the text of one file.
 
     Args:
-        text: The YAML.
+        text: YAML, or properties if ``source`` ends so.
         source: Its name, for messages.
-        environment: Fills placeholders.
+        environment: Fills placeholders and names profiles.
+        wishes: How to read it.
 
     Raises:
         RouteError: names file and line.
     """
+    with _as_route_error():
+        read = parse_configuration(text, source, environment or {}, wishes.profiles)
+        return _Reader(source, read, wishes).result()
+
+
+def load_spring_files(paths: Sequence[Path], environment: Mapping[str, str], wishes: Wishes) -> GatewayFile:
+    """Read Spring's files, those beside them for active profiles included.
+
+    Raises:
+        RouteError: names file and line.
+    """
+    with _as_route_error():
+        read = load_configuration(paths, environment, wishes.profiles)
+        return _Reader(",".join(map(str, paths)), read, wishes).result()
+
+
+@contextmanager
+def _as_route_error() -> Generator[None]:
     try:
-        return _Reader(source, environment if environment is not None else {}).read(text)
+        yield
     except RouteError:
         raise
     except UsageError as error:
@@ -80,44 +112,53 @@ def parse_spring_yaml(
 
 
 class _Reader:
-    """Collects what the documents of one file say."""
+    """Collects what the configuration says about a gateway."""
 
-    def __init__(self, source: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, source: str, read: Configuration, wishes: Wishes) -> None:
         self._source = source
-        self._nodes = NodeReader(source, environment)
-        self._found: dict[str, Setting] = {}
+        self._wishes = wishes
+        self._nodes = NodeReader(source, read.placeholders)
+        self._nodes.warnings += read.warnings
         self._balance = SpringBalance()
+        self._found: dict[str, Setting] = {}
+        behind: dict[str, dict[str, Setting]] = {prefix: {} for prefix in _PREFIXES}
+        for setting in read.settings:
+            if not self._takes_gateways(setting, behind):
+                self._take_other(setting)
+        self._join(behind)
 
-    def read(self, text: str) -> GatewayFile:
-        settings, warnings = read_settings(text, self._source)
-        self._nodes.warnings += warnings
-        old: dict[str, Setting] = {}
-        new: dict[str, Setting] = {}
-        for setting in settings:
-            sub = setting.plain.removeprefix(_NEW)
+    def _takes_gateways(self, setting: Setting, behind: dict[str, dict[str, Setting]]) -> bool:
+        for prefix in _PREFIXES:
+            sub = setting.plain.removeprefix(prefix)
             if sub != setting.plain and self._is_gateways(sub, setting):
-                new[sub] = setting
-            elif (sub := setting.plain.removeprefix(_OLD)) != setting.plain and self._is_gateways(
-                sub, setting
-            ):
-                old[sub] = setting
-            elif setting.plain in _OTHER_KEYS:
-                self._found[setting.plain] = setting
-            elif not self._takes_balance(setting):
-                self._nodes.warn(setting.node, f"{setting.key} has no meaning here and is ignored")
-        if both := sorted(old.keys() & new.keys()):
-            first = old[both[0]]
-            names = ", ".join(old[key].key for key in both)
-            self._nodes.warn(first.node, f"ignored, as {_NEW}… says it too: {names}")
-        self._found |= old | new
-        return self._result()
+                behind[prefix][sub] = setting
+                return True
+        return False
 
     def _is_gateways(self, sub: str, setting: Setting) -> bool:
-        if sub.startswith(("routes[", "defaultfilters[", "routes.", "defaultfilters.")):
+        if sub.startswith(("routes.", "defaultfilters.")):
             raise self._nodes.error(
                 setting.node, f"{setting.key}: routes and filters are written as lists", "- id: name"
             )
         return sub in _GATEWAY_KEYS
+
+    def _take_other(self, setting: Setting) -> None:
+        if setting.plain in _OTHER_KEYS:
+            self._found[setting.plain] = setting
+        elif not self._takes_balance(setting):
+            self._nodes.warn(setting.node, f"{setting.key} has no meaning here and is ignored")
+
+    def _join(self, behind: dict[str, dict[str, Setting]]) -> None:
+        """Of a key behind several prefixes take the newest one's."""
+        for number, prefix in enumerate(_PREFIXES):
+            found = behind[prefix]
+            for newer in _PREFIXES[:number]:
+                both = sorted(found.keys() & behind[newer].keys())
+                if both:
+                    names = ", ".join(found[key].key for key in both)
+                    self._nodes.warn(found[both[0]].node, f"ignored, as {newer}… says it too: {names}")
+        for prefix in reversed(_PREFIXES):
+            self._found |= behind[prefix]
 
     def _takes_balance(self, setting: Setting) -> bool:
         key, node = setting.key, setting.node
@@ -128,13 +169,13 @@ class _Reader:
         except UsageError as error:
             raise self._nodes.error(node, f"{key}: {error}", error.hint) from error
 
-    def _result(self) -> GatewayFile:
-        reader = RouteReader(self._nodes)
-        defaults = self._found.get("defaultfilters")
-        listed = self._found.get("routes")
-        filters = reader.parts(defaults.node, "default-filters: ", "filter") if defaults is not None else ()
-        check_defaults(filters, self._source)
-        routes = reader.routes(listed.node, filters) if listed is not None else ()
+    def result(self) -> GatewayFile:
+        """All of it."""
+        reader = RouteReader(self._nodes, self._wishes)
+        defaults, listed = self._found.get("defaultfilters"), self._found.get("routes")
+        if defaults is not None:
+            reader.defaults(defaults.node)
+        routes = reader.routes(listed.node) if listed is not None else ()
         RouteTable(routes)  # a wrong route is an error of the file
         return GatewayFile(
             routes=routes,
@@ -146,6 +187,7 @@ class _Reader:
             forwarded=self._forwarded(),
             compression=self._compression(),
             balancing=self._balance.result(),
+            left_out=tuple(reader.left_out),
             warnings=tuple(self._nodes.warnings),
         )
 
@@ -155,6 +197,11 @@ class _Reader:
             return None
         try:
             return read(self._nodes.text(setting.node), setting.key)
+        except UnfilledError as error:
+            if self._wishes.strict:
+                raise
+            self._nodes.warnings.append(f"{error}: {setting.key} is ignored ({error.hint})")
+            return None
         except (ValueError, UsageError) as error:
             raise self._nodes.error(setting.node, str(error)) from error
 
@@ -175,10 +222,8 @@ class _Reader:
             compression = msgspec.structs.replace(compression, min_size=size)
         types = self._found.get(f"{_COMPRESSION}mimetypes")
         if types is not None:
-            nodes = self._nodes.items(types.node) if isinstance(types.node, SequenceNode) else [types.node]
-            listed = [x.strip() for node in nodes for x in self._nodes.text(node).split(",")]
             compression = msgspec.structs.replace(
-                compression, mime_types=tuple(x.lower() for x in listed if x)
+                compression, mime_types=tuple(x.lower() for x in self._nodes.texts(types.node))
             )
         return compression
 

@@ -6,45 +6,62 @@ in RewritePath, whose ``${name}`` is a group.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
+import msgspec
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ...spring_yaml import fill_placeholders, line_of, mapping_items, plain_key
+from ...spring.placeholders import Placeholders, UnfilledError
+from ...spring.profiles import names_in
+from ...spring.settings import line_of, place_of, plain_key
+from ...spring.yaml_text import mapping_items
 from ..routing.arguments import duration, truth, whole
-from ..routing.definition import Part, RouteError, RouteSpec, with_defaults
+from ..routing.definition import LeftOut, Part, RouteError, RouteSpec, with_defaults
+from ..routing.filters import SPRINGS_ALONE, check_defaults
+from ..routing.routes import RouteTable
+from .wishes import Wishes
 
 _T = TypeVar("_T")
 _ROUTE_KEYS = ("id", "uri", "predicates", "filters", "order", "enabled", "metadata")
 #: Aliases can make much out of little.
 _MOST_VALUES = 20_000
 _DEEPEST = 20
+_GROUP = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>")
 
 
 class NodeReader:
-    """Values of nodes, and errors and warnings that name their lines."""
+    """Values of nodes, and errors and warnings that name file and line."""
 
-    def __init__(self, source: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, source: str, placeholders: Placeholders) -> None:
         self.source = source
         self.warnings: list[str] = []
-        self._environment = environment
+        self._placeholders = placeholders
         self._left = _MOST_VALUES
 
-    def text(self, node: Node, *, fill: bool = True) -> str:
-        """A single value, placeholders filled if wanted."""
+    def text(self, node: Node, *, keep: Callable[[str], bool] | None = None) -> str:
+        """A single value, placeholders filled but for those that ``keep`` says are none.
+
+        Raises:
+            UnfilledError: nothing fills one.
+        """
         if not isinstance(node, ScalarNode):
             raise self.error(node, "a single value is expected here")
-        value = str(node.value)
-        return fill_placeholders(value, self._environment, self.place(node)) if fill else value
+        return self._placeholders.fill(str(node.value), self.place(node), keep)
 
     def items(self, node: Node) -> list[Node]:
-        """The elements of a list; nothing is an empty one."""
-        if isinstance(node, ScalarNode) and not node.value:
-            return []
+        """The elements of a list; nothing is an empty one, and one text is split at its commas."""
+        if isinstance(node, ScalarNode):
+            words = (word.strip() for word in str(node.value).split(","))
+            return [ScalarNode(node.tag, word, node.start_mark, node.end_mark) for word in words if word]
         if not isinstance(node, SequenceNode):
             raise self.error(node, "a list is expected here")
         return cast("list[Node]", node.value)
+
+    def texts(self, node: Node) -> tuple[str, ...]:
+        """The values of a list."""
+        return tuple(word for each in self.items(node) for word in names_in(self.text(each)))
 
     def pairs(self, node: Node, what: str) -> dict[str, Node]:
         """The keys and values of a mapping."""
@@ -53,7 +70,7 @@ class NodeReader:
         return dict(mapping_items(node, self.source))
 
     def leaves(
-        self, node: Node, key: str = "", depth: int = 0, *, fill: bool = True
+        self, node: Node, key: str = "", depth: int = 0, *, keep: Callable[[str], bool] | None = None
     ) -> Iterator[tuple[str, str]]:
         """All values under a node with their dotted keys; elements of lists have numbers."""
         self._left -= 1
@@ -64,14 +81,14 @@ class NodeReader:
         elif isinstance(node, MappingNode):
             children = list(mapping_items(node, self.source))
         else:
-            yield key, self.text(node, fill=fill)
+            yield key, self.text(node, keep=keep)
             return
         for name, child in children:
-            yield from self.leaves(child, f"{key}.{name}" if key else name, depth + 1, fill=fill)
+            yield from self.leaves(child, f"{key}.{name}" if key else name, depth + 1, keep=keep)
 
     def place(self, node: Node) -> str:
         """``file:line``."""
-        return f"{self.source}:{line_of(node)}"
+        return place_of(node)
 
     def warn(self, node: Node, message: str) -> None:
         """Remember something for people."""
@@ -83,57 +100,154 @@ class NodeReader:
 
 
 class RouteReader:
-    """Routes and their parts from nodes."""
+    """Routes and their parts from nodes.
 
-    def __init__(self, nodes: NodeReader) -> None:
+    Args:
+        nodes: Reads values.
+        wishes: What becomes of filters that are not known.
+    """
+
+    def __init__(self, nodes: NodeReader, wishes: Wishes) -> None:
         self._nodes = nodes
+        self._wishes = wishes
+        self._defaults: tuple[Part, ...] = ()
+        self._closing = ""
+        self._ids: set[str] = set()
+        self.left_out: list[LeftOut] = []
 
-    def routes(self, node: Node, defaults: Sequence[Part]) -> tuple[RouteSpec, ...]:
-        """The routes of a list that are enabled."""
-        nodes = self._nodes
+    def defaults(self, node: Node) -> None:
+        """``default-filters``: one that is not known closes every route.
+
+        Raises:
+            RouteError: with ``--strict``, one is wrong.
+        """
+        found = self.parts(node, "default-filters: ", "filter")
+        kept = self._kept(found, "default-filters", "")
+        try:
+            check_defaults(kept, self._nodes.source)
+        except RouteError as error:
+            if self._wishes.strict:
+                raise
+            self._closing = without_known(error)
+            self._nodes.warnings.append(f"{self._closing}: every route is left out, as each would have it")
+            kept = ()
+        self._defaults = kept
+
+    def routes(self, node: Node) -> tuple[RouteSpec, ...]:
+        """The routes of a list that are enabled; those that are left out are closed."""
         if not isinstance(node, SequenceNode) and not (isinstance(node, ScalarNode) and not node.value):
-            raise nodes.error(node, "routes is a list: every route begins with '- id: name'")
-        found = (self._route(item, n, defaults) for n, item in enumerate(nodes.items(node)))
+            raise self._nodes.error(node, "routes is a list: every route begins with '- id: name'")
+        found = (self._route(item, n) for n, item in enumerate(self._nodes.items(node)))
         return tuple(route for route in found if route is not None)
 
     def parts(self, node: Node | None, where: str, what: str) -> tuple[Part, ...]:
         """Predicates or filters; ``where`` begins the message about a wrong one."""
-        if node is None or (isinstance(node, ScalarNode) and not node.value):
+        if node is None:
             return ()
-        if not isinstance(node, SequenceNode):
+        if isinstance(node, MappingNode):
             raise self._nodes.error(node, f"{where}{what}s is a list")
         return tuple(self._part(item, where, what) for item in self._nodes.items(node))
 
-    def _route(self, node: Node, number: int, defaults: Sequence[Part]) -> RouteSpec | None:
+    def _route(self, node: Node, number: int) -> RouteSpec | None:
         nodes = self._nodes
         fields = {plain_key(key): (key, value) for key, value in nodes.pairs(node, "a route").items()}
-        route_id = nodes.text(fields["id"][1]) if "id" in fields else f"route-{number}"
+        route_id = self._id(fields["id"][1]) if "id" in fields else f"route-{number}"
         where = f"route {route_id!r}: "
         for plain, (key, value) in fields.items():
             if plain not in _ROUTE_KEYS:
-                raise nodes.error(
-                    value, f"{where}key {key!r} is not known", f"known: {', '.join(_ROUTE_KEYS)}"
-                )
+                nodes.warn(value, f"{where}{key} has no meaning here and is ignored")
         given = {plain: value for plain, (_, value) in fields.items()}
         if "uri" not in given:
             raise nodes.error(node, f"{where}has no uri", "uri: lb://service-name")
         if "enabled" in given and not self._checked(given["enabled"], where, "enabled", truth):
             nodes.warn(given["enabled"], f"route {route_id!r} is disabled")
             return None
+        try:
+            return self._spec(route_id, node, given, where)
+        except UnfilledError as error:
+            if self._wishes.strict:
+                raise
+            reason = f"{error} ({error.hint})"
+            self._leave_out(route_id, reason, "")
+            return None
+
+    def _spec(self, route_id: str, node: Node, given: Mapping[str, Node], where: str) -> RouteSpec:
+        nodes = self._nodes
         timeouts, metadata = self._metadata(given.get("metadata"), where)
-        return RouteSpec(
+        filters = self._kept(
+            self.parts(given.get("filters"), where, "filter"), f"route {route_id!r}", route_id
+        )
+        spec = RouteSpec(
             route_id,
-            nodes.text(given["uri"]),
+            nodes.text(given["uri"]).strip(),
             self.parts(given.get("predicates"), where, "predicate"),
-            with_defaults(defaults, self.parts(given.get("filters"), where, "filter")),
+            with_defaults(self._defaults, filters),
             self._checked(given["order"], where, "order", _order) if "order" in given else 0,
-            nodes.source,
+            str(node.start_mark.name),
             line_of(node),
             connect_timeout_s=timeouts.get("connecttimeout"),
             response_timeout_s=timeouts.get("responsetimeout"),
             idle_timeout_s=timeouts.get("idletimeout", 0.0),
             metadata=metadata,
         )
+        return self._checked_whole(spec)
+
+    def _id(self, node: Node) -> str:
+        """The route's id; of several routes of one id each is a route, as in Spring."""
+        said = route_id = self._nodes.text(node, keep=lambda name: False)
+        number = 1
+        while route_id in self._ids:
+            number += 1
+            route_id = f"{said}-{number}"
+        if route_id != said:
+            self._nodes.warn(
+                node, f"there is another route with the id {said!r}; this one is {route_id!r} here"
+            )
+        self._ids.add(route_id)
+        return route_id
+
+    def _checked_whole(self, spec: RouteSpec) -> RouteSpec:
+        """``spec``, or closed if something in it is not to be had here.
+
+        Closed, not forgotten: what it would have taken is not for the routes behind it.
+        """
+        reason = self._closing
+        if not reason:
+            try:
+                RouteTable([spec])
+                return spec
+            except RouteError as error:
+                if self._wishes.strict:
+                    raise
+                reason = without_known(error)
+        does = f"{', '.join(map(str, spec.predicates)) or 'everything'} to {spec.uri}"
+        self._leave_out(spec.id, reason, does)
+        return msgspec.structs.replace(spec, closed=reason)
+
+    def _leave_out(self, route_id: str, reason: str, does: str) -> None:
+        self.left_out.append(LeftOut(route_id, reason))
+        if reason != self._closing:
+            what = f", which was to lead {does}" if does else ""
+            self._nodes.warnings.append(f"{reason}: route {route_id!r}{what}, is left out")
+
+    def _kept(self, parts: Sequence[Part], where: str, route_id: str) -> tuple[Part, ...]:
+        """Without what only Spring can do, and without what is to be ignored."""
+        if self._wishes.strict:
+            return tuple(x for x in parts if x.name not in self._wishes.ignored)
+        kept: list[Part] = []
+        for part in parts:
+            purpose = SPRINGS_ALONE.get(part.name, "")
+            if part.name in self._wishes.ignored:
+                purpose = "it is ignored as asked for"
+            if not purpose:
+                kept.append(part)
+                continue
+            reason = (
+                f"{part.place or self._nodes.source}: {where}: filter {str(part)!r} is left out: {purpose}"
+            )
+            self._nodes.warnings.append(reason)
+            self.left_out.append(LeftOut(route_id, reason, part.name))
+        return tuple(kept)
 
     def _part(self, node: Node, where: str, what: str) -> Part:
         nodes = self._nodes
@@ -141,25 +255,26 @@ class RouteReader:
             text = str(node.value)
             if what == "predicate" and "=" not in text:
                 raise nodes.error(node, f"{where}predicate {text!r} has no '='", "Path=/name/**")
-            if text.partition("=")[0].strip() != "RewritePath":
-                text = nodes.text(node)
-            return Part.shortcut(text, line_of(node))
+            name = text.partition("=")[0].strip()
+            return msgspec.structs.replace(
+                Part.shortcut(nodes.text(node, keep=_groups_of(name, text)), line_of(node)),
+                place=place_of(node),
+            )
         fields = nodes.pairs(node, f"a {what}")
         if "name" not in fields:
             raise nodes.error(node, f"{where}a {what} without a name")
-        if unknown := sorted(set(fields) - {"name", "args"}):
-            raise nodes.error(
-                fields[unknown[0]],
-                f"{where}key {unknown[0]!r} of a {what} is not known",
-                "known: name, args",
+        for unknown in sorted(set(fields) - {"name", "args"}):
+            nodes.warn(
+                fields[unknown], f"{where}key {unknown!r} of a {what} has no meaning; known: name, args"
             )
-        name = nodes.text(fields["name"])
+        name = nodes.text(fields["name"]).strip()
         named: dict[str, str] = {}
         args = fields.get("args")
         if args is not None and (not isinstance(args, ScalarNode) or args.value):
             nodes.pairs(args, "args")
-            named = dict(nodes.leaves(args, fill=name != "RewritePath"))
-        return Part(name, named=named, line=line_of(node))
+            every = " ".join(text for _, text in nodes.leaves(args, keep=lambda name: True))
+            named = dict(nodes.leaves(args, keep=_groups_of(name, every)))
+        return Part(name, named=named, line=line_of(node), place=place_of(node))
 
     def _metadata(self, node: Node | None, where: str) -> tuple[dict[str, float], dict[str, str]]:
         """Seconds of the timeouts in it by plain key, and everything."""
@@ -185,6 +300,19 @@ class RouteReader:
             return read(self._nodes.text(node), name)
         except ValueError as error:
             raise self._nodes.error(node, f"{where}{error}") from error
+
+
+def _groups_of(name: str, text: str) -> Callable[[str], bool] | None:
+    """For RewritePath: which names are groups of its expression. Elsewhere none are."""
+    if not name.startswith("Rewrite"):
+        return None
+    groups = frozenset(_GROUP.findall(text))
+    return groups.__contains__
+
+
+def without_known(error: RouteError) -> str:
+    """The message without the list of what is known."""
+    return str(error).partition("; known:")[0]
 
 
 def _order(text: str, name: str) -> int:

@@ -84,6 +84,8 @@ class Exchange:
         route = self._route = edge.routes.find(request)
         if route is None:
             raise Failure(404, f"no route takes {request.path}", path=request.path)
+        if route.closed:
+            raise Failure(404, f"route {route.id!r} is left out: see /routes", path=request.path)
         if route.upstream.websocket_only:
             raise Failure(400, f"{route.uri} takes WebSockets only", **self._details(route))
         await self._body.begin()

@@ -18,6 +18,20 @@ class RouteError(UsageError):
     """A route definition is wrong; names the route and, where known, file and line."""
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """Something of a file that has no effect: a filter of a route, or a whole route.
+
+    Attributes:
+        route: Its id; "" for ``default-filters``.
+        reason: What it is, where it stands, and why.
+        filter: The filter's name; "" if the whole route is left out.
+    """
+
+    route: str
+    reason: str
+    filter: str = ""
+
+
 class Part(msgspec.Struct, frozen=True):
     """A predicate or filter: name and arguments, by position (shortcut form) or by name."""
 
@@ -25,6 +39,7 @@ class Part(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     named: dict[str, str] = {}
     line: int | None = None
+    place: str = ""
 
     @classmethod
     def shortcut(cls, text: str, line: int | None = None) -> Part:
@@ -58,6 +73,7 @@ class RouteSpec(msgspec.Struct, frozen=True):
         response_timeout_s: Until the head of the answer; None: the gateway's, 0: no limit.
         idle_timeout_s: After which a silent WebSocket is cut; 0: never.
         metadata: Whatever else the file says about the route, for people.
+        closed: Why nothing may go this way; what it takes is answered 404, and not by a route behind it.
     """
 
     id: str
@@ -71,6 +87,7 @@ class RouteSpec(msgspec.Struct, frozen=True):
     response_timeout_s: float | None = None
     idle_timeout_s: float = 0.0
     metadata: dict[str, str] = {}
+    closed: str = ""
 
     def where(self, line: int | None = None) -> str:
         """``file:line: `` of the route, or of the line given; empty if it comes from no file."""
@@ -82,6 +99,8 @@ class RouteSpec(msgspec.Struct, frozen=True):
     def error(self, message: str, part: Part | None = None, hint: str = "") -> RouteError:
         """An error about this route, at the line of ``part`` if that is known."""
         where = self.where(part.line if part is not None else None)
+        if part is not None and part.place:
+            where = f"{part.place}: "
         return RouteError(f"{where}route {self.id!r}: {message}", tried="build the routes", hint=hint)
 
 

@@ -47,6 +47,15 @@ _ELSEWHERE = frozenset(
     )
 )
 
+#: Spring's filters that need what is not here, and what they were to do: a route goes without them.
+SPRINGS_ALONE: Mapping[str, str] = {
+    "RequestRateLimiter": "it was to refuse whoever asks too often, which takes Redis",
+    "CircuitBreaker": "it was to answer in place of a service that fails, which takes Resilience4j",
+    "Hystrix": "it was to answer in place of a service that fails, which takes Hystrix",
+    "TokenRelay": "it was to pass on the token of an OAuth2 login, and there is no login here",
+    "SaveSession": "it was to save the web session first, and there is none here",
+}
+
 _SERIES: Mapping[str, int] = {
     "INFORMATIONAL": 1,
     "SUCCESSFUL": 2,

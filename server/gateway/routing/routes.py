@@ -39,7 +39,7 @@ __all__ = [
     "route_spec",
 ]
 
-_SERVICE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_SERVICE = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _T = TypeVar("_T")
 _SCHEMES = ("http", "https", "ws", "wss")
 
@@ -87,6 +87,11 @@ class Route:
         return self.filters.preserve_host
 
     @property
+    def closed(self) -> str:
+        """Why nothing may go this way, or ""."""
+        return self.spec.closed
+
+    @property
     def retry(self) -> Retry | None:
         """When plain requests are asked again."""
         return self.filters.retry
@@ -106,6 +111,8 @@ class Route:
 
         See docs/wire/gateway.md §1.
         """
+        if self.closed and not self.conditions:
+            return False
         try:
             for condition in self.conditions:
                 if not condition.holds(request):
@@ -230,7 +237,9 @@ def _groups(routes: Iterable[Route]) -> dict[str, _Group]:
 
 def _shadowed(routes: Sequence[Route]) -> Iterable[str]:
     for index, route in enumerate(routes):
-        for earlier in routes[:index]:
+        for earlier in () if route.closed else routes[:index]:
+            if earlier.closed and not earlier.conditions:
+                continue
             if not earlier.weights and takes_all_of(earlier.conditions, route.conditions):
                 line = f" (line {earlier.spec.line})" if earlier.spec.line is not None else ""
                 yield (
@@ -257,6 +266,8 @@ def _explosive(routes: Sequence[Route]) -> Iterable[str]:
 
 
 def _build(spec: RouteSpec, clock: Clock) -> Route:
+    if spec.closed:
+        return _closed(spec, clock)
     if not spec.predicates:
         raise spec.error("has no predicate", hint="give it one, such as Path=/name/**")
     predicates = [
@@ -286,6 +297,21 @@ def _build(spec: RouteSpec, clock: Clock) -> Route:
     )
 
 
+def _closed(spec: RouteSpec, clock: Clock) -> Route:
+    """A route that takes what it would have taken and leads nowhere; without predicates it takes nothing."""
+    conditions: list[Condition] = []
+    for part in spec.predicates:
+        try:
+            condition = build_predicate(part, clock)
+        except ValueError:
+            conditions.clear()  # nobody knows what it would have taken
+            break
+        if not isinstance(condition, Weight):
+            conditions.append(condition)
+    ranked = tuple(sorted(conditions, key=lambda condition: condition.rank))
+    return Route(spec.id, spec.uri, Upstream(), ranked, (), join_filters(()), spec)
+
+
 def _with_place(spec: RouteSpec, part: Part, build: Callable[[Part], _T]) -> _T:
     try:
         return build(part)
@@ -305,6 +331,8 @@ def _captured(conditions: Iterable[Condition]) -> frozenset[str]:
 
 def _upstream(spec: RouteSpec) -> Upstream:
     uri = spec.uri
+    scheme = uri.partition(":")[0]
+    uri = uri if scheme.islower() else scheme.lower() + uri[len(scheme) :]
     balanced = uri.startswith("lb:")
     # "lb://name", or "lb:ws://name" where the scheme behind lb is a wish that the registry decides.
     rest = uri[3:] if balanced and not uri.startswith("lb://") else uri
@@ -314,10 +342,10 @@ def _upstream(spec: RouteSpec) -> Upstream:
     except ValueError as error:
         raise spec.error(f"uri {uri!r}: {error}") from error
     if balanced:
-        service = parts.netloc
+        service = parts.netloc.rpartition("@")[2].partition(":")[0]  # its port is the registry's affair
         if parts.scheme not in ("lb", *_SCHEMES) or not _SERVICE.fullmatch(service):
             raise spec.error(
-                f"invalid host in uri {uri!r}", hint="lb://service-name: letters, digits, '-' and '.'"
+                f"invalid host in uri {uri!r}", hint="lb://service-name: letters, digits, '-', '_' and '.'"
             )
         return Upstream(service=service)
     if parts.scheme not in _SCHEMES or not host:

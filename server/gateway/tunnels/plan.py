@@ -49,6 +49,8 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
     route = edge.routes.find(request)
     if route is None:
         return Refusal(404, f"no route takes {request.path}")
+    if route.closed:
+        return Refusal(404, f"route {route.id!r} is left out: see /routes")
     targets = edge.balancer.candidates(route.upstream, request)
     if not targets:
         return Refusal(503, edge.balancer.why_nobody(route.upstream), route.id, route.upstream.service)

@@ -244,7 +244,7 @@ async def test_a_taken_port_names_itself() -> None:
 
 def test_wrong_settings_are_found_before_anything_starts() -> None:
     with pytest.raises(RouteError, match="route 'r'"):
-        Gateway(GatewaySettings(routes=(route_spec("r", "lb://a_b", ["Path=/**"]),)))
+        Gateway(GatewaySettings(routes=(route_spec("r", "lb://a b", ["Path=/**"]),)))
     with pytest.raises(UsageError, match="trusted_proxies"):
         Gateway(GatewaySettings(trusted_proxies="("))
 

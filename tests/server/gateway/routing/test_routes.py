@@ -71,7 +71,7 @@ def test_uris(uri: str, upstream: Upstream) -> None:
 @pytest.mark.parametrize(
     ("uri", "predicates", "filters", "words"),
     [
-        ("lb://a_b", ["Path=/**"], [], "invalid host"),
+        ("lb://a b", ["Path=/**"], [], "invalid host"),
         ("lb://", ["Path=/**"], [], "invalid host"),
         ("file:///etc", ["Path=/**"], [], "not understood"),
         ("http://h:x", ["Path=/**"], [], "uri"),

@@ -1,0 +1,1 @@
+"""Configuration as Spring Boot reads it: YAML and properties files, profiles, placeholders."""
