@@ -129,6 +129,7 @@ class FastHttpProtocol(StrictHttpProtocol):
             return
         if self._over:
             return
+        self.count_body(body)
         self._size += len(body)
         if self._size <= LARGEST_BODY:
             self._body.append(body)
@@ -179,11 +180,11 @@ class FastHttpProtocol(StrictHttpProtocol):
 
     # answers --------------------------------------------------------------------------------
 
-    def refuse(self, status: int, message: str) -> None:
-        """Answer a request that is not as it should be, behind the answers that wait."""
+    def end_with(self, status: int, message: str, **details: str) -> None:
+        """Give an answer of our own behind those that wait, and end the connection."""
         if self._answers:
             self._flush()
-        super().refuse(status, message)
+        super().end_with(status, message, **details)
 
     def _answer(self, answer: Answer, *, keep_alive: bool = True) -> None:
         headers = self._date if keep_alive else self._date + b"connection: close\r\n"

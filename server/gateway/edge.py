@@ -27,10 +27,6 @@ from .tunnels.idle import IdleWatch
 
 access_log = logging.getLogger("pushscope.gateway.access")
 
-#: httptools has no limit of its own; these are what common servers use.
-MAX_HEAD = 64 * 1024
-MAX_HEADERS = 100
-
 
 class Compression(msgspec.Struct, frozen=True):
     """Which answers the gateway compresses for clients that take it: Spring's ``server.compression``.

@@ -34,7 +34,7 @@ HOP_BY_HOP = frozenset(
 
 #: What is possible here; CONNECT and TRACE are not.
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-#: Of a response; requests have less (:data:`.edge.MAX_HEADERS`).
+#: Of a response; requests have less (:data:`server.sockets.http.MAX_HEADERS`).
 _MOST_ANSWER_HEADERS = 200
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import httptools
 import msgspec
-from starlette.responses import PlainTextResponse
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ..targets import host_trouble
@@ -25,6 +25,10 @@ logger = logging.getLogger("pushscope.server")
 #: What common servers use, and what cookies and tokens of real deployments need.
 MAX_HEAD: Final = 64 * 1024
 MAX_HEADERS: Final = 100
+#: What chunked bodies may spend on chunk heads, extensions and trailers: so much, and so many
+#: bytes for each byte of the body (six are needed where every chunk is one byte).
+_FRAMING: Final = 16 * 1024
+_FRAMING_PER_BYTE: Final = 16
 #: A body that moves less than this within its deadline does not move.
 _PROGRESS: Final = 1024
 
@@ -39,7 +43,7 @@ class HttpDeadlines(msgspec.Struct, frozen=True):
 
     Attributes:
         head_s: For a request's head.
-        body_s: For the next KiB of its body, while somebody reads it.
+        body_s: For the next KiB of its body, while somebody reads it; 0: no limit.
     """
 
     head_s: float = 10.0
@@ -68,6 +72,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._refusal: tuple[int, str] | None = None
         self._over = False
         self._timer: asyncio.TimerHandle | None = None
+        self._framing_left = 0
         self._moved = 0
         self._moved_at = 0.0
         self._draining = 0
@@ -126,10 +131,15 @@ class HttpProtocol(HttpToolsProtocol):
             if self._unfinished > MAX_HEAD:
                 self.refuse(431, f"a request head has {MAX_HEAD} bytes at most")
             return
+        if not self._ended:  # else a head, which has its own limit, is part of it
+            self._framing_left -= size
+            if self._framing_left < 0 and any(name == b"transfer-encoding" for name, _ in self.headers):
+                self.refuse(400, "the chunks of the body say more about themselves than they hold")
+                return
         self._moved += size
         if self._moved >= _PROGRESS or self._timer is None:
             self._moved, self._moved_at = 0, self.loop.time()
-        if self._timer is None:
+        if self._timer is None and self._deadlines.body_s:
             self._start_timer(self._deadlines.body_s)
 
     # parser callbacks -----------------------------------------------------------------------
@@ -147,6 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._begun = False
         self._ended = True
         self._moved = self._draining = 0
+        self._framing_left = _FRAMING
         self._cancel_timer()
         self._heard()
         self._unset_keepalive_if_required()  # armed if an answer ended while this head came
@@ -189,8 +200,13 @@ class HttpProtocol(HttpToolsProtocol):
         self.check_host()
         super().on_headers_complete()
 
+    def count_body(self, body: bytes) -> None:
+        """A piece of the body, which may be said in so many bytes of framing."""
+        self._framing_left += len(body) * (_FRAMING_PER_BYTE + 1)
+
     def on_body(self, body: bytes) -> None:
         """A piece of the body; of one that has been answered, only so much is read."""
+        self.count_body(body)
         if self._draining:
             self._draining -= len(body)
             if self._draining <= 0:
@@ -248,16 +264,22 @@ class HttpProtocol(HttpToolsProtocol):
 
     def open_websocket(self, early: bytes) -> None:
         """Give the connection to the WebSocket protocol."""
-        self._over = True
-        self._cancel_timer()
-        self._unset_keepalive_if_required()
-        self.connections.discard(self)
+        target, headers = self.url.decode(), self.headers
+        self.let_go()
         make: Any = self.ws_protocol_class
         protocol = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
+        protocol.take_handshake(target, headers, early)
+
+    def let_go(self) -> None:
+        """Leave the connection to somebody else, and leave nothing behind (a parser is 10 KiB)."""
+        self._over = True
+        self._cancel_timer()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
         self.parser = None  # type: ignore[assignment]  # it refers back to us
-        protocol.take_handshake(self.url.decode(), self.headers, early)
+        self.headers = []
 
     @property
     def _busy(self) -> bool:
@@ -267,14 +289,17 @@ class HttpProtocol(HttpToolsProtocol):
 
     # refusals -------------------------------------------------------------------------------
 
-    def error_answer(self, status: int, message: str) -> bytes:
-        """An answer that ends the connection."""
-        body = f"{message}\n".encode()
+    def error_body(self, status: int, message: str, **details: str) -> tuple[str, bytes]:
+        """Media type and body of an answer that we give ourselves."""
+        return "text/plain; charset=utf-8", f"{message}\n".encode()
+
+    def error_answer(self, status: int, message: str, **details: str) -> bytes:
+        """A whole answer that we give ourselves."""
+        kind, body = self.error_body(status, message, **details)
         headers = b"".join(b"%b: %b\r\n" % header for header in self.server_state.default_headers)
         return (
-            b"HTTP/1.1 %d %b\r\n%bcontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%b"
-        ) % (status, HTTPStatus(status).phrase.encode(), headers, len(body), body)
+            b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+        ) % (status, HTTPStatus(status).phrase.encode(), headers, kind.encode(), len(body), body)
 
     def stop(self, status: int, message: str) -> None:
         """Refuse a request from within a parser callback."""
@@ -283,9 +308,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def refuse(self, status: int, message: str) -> None:
         """Answer a request that is not as it should be, and end the connection."""
+        logger.info("refused a request of %s: %s", self.client, message)
+        self.end_with(status, message)
+
+    def end_with(self, status: int, message: str, **details: str) -> None:
+        """Give an answer of our own to what has come last, and end the connection."""
         self._over = True
         self._cancel_timer()
-        logger.info("refused a request of %s: %s", self.client, message)
         cycle: Any = self.cycle
         if self._busy and not cycle.more_body:
             # An earlier request is whole and is being answered: it gets its answer, this one none.
@@ -293,17 +322,22 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self.pipeline and self.pipeline[0][0] is cycle:
             # Its head was good, its body is not: its answer comes when the earlier ones are through.
-            answer: Any = PlainTextResponse(f"{message}\n", status, {"connection": "close"})
+            kind, body = self.error_body(status, message, **details)
+            answer: Any = Response(body, status, {"connection": "close", "content-type": kind})
             self.pipeline[0] = (cycle, answer)
             return
         if self._busy:
-            cycle.disconnected = True  # whatever the application says, nobody hears it
-            cycle.message_event.set()
+            self.abandon(cycle)
             if cycle.response_started:
                 self.transport.abort()  # an answer that breaks off must not look whole
                 return
-        self.transport.write(self.error_answer(status, message))
+        self.transport.write(self.error_answer(status, message, **details))
         self.transport.close()
+
+    def abandon(self, cycle: Any) -> None:
+        """Let the application know that nobody hears its answer."""
+        cycle.disconnected = True
+        cycle.message_event.set()
 
     def _count(self, size: int) -> None:
         self._head_size += size

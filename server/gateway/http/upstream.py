@@ -13,8 +13,8 @@ from typing import Literal, cast
 
 import httptools
 
+from ...sockets.http import MAX_HEAD
 from ..balancing.targets import Target
-from ..edge import MAX_HEAD
 from ..heads import Header, tokens, values
 
 #: What is held of an answer that the client does not take: then upstream is read no more.

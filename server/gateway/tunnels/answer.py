@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from ..edge import MAX_HEAD
+from ...sockets.http import MAX_HEAD
 from ..heads import UpgradeAnswer, parse_answer
 
 _PROTOCOL = b"HTTP/1."

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableSet
-from contextlib import suppress
 from typing import Any, cast
+
+from ...sockets.lingering import linger
 
 #: How long what one end still has to be told may take when the other end is gone.
 LINGER_S = 10.0
@@ -52,10 +53,6 @@ class _End:
     def connection_lost(self, exc: Exception | None) -> None:
         """This end is gone: let the other one have what is on its way, and close it."""
         _dismiss(self._other)
-        self._over(self)
-
-    def gone(self) -> None:
-        """This end is gone after the other one."""
         self._over(self)
 
     def shutdown(self) -> None:
@@ -113,36 +110,10 @@ class BufferedEnd(_End, asyncio.BufferedProtocol):
         self._write(bytes(self._scratch[:nbytes]))
 
 
-class _Dismissed(asyncio.Protocol):
-    """An end that has heard everything and is waited for; what it still says is for nobody.
-
-    Closing it at once would not do: the kernel answers what comes after that, or lies unread, with a
-    reset, which takes with it what the end has not received yet, such as the last close frame.
-    """
-
-    def __init__(self, end: _End) -> None:
-        self._end = end
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(LINGER_S, end.transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The end has gone, or had its time."""
-        self._timer.cancel()
-        self._end.gone()
-
-
 def _dismiss(transport: asyncio.Transport) -> None:
     """Tell an end that nothing more comes, behind what is on its way, and wait until it closes."""
-    end = transport.get_protocol()
-    if transport.is_closing() or not isinstance(end, _End):
-        return
-    if not transport.can_write_eof():  # TLS says it by closing
-        close_soon(transport)
-        return
-    transport.set_protocol(_Dismissed(end))
-    transport.resume_reading()
-    with suppress(OSError):  # it is gone, too
-        transport.write_eof()
+    if not transport.is_closing() and isinstance(transport.get_protocol(), _End):
+        linger(transport, LINGER_S)
 
 
 def close_soon(transport: asyncio.Transport) -> None:

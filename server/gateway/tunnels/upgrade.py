@@ -38,6 +38,9 @@ class Upgrade(asyncio.Protocol):
     ``early`` is what had come together with the head.
     """
 
+    #: What the client sends early is not read if it is refused.
+    unread = True
+
     def __init__(
         self,
         edge: Edge,
