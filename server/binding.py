@@ -10,6 +10,8 @@ from core.errors import ClusterStartError, PortTakenError, UsageError
 
 #: Connections that may wait to be accepted.
 BACKLOG: Final = 2048
+#: Connections that asyncio accepts in one turn: each is a descriptor before its protocol hears of it.
+AT_ONCE: Final = 4
 
 
 def bind_socket(host: str, port: int) -> socket.socket:

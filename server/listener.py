@@ -16,17 +16,13 @@ from typing import Any, Self
 import uvicorn
 from uvicorn.server import ServerState
 
-from .binding import BACKLOG, bind_socket
+from .binding import AT_ONCE, BACKLOG, bind_socket
 from .sockets.descriptors import Descriptors
 from .sockets.http import HttpProtocol
 from .sockets.lingering import Lingering
 from .sockets.websocket import WebSocketProtocol
 
 logger = logging.getLogger("pushscope.server")
-
-
-#: Connections that asyncio accepts in one turn: each is a descriptor before we hear of it.
-_AT_ONCE = 4
 
 
 class _Watched(set[Any]):
@@ -136,7 +132,7 @@ class Listener:
         settings: dict[str, Any] = {
             "http": HttpProtocol,
             "ws": WebSocketProtocol,
-            "backlog": _AT_ONCE,
+            "backlog": AT_ONCE,
             "ws_ping_interval": None,  # else nothing is ever idle
             "lifespan": "off",
             "log_config": None,

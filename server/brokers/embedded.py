@@ -25,7 +25,8 @@ from typing import Final, Self
 import msgspec
 
 from ..access import AccessRule, is_loopback
-from ..binding import bind_socket
+from ..binding import AT_ONCE, BACKLOG, bind_socket
+from ..sockets.descriptors import Descriptors
 from .embedded_peer import Peer
 from .exchange import Exchange, ExchangeLimits, ExchangeStatus
 from .message import Message, RawMessage
@@ -91,6 +92,7 @@ class EmbeddedBroker:
         self.limits = limits or BrokerLimits()
         self.exchange = Exchange(self.limits.exchange)
         self.peers: set[Peer] = set()
+        self.descriptors = Descriptors(logger)
         self._rule = AccessRule(host)
         self._dirty: list[Peer] = []
         self._scheduled = False
@@ -126,7 +128,8 @@ class EmbeddedBroker:
         socket = bind_socket(self.host, self.port)
         self.port = int(socket.getsockname()[1])
         try:
-            self._server = await loop.create_server(lambda: Peer(self, loop), sock=socket)
+            self._server = await loop.create_server(lambda: Peer(self, loop), sock=socket, backlog=AT_ONCE)
+            socket.listen(BACKLOG)
         except BaseException:
             socket.close()
             raise
@@ -141,6 +144,7 @@ class EmbeddedBroker:
         if self._server is None:
             return
         self._server.close()
+        self.descriptors.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
         self._all_gone.clear()

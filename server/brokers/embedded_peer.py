@@ -26,6 +26,7 @@ from core.protocol import (
     Unsubscribe,
 )
 
+from ..sockets.lingering import linger
 from .delivery import pass_sends
 from .embedded_channel import Channel
 from .embedded_places import Refused
@@ -79,7 +80,7 @@ class Peer(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         address = transport.get_extra_info("peername")
         self.name = f"{address[0]}:{address[1]}" if address else "?"
-        if not self._broker.added(self):
+        if not (self._broker.added(self) and self._broker.descriptors.came(self._transport)):
             self.abort()
             return
         self._timer = self._loop.call_later(self._broker.limits.connect_s, self._late)
@@ -106,6 +107,8 @@ class Peer(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """The peer reads again."""
+        if self._closing:
+            return
         self._paused = False
         self._backlog = 0
         self.flush()
@@ -114,6 +117,7 @@ class Peer(asyncio.Protocol):
         """The peer has gone."""
         if self._timer is not None:
             self._timer.cancel()
+        self._broker.descriptors.spoke(self._transport)
         self._transport = None
         self._pending.clear()
         self._channel.close()
@@ -123,6 +127,8 @@ class Peer(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Queue bytes for the end of this turn."""
+        if self._closing:
+            return
         self._pending.append(data)
         if self._paused:
             self._backlog += len(data)
@@ -152,6 +158,18 @@ class Peer(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def _end(self) -> None:
+        """Flush and end; what the peer still sends, such as a frame that is too big, is not for us."""
+        if self._closing or self._transport is None:
+            return
+        self._closing = True
+        self.flush()
+        self._channel.close()
+        self._pending.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        linger(self._transport)
+
     def abort(self) -> None:
         """Cut the connection."""
         if self._transport is not None:
@@ -176,7 +194,7 @@ class Peer(asyncio.Protocol):
         self._errors += 1
         self.write(error)
         if closes or self._errors >= self._broker.limits.errors:
-            self.close()
+            self._end()
 
     def _act(self, event: ServerEvent) -> None:
         match event:
@@ -226,6 +244,7 @@ class Peer(asyncio.Protocol):
         if not self._broker.admits(event.passcode):
             self._session.connect_again()
             raise Refused("Bad CONNECT", f"Access refused for user '{event.login or 'guest'}'\n")
+        self._broker.descriptors.spoke(self._transport)
         self._channel.version = event.version
         sends, wants = event.heartbeat
         self.write(self._session.connected(heartbeat=(_beat(wants), _beat(sends))))
@@ -236,8 +255,11 @@ class Peer(asyncio.Protocol):
     # timers ---------------------------------------------------------------------------------
 
     def _late(self) -> None:
-        logger.warning("peer %s sent no CONNECT in time", self.name)
-        self.abort()
+        seconds = self._broker.limits.connect_s
+        logger.warning("peer %s sent no CONNECT within %g s", self.name, seconds)
+        self._answer(
+            self._session.error("No CONNECT in time", b"A peer has %g s to CONNECT.\n" % seconds), closes=True
+        )
 
     def _arm(self) -> None:
         deadline = self._session.next_deadline()

@@ -68,6 +68,15 @@ class Wire(asyncio.Transport):
     def abort(self) -> None:
         self.closed = True
 
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return asyncio.Protocol()
+
 
 async def play(said: list[tuple[int, str, dict[str, str]]]) -> None:
     limits = BrokerLimits(exchange=ExchangeLimits(queue_messages=3, queues=2), errors=10)

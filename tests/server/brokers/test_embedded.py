@@ -126,9 +126,11 @@ async def test_heart_beats_are_sent_and_a_silent_peer_is_cut() -> None:
         assert peer.deadline is not None  # it will look again: heart-beats were agreed on
 
 
-async def test_who_never_connects_is_cut() -> None:
+async def test_who_never_connects_is_told_so_and_cut() -> None:
     limits = BrokerLimits(connect_s=0.2)
     async with EmbeddedBroker(limits=limits) as broker, tcp_stomp(broker.url, connect=False) as client:
+        error = await client.frame()
+        assert error is not None and error.body == b"A peer has 0.2 s to CONNECT.\n"
         assert await client.frame() is None
 
 
