@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import Any, Final
 
 from core.files_limit import files_limit
@@ -25,7 +26,8 @@ _CALM_S: Final = 10.0
 class Descriptors:
     """The descriptors of a process, for one listening socket's connections.
 
-    The system gives the lowest free number to a new connection; so its number says how many are in use.
+    The system gives the lowest free number to a new connection; so a high number says that a shortage
+    begins. While it lasts nobody comes without somebody's going, whatever the numbers.
 
     Args:
         log: Where a shortage is said, once when it begins and once when it is over.
@@ -53,7 +55,8 @@ class Descriptors:
         if self._highest is None:
             return True
         sock = transport.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= self._highest and not self.make_room():
+        scarce = self._calm is not None or (sock is not None and sock.fileno() >= self._highest)
+        if scarce and not self.make_room() and self._in_use() >= self._highest:
             self._turned_away += 1
             return False
         self._silent[transport] = None
@@ -80,6 +83,10 @@ class Descriptors:
         if self._calm is not None:
             self._calm.cancel()
 
+    def _in_use(self) -> int:
+        """How many descriptors are in use; takes time in proportion to them."""
+        return len(os.listdir("/dev/fd"))
+
     def _short(self) -> None:
         loop = asyncio.get_running_loop()
         if self._calm is None:
@@ -93,6 +100,9 @@ class Descriptors:
         self._calm = loop.call_later(_CALM_S, self._over)
 
     def _over(self) -> None:
+        if self._highest is not None and self._in_use() >= self._highest:
+            self._calm = asyncio.get_running_loop().call_later(_CALM_S, self._over)
+            return
         self._calm = None
         self._log.warning(
             "file descriptors suffice again: %d connections that had said nothing were dropped,"
