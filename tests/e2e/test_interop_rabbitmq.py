@@ -13,14 +13,20 @@ from typing import Any
 
 import aio_pika
 import aiohttp
+import msgspec
 import pytest
 from aio_pika.abc import AbstractChannel
 
+from server.brokers.stomp import StompBroker
 from server.instance import Instance
+from server.roles.options import InstanceOptions
+from server.roles.running import instance_settings
 from tests.support.instances import one_instance, push
+from tests.support.processes import until
 from tests.support.rabbitmq import VirtualHost
 from tests.support.raw_stomp import PATIENCE, RawStomp, joined, raw_stomp
 from tests.support.requirements import requires
+from tests.support.spring_peer import spring_peer
 from tests.support.stomp_py import StompPy
 
 pytestmark = requires("rabbitmq")
@@ -203,6 +209,50 @@ async def test_a_queue_is_shared_with_foreign_clients(
         await listen(stomp, "/queue/theirs")
         await client.send("SEND", {"destination": "/queue/theirs"}, b"4")
         assert (await stomp.expect("message")).body == b"4"
+
+
+async def test_both_broadcasts_on_one_topic_as_the_article_has_it(rabbitmq: VirtualHost) -> None:
+    """The article's own service beside ours, by the options of the command line, over STOMP and AMQP."""
+    shared = "/topic/greetings"
+    options = InstanceOptions(user_destination_broadcast=shared, user_registry_broadcast=shared)
+    settings: dict[str, Any] = msgspec.structs.asdict(instance_settings(options))
+    first = {**settings, "id": "i1", "broker_url": rabbitmq.stomp_url}
+    second = {**settings, "id": "i2", "broker_url": rabbitmq.amqp_url}
+    async with (
+        one_instance(**first) as one,
+        one_instance(**second) as two,
+        spring_peer(StompBroker(rabbitmq.stomp_url), registry=shared, unresolved=shared) as spring,
+        aiohttp.ClientSession() as http,
+    ):
+        spring.users = {"ann": {"spring-1": (f"/user{shared}",)}}
+        await spring.listen(f"{shared}-userspring-1")
+        spring.tell()
+        for number, instance in enumerate((one, two)):
+            await until(lambda ours=instance: bool(ours.registry.places("ann")), "ann is known")
+            async with joined(instance.url, f"joe{number}") as joe:
+                # A snapshot of ours names joe, and what Spring looks for a user with finds him.
+                await spring.until(
+                    lambda name=f"joe{number}": any(name in each["userMap"] for _, each in spring.snapshots),
+                    "joe is told",
+                )
+                spring.say(shared, {"simpOrigDestination": f"/user/joe{number}{shared}"}, b"from spring")
+                assert (await joe.expect("MESSAGE")).body == b"from spring"
+                await push(http, instance.url, user="ann", payload=f"to ann {number}")
+                await spring.until(lambda most=number: len(spring.received) > most, "ann's push")
+                await push(http, instance.url, user=f"nobody{number}", payload="x")
+                await spring.until(
+                    lambda asked=f"/user/nobody{number}{shared}": any(
+                        each.headers["simpOrigDestination"] == asked for each in spring.unresolved
+                    ),
+                    "nobody is looked for",
+                )
+                await joe.nothing_before_receipt()
+                for command in ("SUBSCRIBE", "SEND"):
+                    async with raw_stomp(instance.url) as client:
+                        await client.connect(login="eve")
+                        await client.send(command, {"id": "1", "destination": shared})
+                        assert b"belongs to the instances" in (await client.expect("ERROR")).body
+        assert [each.body for each in spring.received] == [b"to ann 0", b"to ann 1"]
 
 
 # ---- our own instances, one of each kind -----------------------------------------------------------
