@@ -216,8 +216,8 @@ async def test_both_broadcasts_on_one_topic_as_the_article_has_it(rabbitmq: Virt
     shared = "/topic/greetings"
     options = InstanceOptions(user_destination_broadcast=shared, user_registry_broadcast=shared)
     settings: dict[str, Any] = msgspec.structs.asdict(instance_settings(options))
-    first = {**settings, "id": "i1", "broker_url": rabbitmq.stomp_url}
-    second = {**settings, "id": "i2", "broker_url": rabbitmq.amqp_url}
+    first: dict[str, Any] = {**settings, "id": "i1", "broker_url": rabbitmq.stomp_url}
+    second: dict[str, Any] = {**settings, "id": "i2", "broker_url": rabbitmq.amqp_url}
     async with (
         one_instance(**first) as one,
         one_instance(**second) as two,
