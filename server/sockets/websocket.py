@@ -60,7 +60,8 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         if self.curr_msg_data_type == "text" and not is_utf8(b"".join(self.frames)):
             self.frames = []
             if not self.close_sent:
-                self.conn.send_close(CloseCode.INVALID_DATA, "a text message must be UTF-8")
+                if self.conn.state is State.OPEN:  # else its close frame came in the same read
+                    self.conn.send_close(CloseCode.INVALID_DATA, "a text message must be UTF-8")
                 self.close_sent = True
                 self.transport.write(b"".join(self.conn.data_to_send()))
                 self.queue.put_nowait({"type": "websocket.disconnect", "code": CloseCode.INVALID_DATA})
