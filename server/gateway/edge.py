@@ -8,24 +8,30 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import unquote
 
 import msgspec
 
 from core.tasks import BackgroundTasks
 
 from ..access import HostGuard
+from ..path_parameters import without_parameters
 from ..provenance import MARK, mark_for
 from .balancing.balance import Balancing
 from .balancing.balancer import Balancer
 from .balancing.targets import Target
 from .forwarded import ForwardedPolicy, ForwardedRules
 from .heads import Header, end_to_end, redact
+from .routing.cors import Cors, CorsSettings
 from .routing.definition import LeftOut
 from .routing.request import RouteRequest
 from .routing.routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
 from .tunnels.idle import IdleWatch
 
 access_log = logging.getLogger("pushscope.gateway.access")
+
+#: What instances open to no page of another origin.
+_INSTANCES_OWN = frozenset(("/push", "/test", "/info", "/metrics", "/stages", "/health"))
 
 
 class Compression(msgspec.Struct, frozen=True):
@@ -75,6 +81,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
             are kept and appended to; empty: all incoming ones are stripped.
         forwarded: Which of these headers are added, once the peer is trusted.
         compression: Which answers are compressed.
+        cors: Which pages may ask, besides what routes say themselves.
         left_out: What of the files has no effect, for people.
         notes: What is to be said about the files, for people.
         access_log: Whether requests are logged, tokens redacted.
@@ -97,6 +104,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     forwarded: ForwardedRules = ForwardedRules()
     compression: Compression = Compression()
+    cors: CorsSettings = CorsSettings()
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     access_log: bool = True
@@ -145,6 +153,8 @@ class Edge:
     def __init__(self, settings: GatewaySettings, balancer: Balancer) -> None:
         self.settings = settings
         self.routes = RouteTable(settings.routes)
+        own = any(route.spec.cors is not None for route in self.routes.routes)
+        self.cors = Cors(settings.cors, any_route=own)
         self.balancer = balancer
         self.counters = Counters()
         self.tasks = BackgroundTasks()
@@ -183,6 +193,10 @@ class Edge:
         kept = end_to_end(request.headers, drop=drop)
         kept = self._forwarded.apply(kept, request, path)
         kept = route.request_headers(request, kept)
+        if unquote(without_parameters(path)) in _INSTANCES_OWN:
+            # Whatever filters say: an instance must see that it is a page that asks for these.
+            origins = [item for item in request.headers if item[0] == b"origin"]
+            kept = [*(item for item in kept if item[0] != b"origin"), *origins]
         kept = self.balancer.request_headers(route.upstream, target, kept)
         kept = [item for item in kept if item[0] != MARK]
         theirs = request.values(b"host")

@@ -7,6 +7,7 @@ import msgspec
 from ..balancing.balance import Balancing
 from ..edge import Compression, GatewaySettings
 from ..forwarded import ForwardedRules
+from ..routing.cors import CorsSettings
 from ..routing.definition import LeftOut, RouteSpec
 
 
@@ -23,6 +24,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
         forwarded: What is told of clients behind trusted proxies.
         compression: Which answers are compressed.
         balancing: How the instances of services are chosen and checked.
+        cors: Which pages may ask, besides what routes say themselves.
         left_out: Filters that routes go without, and routes that are closed.
         warnings: For people: what was ignored. (What is never reached, the gateway says itself.)
     """
@@ -36,6 +38,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
     forwarded: ForwardedRules = ForwardedRules()
     compression: Compression = Compression()
     balancing: Balancing = Balancing()
+    cors: CorsSettings = CorsSettings()
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -57,6 +60,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
             forwarded=self.forwarded,
             compression=self.compression,
             balancing=self.balancing,
+            cors=self.cors,
             left_out=self.left_out,
             notes=self.warnings,
             **optional,

@@ -28,8 +28,11 @@ from ..routing.definition import RouteError
 from ..routing.routes import RouteTable
 from .balance_file import PREFIX as BALANCE_PREFIX
 from .balance_file import SpringBalance
+from .cors_file import PREFIX as CORS_PREFIX
+from .cors_file import GlobalCors
 from .gateway_file import GatewayFile
-from .spring_routes import NodeReader, RouteReader
+from .spring_nodes import NodeReader
+from .spring_routes import RouteReader
 from .wishes import WISHES, Wishes
 
 _T = TypeVar("_T")
@@ -120,6 +123,7 @@ class _Reader:
         self._nodes = NodeReader(source, read.placeholders)
         self._nodes.warnings += read.warnings
         self._balance = SpringBalance()
+        self._cors = GlobalCors(self._nodes)
         self._found: dict[str, Setting] = {}
         behind: dict[str, dict[str, Setting]] = {prefix: {} for prefix in _PREFIXES}
         for setting in read.settings:
@@ -130,7 +134,11 @@ class _Reader:
     def _takes_gateways(self, setting: Setting, behind: dict[str, dict[str, Setting]]) -> bool:
         for prefix in _PREFIXES:
             sub = setting.plain.removeprefix(prefix)
-            if sub != setting.plain and self._is_gateways(sub, setting):
+            if sub == setting.plain:
+                continue
+            if sub.startswith(CORS_PREFIX):
+                return self._cors.take(sub, setting)
+            if self._is_gateways(sub, setting):
                 behind[prefix][sub] = setting
                 return True
         return False
@@ -177,6 +185,7 @@ class _Reader:
             reader.defaults(defaults.node)
         routes = reader.routes(listed.node) if listed is not None else ()
         RouteTable(routes)  # a wrong route is an error of the file
+        cors = self._cors.result()
         return GatewayFile(
             routes=routes,
             port=self._value("server.port", lambda text, name: whole(text, name, most=65535)),
@@ -187,6 +196,7 @@ class _Reader:
             forwarded=self._forwarded(),
             compression=self._compression(),
             balancing=self._balance.result(),
+            cors=cors,
             left_out=tuple(reader.left_out),
             warnings=tuple(self._nodes.warnings),
         )

@@ -7,96 +7,26 @@ in RewritePath, whose ``${name}`` is a group.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ...spring.placeholders import Placeholders, UnfilledError
-from ...spring.profiles import names_in
+from ...spring.placeholders import UnfilledError
 from ...spring.settings import line_of, place_of, plain_key
-from ...spring.yaml_text import mapping_items
 from ..routing.arguments import duration, truth, whole
+from ..routing.cors import CorsRule
 from ..routing.definition import LeftOut, Part, RouteError, RouteSpec, with_defaults
 from ..routing.filters import SPRINGS_ALONE, check_defaults
 from ..routing.routes import RouteTable
+from .cors_file import route_rule
+from .spring_nodes import NodeReader
 from .wishes import Wishes
 
 _T = TypeVar("_T")
 _ROUTE_KEYS = ("id", "uri", "predicates", "filters", "order", "enabled", "metadata")
-#: Aliases can make much out of little.
-_MOST_VALUES = 20_000
-_DEEPEST = 20
 _GROUP = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>")
-
-
-class NodeReader:
-    """Values of nodes, and errors and warnings that name file and line."""
-
-    def __init__(self, source: str, placeholders: Placeholders) -> None:
-        self.source = source
-        self.warnings: list[str] = []
-        self._placeholders = placeholders
-        self._left = _MOST_VALUES
-
-    def text(self, node: Node, *, keep: Callable[[str], bool] | None = None) -> str:
-        """A single value, placeholders filled but for those that ``keep`` says are none.
-
-        Raises:
-            UnfilledError: nothing fills one.
-        """
-        if not isinstance(node, ScalarNode):
-            raise self.error(node, "a single value is expected here")
-        return self._placeholders.fill(str(node.value), self.place(node), keep)
-
-    def items(self, node: Node) -> list[Node]:
-        """The elements of a list; nothing is an empty one, and one text is split at its commas."""
-        if isinstance(node, ScalarNode):
-            words = (word.strip() for word in str(node.value).split(","))
-            return [ScalarNode(node.tag, word, node.start_mark, node.end_mark) for word in words if word]
-        if not isinstance(node, SequenceNode):
-            raise self.error(node, "a list is expected here")
-        return cast("list[Node]", node.value)
-
-    def texts(self, node: Node) -> tuple[str, ...]:
-        """The values of a list."""
-        return tuple(word for each in self.items(node) for word in names_in(self.text(each)))
-
-    def pairs(self, node: Node, what: str) -> dict[str, Node]:
-        """The keys and values of a mapping."""
-        if not isinstance(node, MappingNode):
-            raise self.error(node, f"{what} is written as 'key: value' lines")
-        return dict(mapping_items(node, self.source))
-
-    def leaves(
-        self, node: Node, key: str = "", depth: int = 0, *, keep: Callable[[str], bool] | None = None
-    ) -> Iterator[tuple[str, str]]:
-        """All values under a node with their dotted keys; elements of lists have numbers."""
-        self._left -= 1
-        if depth > _DEEPEST or self._left < 0:
-            raise self.error(node, "is nested too deeply, or has too many values")
-        if isinstance(node, SequenceNode):
-            children = [(str(n), child) for n, child in enumerate(cast("list[Node]", node.value))]
-        elif isinstance(node, MappingNode):
-            children = list(mapping_items(node, self.source))
-        else:
-            yield key, self.text(node, keep=keep)
-            return
-        for name, child in children:
-            yield from self.leaves(child, f"{key}.{name}" if key else name, depth + 1, keep=keep)
-
-    def place(self, node: Node) -> str:
-        """``file:line``."""
-        return place_of(node)
-
-    def warn(self, node: Node, message: str) -> None:
-        """Remember something for people."""
-        self.warnings.append(f"{self.place(node)}: {message}")
-
-    def error(self, node: Node, message: str, hint: str = "") -> RouteError:
-        """An error at a node."""
-        return RouteError(f"{self.place(node)}: {message}", tried=f"read {self.source}", hint=hint)
 
 
 class RouteReader:
@@ -189,6 +119,7 @@ class RouteReader:
             response_timeout_s=timeouts.get("responsetimeout"),
             idle_timeout_s=timeouts.get("idletimeout", 0.0),
             metadata=metadata,
+            cors=self._cors(given.get("metadata"), where),
         )
         return self._checked_whole(spec)
 
@@ -291,9 +222,15 @@ class RouteReader:
                 if plain == "connecttimeout" and timeouts[plain] <= 0:
                     raise nodes.error(value, f"{where}{name} is more than 0")
                 timeouts[plain] = max(0.0, timeouts[plain])  # -1 is off (docs/wire/gateway.md §1)
-            else:
+            elif plain != "cors":
                 nodes.warn(value, f"{where}metadata {name!r} has no meaning here; /routes shows it")
         return timeouts, metadata
+
+    def _cors(self, metadata: Node | None, where: str) -> CorsRule | None:
+        if not isinstance(metadata, MappingNode):
+            return None
+        found = self._nodes.pairs(metadata, f"{where}metadata").get("cors")
+        return None if found is None else route_rule(self._nodes, found, where)
 
     def _checked(self, node: Node, where: str, name: str, read: Callable[[str, str], _T]) -> _T:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,6 +18,7 @@ from ..balancing.affinity import session_of
 from ..balancing.targets import Target
 from ..edge import Edge
 from ..heads import Header, end_to_end, error_body, request_head, values
+from ..routing.cors import with_cors
 from ..routing.request import MAX_PATH, request_of
 from ..routing.routes import Route
 from .body import BodyError, ClientGone, RequestBody
@@ -61,6 +63,7 @@ class Exchange:
         )
         self._started = time.perf_counter()
         self._route: Route | None = None
+        self._cors: Sequence[Header] = ()
         self._upstream = ""
         self._head_sent = False
         self._task = asyncio.current_task()
@@ -82,6 +85,12 @@ class Exchange:
         if len(request.path) > MAX_PATH:
             raise Failure(414, f"a path has {MAX_PATH} bytes at most")
         route = self._route = edge.routes.find(request)
+        verdict = edge.cors.judge(request, route.spec.cors if route else None, routed=route is not None)
+        self._cors = verdict.headers
+        if verdict.status:
+            self.log(verdict.status)
+            await self._send_whole(verdict.status, [(b"content-length", b"0")], b"")
+            return
         if route is None:
             raise Failure(404, f"no route takes {request.path}", path=request.path)
         if route.closed:
@@ -113,7 +122,12 @@ class Exchange:
             self._end.cut()
             return
         body = error_body(status, message, **details)
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        await self._send_whole(
+            status, [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))], body
+        )
+
+    async def _send_whole(self, status: int, headers: list[Header], body: bytes) -> None:
+        headers = [*self._cors, *headers]
         if not self._body.complete:
             headers.append((b"connection", b"close"))  # the rest of the body is not read
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
@@ -289,7 +303,7 @@ class Exchange:
 
     async def _relay(self, route: Route, connection: UpstreamConnection, head: AnswerHead) -> None:
         edge, request = self._edge, self._request
-        headers = end_to_end(head.headers)
+        headers = with_cors(self._cors, end_to_end(head.headers))
         headers += edge.balancer.reached(route.upstream, request, connection.target)
         headers = route.response_headers(request, headers)
         if head.status in _NO_BODY:

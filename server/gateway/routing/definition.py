@@ -10,6 +10,8 @@ import msgspec
 
 from core.errors import UsageError
 
+from .cors import CorsRule
+
 _HEADER_VALUE = re.compile(r"(?:Add|Set)(?:Request|Response)Header")
 _SECRET = re.compile(r"(?i)auth|token|secret|passw|key|cookie")
 
@@ -73,6 +75,7 @@ class RouteSpec(msgspec.Struct, frozen=True):
         response_timeout_s: Until the head of the answer; None: the gateway's, 0: no limit.
         idle_timeout_s: After which a silent WebSocket is cut; 0: never.
         metadata: Whatever else the file says about the route, for people.
+        cors: Which pages may ask; None: what the gateway says of the path.
         closed: Why nothing may go this way; what it takes is answered 404, and not by a route behind it.
     """
 
@@ -87,6 +90,7 @@ class RouteSpec(msgspec.Struct, frozen=True):
     response_timeout_s: float | None = None
     idle_timeout_s: float = 0.0
     metadata: dict[str, str] = {}
+    cors: CorsRule | None = None
     closed: str = ""
 
     def where(self, line: int | None = None) -> str:

@@ -5,12 +5,12 @@ Upgrades with a body are refused: two servers could disagree about where it ends
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..balancing.targets import Target
 from ..edge import Edge
-from ..heads import accept_key, request_head, values
+from ..heads import Header, accept_key, request_head, values
 from ..routing.request import MAX_PATH, RouteRequest
 from ..routing.routes import Route
 
@@ -35,6 +35,7 @@ class Plan:
     targets: tuple[Target, ...]
     head: Callable[[Target], bytes]
     accept: bytes
+    cors: Sequence[Header] = ()
 
 
 def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
@@ -51,6 +52,9 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
         return Refusal(404, f"no route takes {request.path}")
     if route.closed:
         return Refusal(404, f"route {route.id!r} is left out: see /routes")
+    verdict = edge.cors.judge(request, route.spec.cors, routed=True)
+    if verdict.status:
+        return Refusal(403, "the gateway's CORS rules (globalcors) do not allow this page", route.id)
     targets = edge.balancer.candidates(route.upstream, request)
     if not targets:
         return Refusal(503, edge.balancer.why_nobody(route.upstream), route.id, route.upstream.service)
@@ -62,7 +66,9 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
         kept = edge.headers_for(route, request, instance, path, _DROPPED)
         return request_head(b"GET", target, [*kept, (b"connection", b"Upgrade"), (b"upgrade", b"websocket")])
 
-    return Plan(route, targets, head, accept_key(values(request.headers, b"sec-websocket-key")[0]))
+    return Plan(
+        route, targets, head, accept_key(values(request.headers, b"sec-websocket-key")[0]), verdict.headers
+    )
 
 
 def _check(edge: Edge, request: RouteRequest) -> Refusal | None:

@@ -21,6 +21,7 @@ from typing import Any
 from ..balancing.targets import Target
 from ..edge import Edge
 from ..heads import Header, UpgradeAnswer, end_to_end, error_response, parse_answer, response_head
+from ..routing.cors import with_cors
 from ..routing.request import RouteRequest
 from ..tcp import dial, notice_death, reset
 from .answer import UpstreamEnd
@@ -176,7 +177,7 @@ class Upgrade(asyncio.Protocol):
 
     def _answered(self, answer: UpgradeAnswer) -> list[Header]:
         """The headers of the answer for the client, but for those of the connection."""
-        kept = [*end_to_end(answer.headers), *self._reached()]
+        kept = with_cors(self._plan.cors, [*end_to_end(answer.headers), *self._reached()])
         return self._plan.route.response_headers(self._request, kept)
 
     def _join(self, client: asyncio.Transport, upstream: asyncio.Transport) -> None:
