@@ -220,7 +220,7 @@ def gateway(
         list[str] | None,
         typer.Option(
             metavar="[SERVICE=]NAME",
-            help="Who gets new users: round-robin, random, weighted, sticky or hash; repeatable.",
+            help="Who gets new users: round-robin (the default), random, weighted, sticky, hash; repeatable.",
         ),
     ] = None,
     allow_host: AllowHost = None,
