@@ -208,7 +208,14 @@ def _configured(
 
 def gateway(
     port: Annotated[int | None, typer.Option(help=f"{_PORT} 7000 by default.")] = None,
-    discovery: Discovery = "http://127.0.0.1:8761",
+    discovery: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="PUSHSCOPE_DISCOVERY_URL",
+            help=f"{_DISCOVERY} Else that of --routes, or http://127.0.0.1:8761.",
+        ),
+    ] = None,
     service: Annotated[
         str, typer.Option(metavar="NAME", help="Without --routes: the service that /NAME/** goes to.")
     ] = "web-socket",
@@ -236,21 +243,23 @@ def gateway(
     from server.roles.options import to_words
 
     options = gateway_of(routes, profile, ignore_filter, strict=strict)
-    if port is None:
-        port = _port_in(options)
+    said_port, said_discovery = _said_by(options)
+    port = said_port if port is None else port
+    discovery = said_discovery if discovery is None else discovery
     words = ["--discovery", discovery, "--service", service, *to_words(options)[1:]]
     words += ["--balance", " ".join(balance or []), "--allowed-hosts", " ".join(allow_host or [])]
     return _run("gateway", host, port, words, ready_json)
 
 
-def _port_in(options: GatewayOptions) -> int:
-    """``server.port`` of a gateway's files, if they say one."""
-    if not options.routes:
-        return 7000
-    from server.roles.running import read_routes
+def _said_by(options: GatewayOptions) -> tuple[int, str]:
+    """Port and discovery of a gateway's files, or the usual ones."""
+    port, discovery = None, None
+    if options.routes:
+        from server.roles.running import read_routes
 
-    port = read_routes(options).port
-    return 7000 if port is None else port
+        file = read_routes(options)
+        port, discovery = file.port, file.discovery
+    return 7000 if port is None else port, discovery or "http://127.0.0.1:8761"
 
 
 def discovery(

@@ -24,6 +24,7 @@ from .forwarded import ForwardedPolicy, ForwardedRules
 from .heads import Header, end_to_end, redact
 from .routing.cors import Cors, CorsSettings
 from .routing.definition import LeftOut
+from .routing.locator import Located, LocatorSettings
 from .routing.request import RouteRequest
 from .routing.routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
 from .tunnels.idle import IdleWatch
@@ -82,6 +83,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
         forwarded: Which of these headers are added, once the peer is trusted.
         compression: Which answers are compressed.
         cors: Which pages may ask, besides what routes say themselves.
+        locator: How registered services become routes, in front of the others; None: they do not.
         left_out: What of the files has no effect, for people.
         notes: What is to be said about the files, for people.
         access_log: Whether requests are logged, tokens redacted.
@@ -105,6 +107,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     forwarded: ForwardedRules = ForwardedRules()
     compression: Compression = Compression()
     cors: CorsSettings = CorsSettings()
+    locator: LocatorSettings | None = None
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     access_log: bool = True
@@ -164,6 +167,13 @@ class Edge:
         self._forwarded = ForwardedPolicy(settings.trusted_proxies, settings.forwarded)
         self._hosts = HostGuard(settings.host, settings.allowed_hosts)
         self._tls: ssl.SSLContext | None = None
+
+    def take_located(self, located: Located) -> None:
+        """The routes of the services that are registered now."""
+        # As in Spring they stand before those of the files.
+        ours = {route.id for route in self.settings.routes}
+        first = (route for route in located.routes if route.id not in ours)
+        self.routes = RouteTable((*first, *self.settings.routes))
 
     def tls(self) -> ssl.SSLContext:
         """For instances that speak TLS: the machine's authorities, or those of ``SSL_CERT_FILE``."""

@@ -19,6 +19,7 @@ from .http.proxy import HttpProxy
 from .metrics import Metrics
 from .pages import Pages
 from .protocol import GatewayProtocol
+from .routing.locator import Located, locate
 from .routing.routes import Upstream
 
 logger = logging.getLogger("pushscope.gateway")
@@ -46,6 +47,7 @@ class Gateway:
         self._discovery: DiscoveryClient | None = None
         self._balancer = Balancer(self, self.settings.balancing)
         self.edge = Edge(self.settings, self._balancer)
+        self._located = Located()
         self._listener: Listener | None = None
         self._stack = AsyncExitStack()
 
@@ -64,7 +66,7 @@ class Gateway:
     @property
     def last_words(self) -> str:
         """What must not be overlooked at the end of a start: that nothing goes anywhere."""
-        if any(not route.closed for route in self.edge.routes.routes):
+        if self.settings.locator is not None or any(not route.closed for route in self.edge.routes.routes):
             return ""
         return "this gateway has no route: every path but its own is answered 404 (see /routes)"
 
@@ -115,7 +117,20 @@ class Gateway:
     ) -> None:
         await self._stack.aclose()
 
+    def _locate(self, snapshot: Snapshot) -> None:
+        locator = self.settings.locator
+        if locator is None:
+            return
+        found = locate(locator, snapshot.instances, GATEWAY_SERVICE)
+        if found != self._located:
+            for warning in found.warnings:
+                if warning not in self._located.warnings:
+                    logger.warning("%s", warning)
+            self._located = found
+            self.edge.take_located(found)
+
     def _on_change(self, snapshot: Snapshot) -> None:
+        self._locate(snapshot)
         self.edge.registry_changed()
         listed = [
             f"{x.service}/{x.id}" if x.status == "UP" else f"{x.service}/{x.id} ({x.status})"

@@ -9,6 +9,7 @@ from ..edge import Compression, GatewaySettings
 from ..forwarded import ForwardedRules
 from ..routing.cors import CorsSettings
 from ..routing.definition import LeftOut, RouteSpec
+from ..routing.locator import LocatorSettings
 
 
 class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,8 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
         compression: Which answers are compressed.
         balancing: How the instances of services are chosen and checked.
         cors: Which pages may ask, besides what routes say themselves.
+        locator: How registered services become routes; None: they do not.
+        discovery: Where the instances are registered: Eureka's servers.
         left_out: Filters that routes go without, and routes that are closed.
         warnings: For people: what was ignored. (What is never reached, the gateway says itself.)
     """
@@ -39,13 +42,15 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
     compression: Compression = Compression()
     balancing: Balancing = Balancing()
     cors: CorsSettings = CorsSettings()
+    locator: LocatorSettings | None = None
+    discovery: str | None = None
     left_out: tuple[LeftOut, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def leads_anywhere(self) -> bool:
-        """Whether there is a route that is not closed."""
-        return any(not route.closed for route in self.routes)
+        """Whether there is a route that is not closed, or may be one."""
+        return self.locator is not None or any(not route.closed for route in self.routes)
 
     def onto(self, settings: GatewaySettings) -> GatewaySettings:
         """``settings`` with what the file says; the port is the caller's affair."""
@@ -61,6 +66,7 @@ class GatewayFile(msgspec.Struct, frozen=True, kw_only=True):
             compression=self.compression,
             balancing=self.balancing,
             cors=self.cors,
+            locator=self.locator,
             left_out=self.left_out,
             notes=self.warnings,
             **optional,

@@ -31,6 +31,8 @@ from .balance_file import SpringBalance
 from .cors_file import PREFIX as CORS_PREFIX
 from .cors_file import GlobalCors
 from .gateway_file import GatewayFile
+from .locator_file import KEYS as LOCATOR_KEYS
+from .locator_file import read_locator
 from .spring_nodes import NodeReader
 from .spring_routes import RouteReader
 from .wishes import WISHES, Wishes
@@ -46,6 +48,7 @@ _PREFIXES = (
 _KINDS = ("for", "host", "port", "proto", "prefix")
 _SIZE = re.compile(r"(\d{1,12})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
+_EUREKA = "eureka.client.serviceurl.defaultzone"
 _COMPRESSION = "server.compression."
 #: Behind any of the prefixes.
 _GATEWAY_KEYS = frozenset(
@@ -64,6 +67,7 @@ _OTHER_KEYS = frozenset(
     (
         "server.port",
         "spring.application.name",
+        _EUREKA,
         f"{_COMPRESSION}enabled",
         f"{_COMPRESSION}mimetypes",
         f"{_COMPRESSION}minresponsesize",
@@ -148,7 +152,7 @@ class _Reader:
             raise self._nodes.error(
                 setting.node, f"{setting.key}: routes and filters are written as lists", "- id: name"
             )
-        return sub in _GATEWAY_KEYS
+        return sub in _GATEWAY_KEYS or sub in LOCATOR_KEYS
 
     def _take_other(self, setting: Setting) -> None:
         if setting.plain in _OTHER_KEYS:
@@ -186,6 +190,7 @@ class _Reader:
         routes = reader.routes(listed.node) if listed is not None else ()
         RouteTable(routes)  # a wrong route is an error of the file
         cors = self._cors.result()
+        locator = read_locator(self._found, self._nodes, reader, self._wishes)
         return GatewayFile(
             routes=routes,
             port=self._value("server.port", lambda text, name: whole(text, name, most=65535)),
@@ -197,6 +202,8 @@ class _Reader:
             compression=self._compression(),
             balancing=self._balance.result(),
             cors=cors,
+            locator=locator,
+            discovery=self._value(_EUREKA, lambda text, name: text.strip()) or None,
             left_out=tuple(reader.left_out),
             warnings=tuple(self._nodes.warnings),
         )

@@ -40,8 +40,8 @@ class RouteReader:
     def __init__(self, nodes: NodeReader, wishes: Wishes) -> None:
         self._nodes = nodes
         self._wishes = wishes
-        self._defaults: tuple[Part, ...] = ()
-        self._closing = ""
+        self.default_parts: tuple[Part, ...] = ()
+        self.closing = ""
         self._ids: set[str] = set()
         self.left_out: list[LeftOut] = []
 
@@ -52,16 +52,16 @@ class RouteReader:
             RouteError: with ``--strict``, one is wrong.
         """
         found = self.parts(node, "default-filters: ", "filter")
-        kept = self._kept(found, "default-filters", "")
+        kept = self.kept(found, "default-filters", "")
         try:
             check_defaults(kept, self._nodes.source)
         except RouteError as error:
             if self._wishes.strict:
                 raise
-            self._closing = without_known(error)
-            self._nodes.warnings.append(f"{self._closing}: every route is left out, as each would have it")
+            self.closing = without_known(error)
+            self._nodes.warnings.append(f"{self.closing}: every route is left out, as each would have it")
             kept = ()
-        self._defaults = kept
+        self.default_parts = kept
 
     def routes(self, node: Node) -> tuple[RouteSpec, ...]:
         """The routes of a list that are enabled; those that are left out are closed."""
@@ -104,14 +104,14 @@ class RouteReader:
     def _spec(self, route_id: str, node: Node, given: Mapping[str, Node], where: str) -> RouteSpec:
         nodes = self._nodes
         timeouts, metadata = self._metadata(given.get("metadata"), where)
-        filters = self._kept(
+        filters = self.kept(
             self.parts(given.get("filters"), where, "filter"), f"route {route_id!r}", route_id
         )
         spec = RouteSpec(
             route_id,
             nodes.text(given["uri"]).strip(),
             self.parts(given.get("predicates"), where, "predicate"),
-            with_defaults(self._defaults, filters),
+            with_defaults(self.default_parts, filters),
             self._checked(given["order"], where, "order", _order) if "order" in given else 0,
             str(node.start_mark.name),
             line_of(node),
@@ -142,7 +142,7 @@ class RouteReader:
 
         Closed, not forgotten: what it would have taken is not for the routes behind it.
         """
-        reason = self._closing
+        reason = self.closing
         if not reason:
             try:
                 RouteTable([spec])
@@ -157,11 +157,11 @@ class RouteReader:
 
     def _leave_out(self, route_id: str, reason: str, does: str) -> None:
         self.left_out.append(LeftOut(route_id, reason))
-        if reason != self._closing:
+        if reason != self.closing:
             what = f", which was to lead {does}" if does else ""
             self._nodes.warnings.append(f"{reason}: route {route_id!r}{what}, is left out")
 
-    def _kept(self, parts: Sequence[Part], where: str, route_id: str) -> tuple[Part, ...]:
+    def kept(self, parts: Sequence[Part], where: str, route_id: str) -> tuple[Part, ...]:
         """Without what only Spring can do, and without what is to be ignored."""
         if self._wishes.strict:
             return tuple(x for x in parts if x.name not in self._wishes.ignored)

@@ -115,6 +115,11 @@ def build_filter(part: Part) -> Step:
         raise ValueError(f"{part.name}: {error}") from error
 
 
+def knows_filter(name: str) -> bool:
+    """Whether there is a filter of this name."""
+    return name in _FILTERS
+
+
 def check_defaults(parts: Iterable[Part], source: str) -> None:
     """Refuse wrong ``default-filters``, whether or not there are routes to have them.
 

@@ -65,6 +65,11 @@ def build_predicate(part: Part, clock: Clock = time.time) -> Condition | Weight:
         raise ValueError(f"{part.name}: {error}") from error
 
 
+def knows_predicate(name: str) -> bool:
+    """Whether there is a predicate of this name."""
+    return name in _PREDICATES
+
+
 def explosive(part: Part) -> str:
     """The argument with an expression that may take exponential time, or ""."""
     if part.name not in ("Header", "Query", "Cookie", "RewritePath", "Path"):
