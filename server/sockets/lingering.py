@@ -16,6 +16,9 @@ from typing import Any, Final
 #: What is read and forgotten at most: bytes, and seconds.
 DRAIN_BYTES: Final = 32 * 1024 * 1024
 DRAIN_S: Final = 5.0
+#: A proxy takes half of a WebSocket for its end, and cuts a client in the midst of its frame. So there
+#: nothing is closed before the client has finished what it was sending: has been silent for so long.
+QUIET_S: Final = 0.5
 
 
 class Lingering(asyncio.Protocol):
@@ -24,14 +27,37 @@ class Lingering(asyncio.Protocol):
     That one hears of the connection's end, as it would have otherwise.
     """
 
-    def __init__(self, transport: asyncio.Transport, before: Any, seconds: float) -> None:
+    def __init__(self, transport: asyncio.Transport, before: Any, seconds: float, quiet_s: float) -> None:
         self._transport = transport
         self._before = before
         self._left = DRAIN_BYTES
-        self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
+        self._loop = asyncio.get_running_loop()
+        self._timer = self._loop.call_later(seconds, transport.abort)
+        self._quiet_s = quiet_s
+        self._quiet = True
+        self._quiet_timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Say that nothing more comes, at once or when the peer is silent."""
+        if self._quiet_s and not self._transport.is_closing():
+            self._quiet_timer = self._loop.call_later(self._quiet_s, self._listen_on)
+        else:
+            self._say_end()
+
+    def _listen_on(self) -> None:
+        if not self._quiet:
+            self._quiet = True
+            self.begin()
+        else:
+            self._say_end()
+
+    def _say_end(self) -> None:
+        with suppress(OSError, RuntimeError):  # it is gone already
+            self._transport.write_eof()
 
     def data_received(self, data: bytes) -> None:
         """More of what nobody wants."""
+        self._quiet = False
         self._left -= len(data)
         if self._left < 0:
             self._transport.close()
@@ -39,6 +65,8 @@ class Lingering(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The peer has closed, or had its time."""
         self._timer.cancel()
+        if self._quiet_timer is not None:
+            self._quiet_timer.cancel()
         self._before.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -50,7 +78,7 @@ class Lingering(asyncio.Protocol):
         self._before.resume_writing()
 
 
-def linger(transport: asyncio.Transport, seconds: float = DRAIN_S) -> None:
+def linger(transport: asyncio.Transport, seconds: float = DRAIN_S, *, quiet_s: float = 0.0) -> None:
     """End a connection behind what was written to it, but let the peer finish what it is sending.
 
     Nothing may be written to the connection afterwards.
@@ -58,6 +86,7 @@ def linger(transport: asyncio.Transport, seconds: float = DRAIN_S) -> None:
     Args:
         transport: The connection.
         seconds: After which it is cut.
+        quiet_s: How long the peer must have been silent before it is told that nothing more comes.
     """
     before = transport.get_protocol()
     if transport.is_closing() or isinstance(before, Lingering):
@@ -66,17 +95,17 @@ def linger(transport: asyncio.Transport, seconds: float = DRAIN_S) -> None:
         transport.close()
         asyncio.get_running_loop().call_later(seconds, transport.abort)
         return
-    transport.set_protocol(Lingering(transport, before, seconds))
+    lingering = Lingering(transport, before, seconds, quiet_s)
+    transport.set_protocol(lingering)
     transport.resume_reading()
-    with suppress(OSError, RuntimeError):  # it is gone already
-        transport.write_eof()
+    lingering.begin()
 
 
 class OrderlyTransport:
     """A transport whose ``close`` ends the connection in order.
 
     It lingers if the protocol says, by an attribute ``unread``, that the peer may have sent what was not
-    read. Everything else is the transport's own.
+    read; after a silence of ``quiet_s``, if it has that. Everything else is the transport's own.
     """
 
     __slots__ = ("_ended", "_transport", "write")
@@ -91,10 +120,11 @@ class OrderlyTransport:
         """Close behind what was written."""
         if self._ended:
             return
-        if getattr(self._transport.get_protocol(), "unread", False):
+        protocol = self._transport.get_protocol()
+        if getattr(protocol, "unread", False):
             self._ended = True
             self.write = _drop
-            linger(self._transport)
+            linger(self._transport, quiet_s=getattr(protocol, "quiet_s", 0.0))
         else:
             self._transport.close()
 

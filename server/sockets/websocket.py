@@ -18,6 +18,8 @@ from websockets.version import version as websockets_version
 
 from core.errors import CloseCode
 
+from .lingering import QUIET_S
+
 #: How long an application may take to answer a handshake.
 HANDSHAKE_S: Final = 10.0
 #: Stands for the head, which has been parsed already.
@@ -30,6 +32,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """One connection, from its handshake on."""
 
     handshake_s = HANDSHAKE_S
+    quiet_s = QUIET_S
     _early = b""
     _handshake_timer: asyncio.TimerHandle | None = None
 

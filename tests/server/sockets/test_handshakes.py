@@ -115,6 +115,17 @@ async def test_an_upgrade_in_small_pieces_and_frames_before_the_answer(door: tup
     assert b"\x88" in frames  # the close is answered
 
 
+async def test_no_text_and_a_close_in_one_read_are_no_error_of_ours(
+    door: tuple[int, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    port, path = door
+    no_text = b"\x81\x81\0\0\0\0\xff"
+    async with asyncio.timeout(10):
+        got = await exchange(port, handshake(path) + no_text + CLOSE)
+    assert got.startswith(b"HTTP/1.1 101 ")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def silent(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     assert (await receive())["type"] == "websocket.disconnect"

@@ -173,3 +173,20 @@ async def test_a_peer_that_does_not_close_has_its_time_and_no_more() -> None:
     writer.close()
     server.close()
     await server.wait_closed()
+
+
+@pytest.mark.parametrize("path", [b"/ws", b"/ws/websocket"])
+async def test_nothing_is_closed_in_the_midst_of_a_client_s_frame(path: bytes) -> None:
+    """A proxy takes half of a WebSocket for its end, and cuts its client, who then never sees the code."""
+    async with one_instance() as instance, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", instance.port)
+        writer.write(b"GET %b HTTP/1.1\r\n%b%b" % (path, HOST, HANDSHAKE))
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(frame(2 * MIB)[:MIB])
+        await reader.readuntil(struct.pack("!H", 1009))
+        for _ in range(8):
+            writer.write(b"x" * 1000)
+            await asyncio.sleep(lingering.QUIET_S / 4)
+        assert not reader.at_eof()
+        await read_all(reader)
+        writer.close()
