@@ -54,7 +54,7 @@ def attachable(
 
 
 def _only_this_machine(deployment: Deployment, scenario: Scenario) -> None:
-    from server.access import is_loopback
+    from server.access.rule import is_loopback
 
     remote = [host for host in deployment.hosts if not is_loopback(host)]
     if not remote:

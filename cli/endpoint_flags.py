@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast, get_args
 import typer
 
 if TYPE_CHECKING:
+    from server.access.tokens import TokenSettings
     from server.sockjs import SockJsSettings
-    from server.tokens import TokenSettings
 
 #: Headings of ``--help``, in this order.
 CLIENTS: Final = "Clients"
@@ -221,7 +221,7 @@ def tokens_of(
         UsageError: rules without a key, several keys, or a key that cannot be read.
     """
     from core.errors import UsageError
-    from server.tokens.settings import SECRET_VARIABLE, TakenFrom, TokenSettings
+    from server.settings.tokens import SECRET_VARIABLE, TakenFrom, TokenSettings
 
     if taken_from not in get_args(TakenFrom):
         raise UsageError(f"--jwt-in {taken_from}: not known", hint=" or ".join(get_args(TakenFrom)))
@@ -262,7 +262,7 @@ def _with_keys(settings: TokenSettings) -> TokenSettings:
     """The settings, when their keys can be read: a mistake is told before anything starts."""
     import time
 
-    from server.tokens.keys import KeyRing
+    from server.access.tokens.keys import KeyRing
 
     KeyRing(settings, time.monotonic)
     return settings
@@ -281,8 +281,8 @@ def sockjs_of(
     import msgspec
 
     from core.errors import UsageError
-    from server.settings import SOCKJS
-    from server.sockjs.settings import spring_settings
+    from server.settings.instance import SOCKJS
+    from server.settings.sockjs import spring_settings
 
     if dialect not in ("sockjs", "spring"):
         raise UsageError(f"--sockjs {dialect}: not known", hint="sockjs or spring")

@@ -1,8 +1,8 @@
 """The token of ``PUSHSCOPE_TOKEN``: by it programs push and read the admin endpoints of what wants it.
 
-Servers compare it (:mod:`server.access`), our pushers and checks carry it. It is looked up where it is used
-and travels in no message, so that it gets into no file and no list of processes. It is given to nobody who
-has not asked for it: see :data:`CHALLENGE`.
+Servers compare it (:mod:`server.access.rule`), our pushers and checks carry it. It is looked up where it
+is used and travels in no message, so that it gets into no file and no list of processes. It is given to
+nobody who has not asked for it: see :data:`CHALLENGE`.
 """
 
 from __future__ import annotations

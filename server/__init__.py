@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .instance import Instance as Instance
     from .mounted import MountedInstance as MountedInstance
-    from .settings import InstanceSettings as InstanceSettings
+    from .settings.instance import InstanceSettings as InstanceSettings
     from .supervisor import LocalCluster as LocalCluster
 
 __all__ = ["Instance", "InstanceSettings", "LocalCluster", "MountedInstance"]
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> object:
 
             return Instance
         case "InstanceSettings":
-            from .settings import InstanceSettings
+            from .settings.instance import InstanceSettings
 
             return InstanceSettings
         case "LocalCluster":

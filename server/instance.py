@@ -16,34 +16,34 @@ import msgspec
 from core.errors import UsageError
 from core.tasks import BackgroundTasks
 
-from .access import AccessRule
-from .admission import Admission, NamedByHost, Unproven, UserOf
+from .access.admission import Admission, NamedByHost, Unproven, UserOf
+from .access.origins import Origins, place_of
+from .access.rule import AccessRule
+from .access.tokens.handshake import Authenticate, ByToken
 from .brokers.base import Broker
 from .brokers.limits import LINK_LIMITS, check_client_frames
 from .brokers.memory import MemoryBroker
 from .brokers.urls import broker_for
-from .counters import Counters
+from .connections.fast_websocket import FastWebSocketProtocol
+from .connections.mount import WHOLE, Mount
 from .discovery.client import DiscoveryClient, Registration
 from .discovery.registry import Snapshot
+from .dispatch.router import Router
 from .endpoints.app import InstanceApp
 from .endpoints.fast_http import FastHttpProtocol
-from .endpoints.fast_websocket import FastWebSocketProtocol
-from .endpoints.mount import WHOLE, Mount
 from .handlers.demo import DEMO_HANDLERS
 from .handlers.interceptors import Interceptor
 from .handlers.mapping import Handlers
 from .handlers.template import MessagingTemplate
 from .leaving import leave
-from .listener import Listener
-from .origins import Origins, place_of
+from .messages.counters import Counters
+from .messages.stages import StageLog
 from .sessions.hub import Hub
 from .sessions.proof import Proof
-from .sessions.router import Router
 from .sessions.timers import TICK_S
-from .settings import InstanceSettings
+from .settings.instance import InstanceSettings
 from .sockets.http import HttpDeadlines
-from .stages import StageLog
-from .tokens.handshake import Authenticate, ByToken
+from .sockets.listener import Listener
 from .users.lookup import UserLookup
 from .users.peers import PeerSync
 from .users.registry import UserRegistry
@@ -270,8 +270,8 @@ class Instance:
                 "there is more than one way to know users", hint="one of tokens, authenticate and user"
             )
         if tokens is not None:
-            from .tokens.connecting import ConnectTokens
-            from .tokens.verifier import TokenVerifier  # cryptography takes its time to load
+            from .access.tokens.connecting import ConnectTokens
+            from .access.tokens.verifier import TokenVerifier  # cryptography takes its time to load
 
             verifier = TokenVerifier(tokens)
             proof = ConnectTokens(tokens, verifier, self.counters)

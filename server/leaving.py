@@ -17,7 +17,7 @@ from typing import Final
 
 from .brokers.base import Broker
 from .discovery.client import DiscoveryClient
-from .settings import InstanceSettings
+from .settings.instance import InstanceSettings
 from .wiring import Parts
 
 logger = logging.getLogger("pushscope.server")

@@ -24,14 +24,14 @@ from starlette.types import Receive, Scope, Send
 
 from core.errors import CloseCode
 
-from .admission import UserOf
+from .access.admission import UserOf
+from .access.tokens.handshake import Authenticate
 from .brokers.base import Broker
-from .endpoints.mount import Mount
+from .connections.mount import Mount
 from .handlers.interceptors import Interceptor
 from .handlers.template import MessagingTemplate
 from .instance import Instance
-from .settings import InstanceSettings
-from .tokens.handshake import Authenticate
+from .settings.instance import InstanceSettings
 
 logger = logging.getLogger("pushscope.server")
 
@@ -63,9 +63,9 @@ class MountedInstance:
             refuse the handshake with 403. May be a coroutine function. Nothing that a client says later
             changes it. Without it ``?user=`` and STOMP's ``login`` name the user, unproven: for trials.
         authenticate: The same for access tokens: takes the handshake's
-            :class:`~.tokens.handshake.Credentials` and returns a :class:`~.admission.Principal`, or None
-            to refuse it with 401. May be a coroutine function. For JWTs the settings' ``tokens`` is all
-            that is needed. Only one of the three is given.
+            :class:`~.access.tokens.handshake.Credentials` and returns a
+            :class:`~.access.admission.Principal`, or None to refuse it with 401. May be a coroutine
+            function. For JWTs the settings' ``tokens`` is all that is needed. Only one of the three is given.
         path: Path of the endpoint, behind the prefix of the mount.
         push_api: Whether ``POST /push`` and ``GET /test`` are served too.
         admin: Whether ``/health``, ``/info``, ``/metrics`` and ``/stages`` are served too.

@@ -16,43 +16,43 @@ from core.errors import UsageError
 from core.protocol import Send
 from core.tasks import BackgroundTasks
 
-from .access import AccessRule
-from .admission import Admission
-from .availability import BrokerWatch
+from .access.admission import Admission
+from .access.origins import Origins
+from .access.rule import AccessRule
 from .brokers.addresses import parse_stomp_url
+from .brokers.availability import BrokerWatch
 from .brokers.base import Availability, Broker
-from .counters import Counters
+from .connections.mount import WHOLE, Mount
+from .connections.websocket import WebSocketEndpoint
+from .dispatch.broker_loss import EndWithBroker
+from .dispatch.client_sends import ClientSends
+from .dispatch.client_subscriptions import ClientSubscriptions
+from .dispatch.relay.base import Relay
+from .dispatch.relay.multiplexed import MultiplexedRelay
+from .dispatch.relay.per_client import PerClientRelay, credentials_of
+from .dispatch.router import Router
 from .endpoints.admin import Facts, admin_routes
 from .endpoints.app import InstanceApp
-from .endpoints.mount import WHOLE, Mount
 from .endpoints.push_api import PushApi
 from .endpoints.sockjs import stomp_over_sockjs
-from .endpoints.websocket import WebSocketEndpoint
 from .handlers.application import Application
 from .handlers.interception import Interception
 from .handlers.interceptors import Interceptor
 from .handlers.mapping import Handlers
 from .handlers.replies import Replies
 from .handlers.template import MessagingTemplate
-from .origins import Origins
-from .relay.base import Relay
-from .relay.multiplexed import MultiplexedRelay
-from .relay.per_client import PerClientRelay, credentials_of
+from .messages.counters import Counters
+from .messages.stages import StageLog
 from .sessions.acknowledgements import Acknowledgements
-from .sessions.broker_loss import EndWithBroker
-from .sessions.client_sends import ClientSends
-from .sessions.client_subscriptions import ClientSubscriptions
 from .sessions.guard import Guard
 from .sessions.held import SlowRule
 from .sessions.hub import Hub
 from .sessions.outbox import Outbox
 from .sessions.proof import Proof
-from .sessions.router import Router
 from .sessions.session import Session
 from .sessions.topics import TopicRelay
-from .settings import InstanceSettings
+from .settings.instance import InstanceSettings
 from .sockjs.service import SockJsService
-from .stages import StageLog
 from .users.handover import Handover
 from .users.internal_topics import InternalTopics
 from .users.local_delivery import LocalDelivery

@@ -21,7 +21,7 @@ from typing import Final
 
 from core.errors import BrokerRefused
 
-from .message import NOT_FORWARDED
+from ..messages.message import NOT_FORWARDED
 
 logger = logging.getLogger("pushscope.server.broker")
 

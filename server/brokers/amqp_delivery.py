@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..sessions.framing import ClientMessage
+from ..messages.framing import ClientMessage
 from .amqp_content import decode_content
 from .amqp_destinations import destination_of
 from .delivery import ParsedDelivery

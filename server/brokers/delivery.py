@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from core.protocol import Frame
 
-from ..sessions.framing import ClientMessage, OutgoingMessage
+from ..messages.framing import ClientMessage, OutgoingMessage
 
 # One header line that may be passed on: ASCII without escapes, and not one that a hop adds itself.
 _TEXT: Final = rb"[^\n\r\\\0\x80-\xff]"

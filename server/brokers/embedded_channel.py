@@ -6,15 +6,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from core.protocol import Abort, Ack, Begin, Commit, Nack, Send, Subscribe, Unsubscribe, message_opening
 
+from ..messages.message import Message
+from .embedded_limits import BrokerLimits
 from .embedded_places import LONGEST, TEMPORARY, Refused, missing, place_of
-from .message import Message
-
-if TYPE_CHECKING:
-    from .embedded import EmbeddedBroker
+from .exchange import Exchange
 
 #: The handle of the consumer and the number of the delivery; see ``HoldingConsumer``.
 _TOKEN: Final = re.compile(r"(\d{1,18})\.(\d{1,18})", re.ASCII)
@@ -37,14 +36,24 @@ class Channel:
     """The subscriptions and transactions of one peer.
 
     Args:
-        broker: Where messages go to and come from.
+        exchange: Where messages come from.
+        limits: What the peer may have.
+        publish: Takes a message's destination, headers and body.
         write: Takes the bytes of MESSAGE frames.
     """
 
-    def __init__(self, broker: EmbeddedBroker, write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        limits: BrokerLimits,
+        publish: Callable[[str, dict[str, str], bytes], None],
+        write: Callable[[bytes], None],
+    ) -> None:
         #: STOMP version; ``ack`` is written since 1.2.
         self.version = "1.2"
-        self._broker = broker
+        self._exchange = exchange
+        self._limits = limits
+        self._hand_on = publish
         self._write = write
         self._bindings: dict[str, int] = {}
         self._cumulative: dict[int, bool] = {}  # of consumers that settle what they get
@@ -55,7 +64,7 @@ class Channel:
         """The peer has gone: others get what it held."""
         self._transactions.clear()
         for handle in self._bindings.values():
-            self._broker.exchange.unbind(handle)
+            self._exchange.unbind(handle)
         self._bindings.clear()
         self._cumulative.clear()
 
@@ -73,14 +82,14 @@ class Channel:
         if not named and _is_durable(event):
             raise Refused("Missing Header", "Header 'id' is required for durable subscriptions")
         place = place_of(event.destination, "SUBSCRIBE")
-        if not place.declares and not self._broker.exchange.has_queue(place.name):
+        if not place.declares and not self._exchange.has_queue(place.name):
             raise missing("queue", place.name.removeprefix("/queue/"))
         opening = message_opening(event.id) if named else _NO_SUBSCRIPTION
         name = place.name
         if _is_durable(event) and _stays(event) and name.startswith("/topic/"):
             name = _durable_queue(event.id, event.destination)
             self._check_room()
-            self._broker.exchange.keep(place.name, name)
+            self._exchange.keep(place.name, name)
         self._bind(event, name, opening)
 
     def unsubscribe(self, event: Unsubscribe) -> None:
@@ -97,13 +106,13 @@ class Channel:
                 f"Subscription to \"{how}='{event.id}'\" not found.\n",
             )
         self._cumulative.pop(handle, None)
-        self._broker.exchange.unbind(handle)
+        self._exchange.unbind(handle)
         if _is_durable(event) and event.destination is not None:
-            self._broker.exchange.drop(_durable_queue(event.id, event.destination))
+            self._exchange.drop(_durable_queue(event.id, event.destination))
 
     def _bind(self, event: Subscribe, name: str, opening: bytes) -> None:
         self._check_room()
-        exchange, write = self._broker.exchange, self._write
+        exchange, write = self._exchange, self._write
         if event.ack == "auto":
 
             def take(message: Message) -> None:
@@ -121,7 +130,7 @@ class Channel:
         self._cumulative[handle] = event.ack == "client"
 
     def _check_room(self) -> None:
-        most = self._broker.limits.subscriptions
+        most = self._limits.subscriptions
         if len(self._bindings) >= most:
             raise Refused("Too many subscriptions", f"A connection may have {most}.\n")
 
@@ -147,13 +156,13 @@ class Channel:
 
     def _publish(self, event: Send) -> None:
         frame, place = event.frame, place_of(event.destination, "SEND")
-        if not place.declares and not self._broker.exchange.has_queue(place.name):
+        if not place.declares and not self._exchange.has_queue(place.name):
             return  # dropped in silence, as RabbitMQ does
         headers = frame.headers
         reply_to = headers.get("reply-to", "")
         if reply_to.startswith(TEMPORARY):
             headers = {**headers, "reply-to": self._reply_queue(reply_to)}
-        self._broker.publish(place.name, headers, frame.body)
+        self._hand_on(place.name, headers, frame.body)
 
     def _reply_queue(self, name: str) -> str:
         """The real name of a temporary queue, which this peer consumes from now on."""
@@ -166,7 +175,7 @@ class Channel:
             def take(message: Message) -> None:
                 write(opening + message.tail)
 
-            self._bindings[name] = self._broker.exchange.bind(f"/queue/{queue}", take)
+            self._bindings[name] = self._exchange.bind(f"/queue/{queue}", take)
             real = self._replies[name] = f"/reply-queue/{queue}"
         return real
 
@@ -185,7 +194,7 @@ class Channel:
 
     def _settle(self, event: Ack | Nack) -> None:
         handle, cumulative = self._consumer(event)
-        exchange = self._broker.exchange
+        exchange = self._exchange
         if isinstance(event, Ack):
             known = exchange.settle(handle, event.id, cumulative=cumulative)
         else:
@@ -203,7 +212,7 @@ class Channel:
         """BEGIN, COMMIT, ABORT."""
         match event:
             case Begin():
-                most = self._broker.limits.transactions
+                most = self._limits.transactions
                 if len(self._transactions) >= most:
                     raise Refused("Bad transaction", f"A connection may have {most} open.\n")
                 self._transactions[event.transaction] = _Transaction()
@@ -221,7 +230,7 @@ class Channel:
         transaction = self._transactions.get(name)
         if transaction is None:  # a BEGIN that was refused
             raise Refused("Bad transaction", f'Invalid transaction identifier: "{name}"\n')
-        most = self._broker.limits.transaction
+        most = self._limits.transaction
         head = sum(len(name) + len(value) for name, value in event.frame.headers.items())
         size = _FRAME_COST + head + len(event.frame.body)
         if transaction.size + size > most:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
 from core.errors import HeartbeatLost
 from core.protocol import (
@@ -26,13 +26,13 @@ from core.protocol import (
     Unsubscribe,
 )
 
+from ..sockets.descriptors import Descriptors
 from ..sockets.lingering import linger
 from .delivery import pass_sends
 from .embedded_channel import Channel
+from .embedded_limits import BrokerLimits
 from .embedded_places import Refused
-
-if TYPE_CHECKING:
-    from .embedded import EmbeddedBroker
+from .exchange import Exchange
 
 logger = logging.getLogger("pushscope.broker")
 
@@ -43,10 +43,57 @@ _SHORTEST_BEAT_MS: Final = 1000
 _SHOWN: Final = 300
 
 
+class PeerBroker(Protocol):
+    """The broker as its peers see it."""
+
+    @property
+    def limits(self) -> BrokerLimits:
+        """What each may have."""
+        ...
+
+    @property
+    def exchange(self) -> Exchange:
+        """Where messages come from."""
+        ...
+
+    @property
+    def descriptors(self) -> Descriptors:
+        """Which connections may be dropped when descriptors run out."""
+        ...
+
+    def new_session_id(self) -> str:
+        """Id of a new session."""
+        ...
+
+    def admits(self, passcode: str | None) -> bool:
+        """Whether a peer with this passcode may connect."""
+        ...
+
+    def added(self, peer: Peer) -> bool:
+        """A connection was made; False if there are too many."""
+        ...
+
+    def removed(self, peer: Peer) -> None:
+        """A connection ended."""
+        ...
+
+    def publish(self, destination: str, headers: dict[str, str], body: bytes) -> None:
+        """Hand a message to everybody who subscribes to its destination."""
+        ...
+
+    def publish_raw(self, destination: str, rest: bytes) -> None:
+        """The same for a topic's message whose bytes are passed on as they are."""
+        ...
+
+    def wake(self, peer: Peer) -> None:
+        """Have the peer flushed at the end of this turn of the loop."""
+        ...
+
+
 class Peer(asyncio.Protocol):
     """A TCP connection and its STOMP session."""
 
-    def __init__(self, broker: EmbeddedBroker, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, broker: PeerBroker, loop: asyncio.AbstractEventLoop) -> None:
         self.name = "?"
         self._broker = broker
         self._loop = loop
@@ -57,7 +104,7 @@ class Peer(asyncio.Protocol):
             wording=RABBITMQ_WORDING,
             forgiving=True,
         )
-        self._channel = Channel(broker, self.write)
+        self._channel = Channel(broker.exchange, broker.limits, broker.publish, self.write)
         self._transport: asyncio.Transport | None = None
         self._pending: list[bytes] = []
         self._between = False  # connected, and nothing of a frame waits for its rest

@@ -13,7 +13,7 @@ import msgspec
 
 from core.protocol import is_pattern, topic_matches
 
-from .message import Message
+from ..messages.message import Message
 from .queues import Consumer, HoldingConsumer, Queue, QueueLimits, Take, TakeHeld, TakingConsumer, Tally
 
 _TOPIC: Final = "/topic/"

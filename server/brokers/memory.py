@@ -10,11 +10,11 @@ import msgspec
 
 from core.errors import BrokerUnavailable
 
+from ..messages.message import Message
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import ParsedDelivery
 from .exchange import Exchange
 from .limits import LINK_LIMITS
-from .message import Message
 
 
 class MemoryExchange:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from .message import Message
+from ..messages.message import Message
 
 #: Takes a message for good.
 Take = Callable[[Message], object]

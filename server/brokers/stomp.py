@@ -24,12 +24,12 @@ from core.protocol import (
     encode,
 )
 
+from ..messages.message import NOT_FORWARDED
 from .addresses import parse_stomp_url
 from .base import AUTO, Availability, Consume, Deliver, Settled
 from .delivery import ParsedDelivery
 from .dialing import dial, tls_context, trouble_of
 from .limits import LINK_LIMITS, limits_of
-from .message import NOT_FORWARDED
 from .own_connections import OwnConnections
 from .reconnecting import DEFAULT_BACKLOG_LIMIT, Reconnecting, RelayTimes
 from .refusals import names_of, refusal_of, subject_of

@@ -20,9 +20,9 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..access import AccessRule
-from ..listener import Listener
+from ..access.rule import AccessRule
 from ..sockets.http import HttpDeadlines, HttpProtocol
+from ..sockets.listener import Listener
 from . import wire
 from .preservation import Preservation
 from .registry import unfit

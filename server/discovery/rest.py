@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..access import AccessRule, Refused
+from ..access.rule import AccessRule, Refused
 from .changes import Action
 from .eureka import EurekaError, compact, parse_registration, render_applications, render_instance
 from .eureka_xml import render_xml

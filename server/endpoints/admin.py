@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ..access import AccessRule
-from ..counters import Counters
-from ..origins import page_elsewhere
-from ..stages import StageLog
+from ..access.origins import page_elsewhere
+from ..access.rule import AccessRule
+from ..messages.counters import Counters
+from ..messages.stages import StageLog
 
 #: Push ids that one ``/stages`` may ask for.
 MOST_IDS: Final = 50_000

@@ -10,13 +10,13 @@ from starlette.routing import Route
 
 from core.errors import CloseCode
 
-from ..access import HostGuard
-from ..admission import Denied
-from ..path_parameters import plain_scope
+from ..access.admission import Denied
+from ..access.rule import HostGuard
+from ..connections.mount import WHOLE, Mount, path_in
+from ..connections.websocket import WebSocketEndpoint, deny
+from ..sockets.path_parameters import plain_scope
 from ..sockjs.service import SockJsService
-from .mount import WHOLE, Mount, path_in
 from .push_api import PushApi
-from .websocket import WebSocketEndpoint, deny
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]

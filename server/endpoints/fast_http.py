@@ -11,8 +11,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
+from ..sockets.strict_http import StrictHttpProtocol
 from .push_api import LARGEST_BODY, Answer, PushApi, too_large
-from .strict_http import StrictHttpProtocol
 
 _LONGEST_KNOWN: Final = 2048
 _PUSH: Final = b"POST /push "

@@ -16,8 +16,8 @@ import msgspec
 
 from core.errors import BrokerRefused, BrokerUnavailable
 
-from ..access import AccessRule
-from ..provenance import TELLING
+from ..access.provenance import TELLING
+from ..access.rule import AccessRule
 from ..users.pushes import BadPush, PushAnswer, Pushes, decode_push
 
 logger = logging.getLogger("pushscope.server")

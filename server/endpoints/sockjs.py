@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from core.protocol import SUBPROTOCOLS
 
-from ..admission import Admission
-from ..origins import Origins
-from ..sessions.router import Router
+from ..access.admission import Admission
+from ..access.origins import Origins
+from ..dispatch.router import Router
+from ..settings.sockjs import SockJsSettings
 from ..sockjs.application import Connection, Message
 from ..sockjs.service import SockJsService
-from ..sockjs.settings import SockJsSettings
 
 
 class StompOverSockJs:

@@ -14,9 +14,9 @@ import msgspec
 
 from core.tasks import BackgroundTasks
 
-from ..access import HostGuard
-from ..path_parameters import without_parameters
-from ..provenance import MARK, mark_for
+from ..access.provenance import MARK, mark_for
+from ..access.rule import HostGuard
+from ..sockets.path_parameters import without_parameters
 from .balancing.balance import Balancing
 from .balancing.balancer import Balancer
 from .balancing.targets import Target

@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from ..access import AccessRule
+from ..access.rule import AccessRule
 from ..discovery import DiscoveryClient, Registration, Snapshot
-from ..listener import Listener, bind_socket
+from ..sockets.listener import Listener, bind_socket
 from .balancing.balancer import Balancer
 from .balancing.health import HealthChecks
 from .balancing.targets import StaticDirectory

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..access import AccessRule, Refused
+from ..access.rule import AccessRule, Refused
 from .demo import PREFIX, DemoPage
 from .edge import Edge
 from .metrics import PROMETHEUS, Metrics

@@ -10,9 +10,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from ..endpoints.strict_http import Http10Cycle
 from ..sockets.http import HttpDeadlines, HttpProtocol
-from ..targets import host_trouble, settle_target
+from ..sockets.strict_http import Http10Cycle
+from ..sockets.targets import host_trouble, settle_target
 from .edge import Edge
 from .heads import METHODS, Header, error_body, error_response, request_head, tokens, values
 from .http.client_end import CLIENT_END, ClientEnd

@@ -12,9 +12,9 @@ from core.errors import BrokerUnavailable
 from core.protocol import Send, Subscribe, application_path
 from core.tasks import BackgroundTasks
 
-from ..counters import Counters
+from ..messages.counters import Counters
 from ..sessions.session import Session
-from ..settings import InstanceSettings
+from ..settings.instance import InstanceSettings
 from .handler import Handler
 from .invocation import Invocation
 from .mapping import Handlers

@@ -14,9 +14,9 @@ from typing import Final
 from core.protocol import Connect, HeartbeatReceived, Malformed, Send, ServerEvent, Subscribe
 from core.tasks import BackgroundTasks
 
-from ..counters import Counters
-from ..sessions.refusal import Refusal
-from ..sessions.router import Router
+from ..dispatch.router import Router
+from ..messages.counters import Counters
+from ..messages.refusal import Refusal
 from ..sessions.session import Session
 from .interceptors import ClientFrame, Denied, Intercepted, Interceptor, Verdict, event_of, frame_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from core.errors import PushscopeError
 from core.protocol import Subscribe
 
-from ..sessions.framing import OutgoingMessage
+from ..messages.framing import OutgoingMessage
 from ..sessions.guard import Guard
 from ..sessions.hub import Hub
 from ..sessions.session import Session
-from ..settings import InstanceSettings
+from ..settings.instance import InstanceSettings
 from ..users.local_delivery import LocalDelivery, UserMessage
 from ..users.strategies import Strategy
 from ..users.undeliverable import Origin

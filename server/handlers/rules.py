@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from core.errors import UsageError
 
-from ..sessions.spellings import spelling_of
+from ..destinations.spellings import spelling_of
 from .interceptors import ClientFrame, Command, Denied
 from .patterns import Pattern
 

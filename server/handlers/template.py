@@ -13,9 +13,9 @@ from core.errors import BrokerUnavailable, UsageError
 from core.protocol import application_path, is_broker_destination, split_user_destination
 
 from ..brokers.base import Broker, Settled
-from ..counters import Counters
-from ..settings import InstanceSettings
-from ..stages import Stage, StageLog
+from ..messages.counters import Counters
+from ..messages.stages import Stage, StageLog
+from ..settings.instance import InstanceSettings
 from ..users.local_delivery import UserMessage
 from ..users.strategies import Strategy
 from ..users.undeliverable import Origin

@@ -15,8 +15,8 @@ import msgspec
 from core.errors import UsageError
 from core.protocol import CLIENT_LIMITS
 
-from ..sockjs.settings import SockJsSettings
-from ..tokens.settings import SECRET_VARIABLE, TokenSettings
+from ..settings.sockjs import SockJsSettings
+from ..settings.tokens import SECRET_VARIABLE, TokenSettings
 
 #: Environment variable with the broker's URL, for a child or a person who keeps it off the screen.
 BROKER_VARIABLE = "PUSHSCOPE_BROKER_URL"
@@ -79,7 +79,7 @@ class InstanceOptions(RoleOptions, tag_field="role", tag="instance", frozen=True
     ``broker`` is a URL (a secret), ``discovery`` the registry's base URL or "" for none,
     ``broker_prefixes`` and what is ``allowed_…`` are lists with spaces between; ``allowed_exchanges``
     come to those that usually are. ``sockjs`` and ``tokens`` are JSON on a command line, without the
-    secret of tokens. None is the default of :class:`~server.settings.InstanceSettings`.
+    secret of tokens. None is the default of :class:`~server.settings.instance.InstanceSettings`.
     """
 
     service: str = "web-socket"

@@ -17,7 +17,7 @@ from .options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOp
 if TYPE_CHECKING:
     from ..brokers.memory import MemoryExchange
     from ..gateway import GatewayFile
-    from ..settings import InstanceSettings
+    from ..settings.instance import InstanceSettings
 
 logger = logging.getLogger("pushscope.roles")
 
@@ -98,7 +98,8 @@ def _make(options: Options, shared: SharedLoop | None) -> AbstractAsyncContextMa
 
 
 def _make_broker(options: BrokerOptions) -> AbstractAsyncContextManager[RunningRole]:
-    from ..brokers.embedded import BrokerLimits, EmbeddedBroker
+    from ..brokers.embedded import EmbeddedBroker
+    from ..brokers.embedded_limits import BrokerLimits
     from ..brokers.exchange import ExchangeLimits
 
     kept = ExchangeLimits(options.queue_messages, options.queue_bytes, options.queues)
@@ -126,7 +127,7 @@ def instance_settings(options: InstanceOptions) -> InstanceSettings:
     """
     from core.protocol import Prefixes
 
-    from ..settings import SOCKJS, InstanceSettings
+    from ..settings.instance import SOCKJS, InstanceSettings
 
     plain = InstanceSettings()
     usual, prefixes = plain.prefixes, options.broker_prefixes

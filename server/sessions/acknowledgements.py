@@ -21,14 +21,14 @@ from core.protocol import Ack, Nack, Subscribe, user_target
 
 from ..brokers.base import Broker, Consume, Settled
 from ..brokers.delivery import Delivery
-from ..counters import Counters
-from ..stages import Stage, StageLog
-from .framing import ClientMessage
+from ..destinations.spellings import spelling_of
+from ..messages.counters import Counters
+from ..messages.framing import ClientMessage
+from ..messages.refusal import Refusal
+from ..messages.stages import Stage, StageLog
 from .guard import Guard
 from .hub import TOPIC_ACK, Hub
-from .refusal import Refusal
 from .session import Session
-from .spellings import spelling_of
 from .unsettled import Held, HoldingSubscription, Unsettled
 
 #: Most unsettled messages of one subscription; a client that asks for no prefetch gets this one.

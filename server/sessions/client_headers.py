@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from ..brokers.limits import LONGEST_SHORT, NUMBER, NUMBERS, SHORT
-from .refusal import Refusal
+from ..messages.refusal import Refusal
 
 #: Said by instances only.
 _OURS: Final = frozenset({"simporigdestination", "user-name"})

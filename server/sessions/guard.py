@@ -1,7 +1,7 @@
 """What clients may not do: listen to or write on what belongs to instances, brokers, other sessions.
 
 Spring lets any client read the registry and forge snapshots (docs/wire/spring-relay.md §5.3); we do not. The
-rules hold for every spelling of a destination (:mod:`.spellings`) and on every broker.
+rules hold for every spelling of a destination (:mod:`server.destinations.spellings`) and on every broker.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final
 import msgspec
 
 from ..brokers.delivery import Delivery
-from ..settings import InstanceSettings
+from ..destinations.spellings import Spelling, is_wild, plain_name, spelling_of
+from ..settings.instance import InstanceSettings
 from .client_headers import HeaderRule
-from .spellings import Spelling, is_wild, plain_name, spelling_of
 
 #: The longest destination at a broker in bytes: AMQP's routing keys and queue names have one byte of
 #: length, and RabbitMQ's STOMP plugin fails the connection over a longer one.

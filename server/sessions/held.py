@@ -17,17 +17,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from ..counters import Counters
-from ..stages import Stage, StageLog
+from ..messages.counters import Counters
+from ..messages.stages import Stage, StageLog
+from ..settings.instance import SlowPolicy
 
-SlowPolicy = Literal["terminate", "drop-oldest", "drop-newest", "conflate"]
-
-#: Bytes that may wait for a client that does not read (Spring's send buffer limit).
-DEFAULT_QUEUE_LIMIT: Final = 512 * 1024
 #: Bytes that go to the connection at a time when it takes more again (its high-water mark).
 PIECE: Final = 64 * 1024
 

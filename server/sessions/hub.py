@@ -10,7 +10,7 @@ from typing import Final
 
 from core.protocol import message_opening
 
-from .framing import ClientMessage, Framing, destination_in
+from ..messages.framing import ClientMessage, Framing, destination_in
 from .outbox import Outbox
 from .session import Session
 

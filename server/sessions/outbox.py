@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Hashable
 
-from ..stages import Stage, StageLog
-from .framing import Framing
+from ..messages.framing import Framing
+from ..messages.stages import Stage, StageLog
 from .held import Held, Note, SlowRule
 from .session import Session
 

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from core.protocol import Connect
 
-from ..admission import Principal
-from .refusal import Refusal
+from ..access.admission import Principal
+from ..messages.refusal import Refusal
 
 
 class Proof(Protocol):

@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 
 from core.protocol import Send, ServerSession, Subscribe
 
-from ..admission import PRINCIPAL, Principal
-from .framing import Framing, websocket_frame
+from ..access.admission import PRINCIPAL, Principal
+from ..messages.framing import Framing, websocket_frame
 from .held import Held
 from .subscription import Subscription
 from .transactions import Transactions

@@ -10,12 +10,12 @@ from core.errors import BrokerUnavailable
 
 from ..brokers.base import Broker, Settled
 from ..brokers.delivery import Delivery
-from ..counters import Counters
-from ..stages import Stage, StageLog
+from ..destinations.spellings import spelling_of
+from ..messages.counters import Counters
+from ..messages.stages import Stage, StageLog
 from .guard import Guard
 from .hub import Hub, Topic
 from .session import Session
-from .spellings import spelling_of
 
 
 class _Entry:

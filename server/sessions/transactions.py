@@ -10,7 +10,7 @@ from typing import Final
 
 from core.protocol import Ack, Nack, Send
 
-from .refusal import Refusal
+from ..messages.refusal import Refusal
 
 #: Frames that one transaction may hold back.
 MOST_FRAMES: Final = 1_024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .framing import ClientMessage
+from ..messages.framing import ClientMessage
 
 
 class Held:

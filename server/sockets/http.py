@@ -16,9 +16,9 @@ import msgspec
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..targets import host_trouble
 from .descriptors import NO_ROOM, Descriptors
 from .lingering import DRAIN_BYTES, DRAIN_S, OrderlyTransport
+from .targets import host_trouble
 
 logger = logging.getLogger("pushscope.server")
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ..settings.sockjs import SockJsSettings as SockJsSettings
+    from ..settings.sockjs import spring_settings as spring_settings
     from .application import Application as Application
     from .application import Connection as Connection
     from .application import Listener as Listener
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from .conversation import Conversations as Conversations
     from .echo import Echo as Echo
     from .service import SockJsService as SockJsService
-    from .settings import SockJsSettings as SockJsSettings
-    from .settings import spring_settings as spring_settings
 
 __all__ = [
     "Application",
@@ -45,7 +45,8 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     # Loaded when it is asked for: an instance's settings hold ours, and its parts need its settings.
-    from . import application, conversation, echo, service, settings
+    from ..settings import sockjs as settings
+    from . import application, conversation, echo, service
 
     modules = (application, conversation, echo, service, settings)
     return next(getattr(module, name) for module in modules if hasattr(module, name))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from ..admission import Principal
+from ..access.admission import Principal
 
 #: Text; bytes are what a raw WebSocket's binary messages are. Sent over SockJS, bytes become text.
 Message = str | bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ..origins import FOREIGN_SITES, Origins
+from ..access.origins import FOREIGN_SITES, Origins
 from .answers import Answer, Scope, cached_for_a_year, failed
 from .dialect import Dialect, Header
 from .paths import METHODS, Kind

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..admission import Admission, Denied, Principal
-from ..origins import Origins
+from ..access.admission import Admission, Denied, Principal
+from ..access.origins import Origins
+from ..settings.sockjs import SockJsSettings
 from . import cors
 from .answers import (
     NOT_FOUND,
@@ -35,7 +36,6 @@ from .paths import METHODS, Kind, Target
 from .receiving import Receiving, Transport, callback_of
 from .sending import JSONP_SENT, XHR_SENT, messages_of
 from .session import HttpSession
-from .settings import SockJsSettings
 from .table import SessionTable, TooManySessions
 from .xhr import XHR, XHR_STREAMING
 

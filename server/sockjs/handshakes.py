@@ -6,16 +6,16 @@ from typing import Any, Final
 
 from core.errors import CloseCode
 
-from ..admission import Admission, Denied
-from ..endpoints.websocket import serve_accepted, serve_over_asgi
-from ..origins import Origins
+from ..access.admission import Admission, Denied
+from ..access.origins import Origins
+from ..connections.websocket import serve_accepted, serve_over_asgi
 from ..sessions.session import Carrier
+from ..settings.sockjs import SockJsSettings
 from .answers import NOT_FOUND, PLAIN, Answer, Receive, Scope, Send, cached_for_a_year, deny, failed
 from .application import Application
 from .cors import refusal
 from .exchanges import refused, request_of
 from .paths import Target
-from .settings import SockJsSettings
 from .websocket import RawSession, WebSocketGate, WebSocketSession
 
 _STOPPING: Final = failed(503, b"the server stops\n", (b"retry-after", b"1"))

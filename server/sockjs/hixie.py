@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 from core.tasks import log_failure
 
-from ..endpoints.strict_http import StrictHttpProtocol
+from ..sockets.strict_http import StrictHttpProtocol
 
 _KEYS: Final = (b"sec-websocket-key1", b"sec-websocket-key2")
 _NONCE: Final = 8

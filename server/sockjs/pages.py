@@ -8,11 +8,11 @@ import secrets
 from html import escape
 from typing import Any, Final
 
-from ..origins import Origins
+from ..access.origins import Origins
+from ..settings.sockjs import SockJsSettings
 from .answers import HTML, JSON, PLAIN, Answer, Scope, cached_for_a_year
 from .cors import find
 from .dialect import Dialect
-from .settings import SockJsSettings
 
 GREETING: Final = Answer(200, b"Welcome to SockJS!\n", (PLAIN,))
 

@@ -12,7 +12,7 @@ import msgspec
 
 from core.protocol import sockjs
 
-from ..endpoints.strict_http import ABORT
+from ..sockets.strict_http import ABORT
 from .answers import Answer, Receive, Scope, Send, failed
 from .dialect import Dialect, Header
 from .session import HttpSession

@@ -12,16 +12,16 @@ from starlette import types
 
 from core.errors import CloseCode
 
-from ..admission import Admission, Anyone, NamedByHost, UserOf
-from ..endpoints.mount import path_in
-from ..origins import Origins
-from ..path_parameters import plain_scope
+from ..access.admission import Admission, Anyone, NamedByHost, UserOf
+from ..access.origins import Origins
+from ..connections.mount import path_in
+from ..settings.sockjs import SockJsSettings
+from ..sockets.path_parameters import plain_scope
 from .application import Application
 from .dialect import DIALECTS
 from .exchanges import Exchanges
 from .handshakes import Handshakes
 from .paths import Target, target_of
-from .settings import SockJsSettings
 from .table import SessionTable
 
 

@@ -13,10 +13,10 @@ from typing import Final, Protocol
 from core.errors import CloseCode
 from core.protocol import sockjs
 
+from ..settings.sockjs import SockJsSettings
 from .application import Application, Framing, Listener, Message, Request
 from .dialect import DIALECTS
 from .framing import queued, queued_framing
-from .settings import SockJsSettings
 
 _OPEN: Final = sockjs.OPEN.encode()
 _HEARTBEAT: Final = sockjs.HEARTBEAT.encode()

@@ -15,15 +15,15 @@ from typing import Any, Self
 
 import msgspec
 
-from ..endpoints.fast_websocket import FastWebSocketProtocol
-from ..endpoints.mount import path_in
-from ..listener import Listener
+from ..connections.fast_websocket import FastWebSocketProtocol
+from ..connections.mount import path_in
+from ..settings.sockjs import LARGEST_MESSAGE, SockJsSettings
+from ..sockets.listener import Listener
 from .answers import NOT_FOUND, Receive, Scope, Send, deny, send_answer
 from .application import Application
 from .echo import BoundedEcho, CloseAtOnce, Echo
 from .hixie import HixieHttpProtocol
 from .service import SockJsService
-from .settings import LARGEST_MESSAGE, SockJsSettings
 
 #: What suites expect of ``/echo``; a client would notice only that it reconnects more often.
 _LIMIT = 4096

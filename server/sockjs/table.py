@@ -8,9 +8,9 @@ import secrets
 
 from core.errors import CloseCode
 
+from ..settings.sockjs import SockJsSettings
 from .application import Application, Request
 from .session import HttpSession
-from .settings import SockJsSettings
 
 logger = logging.getLogger("pushscope.sockjs")
 

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from core.errors import CloseCode, RemoteProtocolError
 from core.protocol import sockjs
 
-from ..admission import Principal
+from ..access.admission import Principal
 from ..sessions.session import Carrier
+from ..settings.sockjs import SockJsSettings
 from .application import Application, Framing, Listener, Message, Request
 from .dialect import DIALECTS
 from .framing import raw_framing, text_frame, websocket_framing
-from .settings import SockJsSettings
 
 #: How a WebSocket closes behind a close frame of SockJS.
 _NORMAL = (CloseCode.NORMAL, "Normal closure")

@@ -26,7 +26,7 @@ from core.tasks import BackgroundTasks
 from core.tokens import TokenSource
 
 from ..roles.options import GatewayOptions, InstanceOptions, Options
-from ..tokens.settings import SECRET_VARIABLE, TokenSettings
+from ..settings.tokens import SECRET_VARIABLE, TokenSettings
 from .draining import set_in_service
 from .feed import EventFeed
 from .launcher import Launcher, ProcessLauncher

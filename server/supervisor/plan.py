@@ -10,11 +10,11 @@ import msgspec
 from core.environment import ClusterSpec
 from core.errors import UsageError
 
-from ..binding import bind_socket
 from ..brokers.addresses import parse_amqp_url, parse_stomp_url
 from ..brokers.limits import LINK_LIMITS, check_client_frames
 from ..roles.options import BrokerOptions, DiscoveryOptions, GatewayOptions, InstanceOptions
 from ..roles.running import instance_settings
+from ..sockets.binding import bind_socket
 
 HOST = "127.0.0.1"
 #: Name under which instances register, and the first part of the gateway's path to them.

@@ -21,9 +21,9 @@ from core.errors import BrokerUnavailable, PushscopeError
 from core.protocol import subscribe_form
 
 from ..brokers.base import Settled
+from ..messages.stages import Stage
 from ..sessions.session import Session
-from ..settings import InstanceSettings
-from ..stages import Stage
+from ..settings.instance import InstanceSettings
 from .local_delivery import UserMessage
 from .registry import Place, UserRegistry
 from .told import told_subscriptions

@@ -9,8 +9,8 @@ from core.errors import BrokerRefused, BrokerUnavailable
 
 from ..brokers.base import Broker
 from ..brokers.delivery import Delivery
-from ..counters import Counters
-from ..settings import InstanceSettings
+from ..messages.counters import Counters
+from ..settings.instance import InstanceSettings
 from .local_delivery import LocalDelivery
 from .peers import PeerSync
 from .spring_registry import SpringRegistry

@@ -9,14 +9,14 @@ import msgspec
 
 from core.protocol import split_user_destination, subscribe_form, user_target
 
-from ..counters import Counters
+from ..messages.counters import Counters
+from ..messages.framing import OutgoingMessage
+from ..messages.stages import Stage, StageLog
 from ..sessions.acknowledgements import Acknowledgements
-from ..sessions.framing import OutgoingMessage
 from ..sessions.hub import Hub
 from ..sessions.session import Session
 from ..sessions.subscription import Kind
-from ..settings import InstanceSettings
-from ..stages import Stage, StageLog
+from ..settings.instance import InstanceSettings
 from .registry import UserRegistry
 from .undeliverable import Origin, Reason, Undeliverable
 

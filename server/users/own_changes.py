@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from ..sessions.session import Session
-from ..settings import InstanceSettings
+from ..settings.instance import InstanceSettings
 from .peer_messages import Delta
 from .registry import Subscriptions
 from .told import told_subscriptions

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..settings import InstanceSettings
+from ..settings.instance import InstanceSettings
 from .peer_messages import Delta, State
 from .registry import RemotePeer, UserRegistry
 from .slices import Slicer, Work

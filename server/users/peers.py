@@ -17,8 +17,8 @@ from typing import Final
 
 from core.errors import BrokerUnavailable
 
-from ..counters import Counters
-from ..settings import InstanceSettings
+from ..messages.counters import Counters
+from ..settings.instance import InstanceSettings
 from .own_changes import OwnChanges
 from .peer_messages import (
     Ack,

@@ -12,11 +12,11 @@ import msgspec
 from core.errors import BrokerUnavailable, LocalProtocolError, PushscopeError
 
 from ..brokers.base import Broker, Settled
-from ..counters import Counters
+from ..messages.counters import Counters
+from ..messages.stages import Stage, StageLog
 from ..sessions.guard import Guard
 from ..sessions.hub import Hub
-from ..settings import InstanceSettings
-from ..stages import Stage, StageLog
+from ..settings.instance import InstanceSettings
 from .local_delivery import UserMessage
 from .peers import PeerSync
 from .strategies import Strategy

@@ -19,7 +19,7 @@ import msgspec
 
 from core.errors import BrokerRefused, BrokerUnavailable
 
-from ..settings import InstanceSettings
+from ..settings.instance import InstanceSettings
 from .registry import UserRegistry
 from .slices import Slicer, Work
 from .spring_json import decode_snapshot, join_snapshot, resembles_snapshot

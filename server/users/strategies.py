@@ -21,10 +21,10 @@ from core.errors import BrokerRefused, BrokerUnavailable
 from core.protocol import send_form, split_user_destination, subscribe_form, user_target
 
 from ..brokers.base import Broker, Settled
-from ..counters import Counters
+from ..messages.counters import Counters
+from ..messages.stages import Stage, StageLog
 from ..sessions.session import Session
-from ..settings import InstanceSettings
-from ..stages import Stage, StageLog
+from ..settings.instance import InstanceSettings
 from .handover import Handover, staying
 from .local_delivery import VIA_HEADER, LocalDelivery, UserMessage, origin_of, via
 from .registry import Place, RemotePeer, UserRegistry

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..counters import Counters
-from ..stages import Stage
+from ..messages.counters import Counters
+from ..messages.stages import Stage
 
 #: The newest cases that are kept, with user and destination.
 _MOST_RECENT: Final = 50

@@ -26,7 +26,7 @@ from server.brokers.base import Broker
 from server.brokers.delivery import Delivery
 from server.brokers.urls import broker_for
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from tests.support.rabbitmq import VirtualHost, running_node
 
 from .loops import best_loop

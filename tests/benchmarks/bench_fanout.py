@@ -14,7 +14,7 @@ from typing import cast
 
 from core.protocol import encode, server_frame
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 from .fanout_receivers import BODY, TOPIC
 from .loops import loop_factories

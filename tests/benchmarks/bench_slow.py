@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from server.sessions.held import DEFAULT_QUEUE_LIMIT, SlowPolicy
+from server.settings.instance import DEFAULT_QUEUE_LIMIT, SlowPolicy
 
 from .fanout_receivers import MARK, TOPIC, Crowd, Receiver, masked
 from .loops import best_loop

@@ -20,7 +20,7 @@ from typing import cast
 
 from server.brokers.embedded import EmbeddedBroker
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 #: Ends every message of the chain.
 MARK = b"\x03"

@@ -20,7 +20,7 @@ from core.files_limit import raise_files_limit
 from server.brokers.embedded import EmbeddedBroker
 from server.instance import Instance
 from server.roles.process import settle_garbage
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 from .loops import best_loop
 

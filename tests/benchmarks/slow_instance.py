@@ -14,8 +14,7 @@ import time
 import psutil
 
 from server.instance import Instance
-from server.sessions.held import SlowPolicy
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings, SlowPolicy
 
 from .loops import best_loop
 

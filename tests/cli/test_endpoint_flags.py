@@ -9,9 +9,9 @@ import pytest
 
 from cli.endpoint_flags import sockjs_of, tokens_of
 from core.errors import UsageError
-from server.settings import SOCKJS
-from server.tokens import TokenSettings
-from server.tokens.settings import SECRET_VARIABLE
+from server.access.tokens import TokenSettings
+from server.settings.instance import SOCKJS
+from server.settings.tokens import SECRET_VARIABLE
 
 #: A symmetric key of 32 bytes.
 JWKS = '{"keys": [{"kty": "oct", "k": "' + "A" * 43 + '"}]}'

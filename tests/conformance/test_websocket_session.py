@@ -18,8 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from core.protocol import Frame, StompParser, encode
 from server.handlers import message_mapping
 from server.instance import Instance
-from server.listener import Listener
-from server.sockjs.settings import SockJsSettings
+from server.settings.sockjs import SockJsSettings
+from server.sockets.listener import Listener
 
 from ..support.hypercorn_host import HYPERCORN, hypercorn
 from ..support.instances import one_instance

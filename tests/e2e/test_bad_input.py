@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from core.errors import CloseCode
 from core.protocol import Frame, StompParser, encode
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 CONNECT = encode("CONNECT", {"accept-version": "1.1,1.2", "host": "test"})
 GREETINGS = "/user/topic/greetings"

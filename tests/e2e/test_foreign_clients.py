@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from server import LocalCluster
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from tests.support.processes import until
 from tests.support.requirements import requires
 from tests.support.stompjs import StompJs

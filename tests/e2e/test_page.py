@@ -18,8 +18,8 @@ from server import LocalCluster
 from server.gateway import Gateway, GatewaySettings
 from server.handlers import ClientFrame, Denied
 from server.instance import Instance
-from server.settings import InstanceSettings
-from server.tokens.settings import TokenSettings
+from server.settings.instance import InstanceSettings
+from server.settings.tokens import TokenSettings
 from tests.support.browser import Page, open_page
 from tests.support.instances import push
 from tests.support.requirements import requires

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import Mount, Route
 
-from server.endpoints.fast_websocket import FastWebSocketProtocol
-from server.endpoints.strict_http import StrictHttpProtocol
-from server.listener import Listener
+from server.connections.fast_websocket import FastWebSocketProtocol
+from server.sockets.listener import Listener
+from server.sockets.strict_http import StrictHttpProtocol
 from server.sockjs import Echo, SockJsService, SockJsSettings
 from server.sockjs.echo import CloseAtOnce
 from tests.support.browser import Page, open_page

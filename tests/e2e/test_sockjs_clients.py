@@ -9,8 +9,8 @@ import pytest
 import pytest_asyncio
 
 from server.instance import Instance
-from server.settings import InstanceSettings
-from server.sockjs.settings import SockJsSettings
+from server.settings.instance import InstanceSettings
+from server.settings.sockjs import SockJsSettings
 from server.sockjs.suite import SuiteServer
 from tests.support.instances import push
 from tests.support.processes import until

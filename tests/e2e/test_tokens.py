@@ -25,8 +25,8 @@ from core.environment import ClusterSpec
 from core.errors import HandshakeRefused, ServerError, UsageError
 from core.launch import self_command
 from core.tokens import with_token
+from server.settings.tokens import SECRET_VARIABLE
 from server.supervisor import LocalCluster
-from server.tokens.settings import SECRET_VARIABLE
 
 from ..support.raw_stomp import raw_stomp
 from ..support.tokens import SECRET, jwk, rsa_key, token, write_jwks

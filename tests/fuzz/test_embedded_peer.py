@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.protocol import Frame, Heartbeat, StompParser, encode
-from server.brokers.embedded import BrokerLimits, EmbeddedBroker
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.embedded_limits import BrokerLimits
 from server.brokers.embedded_peer import Peer
 from server.brokers.exchange import ExchangeLimits
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.sessions.guard import Guard
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 from ..server.sessions.attacks import INTERNAL, MINE, OTHERS
 

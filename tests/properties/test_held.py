@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.counters import Counters
-from server.sessions.held import Held, Note, SlowPolicy, SlowRule
-from server.stages import Stage, StageLog
+from server.messages.counters import Counters
+from server.messages.stages import Stage, StageLog
+from server.sessions.held import Held, Note, SlowRule
+from server.settings.instance import SlowPolicy
 
 LIMIT = 60
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.brokers.exchange import Exchange
-from server.brokers.message import Message
+from server.messages.message import Message
 
 QUEUE = "/queue/a"
 

@@ -10,7 +10,7 @@ import pytest
 
 from server.brokers.embedded import EmbeddedBroker
 from server.discovery import Discovery, DiscoverySettings
-from server.stages import Stage
+from server.messages.stages import Stage
 
 from ..support.instances import Cluster, cluster
 from ..support.processes import until

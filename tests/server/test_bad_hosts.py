@@ -10,7 +10,7 @@ import pytest
 from server.discovery import Discovery
 from server.gateway.edge import GatewaySettings
 from server.gateway.gateway import Gateway
-from server.targets import host_trouble
+from server.sockets.targets import host_trouble
 
 from ..support.instances import one_instance
 from ..support.upstream import exchange

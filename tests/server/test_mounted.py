@@ -21,9 +21,9 @@ from websockets.exceptions import InvalidStatus
 
 from core.errors import UsageError
 from server.brokers.embedded import EmbeddedBroker
-from server.listener import Listener
 from server.mounted import MountedInstance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
+from server.sockets.listener import Listener
 
 from ..support.hypercorn_host import HYPERCORN, hypercorn, needs_fastapi, needs_hypercorn
 from ..support.processes import PATIENCE, refuses, until, unused_port

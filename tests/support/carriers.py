@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from server.sessions.framing import split_websocket_frames
+from server.messages.framing import split_websocket_frames
 
 
 class RecordingCarrier:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from server.binding import bind_socket
+from server.sockets.binding import bind_socket
 
 #: Marks what needs them.
 needs_hypercorn = pytest.mark.skipif(

@@ -13,7 +13,7 @@ from server.brokers.embedded import EmbeddedBroker
 from server.handlers.demo import DEMO_HANDLERS
 from server.handlers.interceptors import Interceptor
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from core.errors import BrokerUnavailable
 from core.protocol import ServerSession
 from server.sessions.session import Session
 from server.sessions.subscription import Kind, Subscription
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from server.users.registry import UserRegistry
 from server.users.slices import Slicer
 from server.users.spring_registry import SpringRegistry

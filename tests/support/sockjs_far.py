@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from server.listener import Listener
+from server.sockets.listener import Listener
 from server.sockjs import SockJsService, SockJsSettings
 from server.sockjs.application import Connection, Message
 

@@ -22,7 +22,7 @@ from server.gateway.edge import GatewaySettings
 from server.gateway.gateway import Gateway
 from server.gateway.routing.routes import RouteSpec, route_spec
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 from ..benchmarks.reverse_proxies import running
 from .namespace import OUTSIDE

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from ...path_parameters import without_parameters
+from ...sockets.path_parameters import without_parameters
 from .targets import Target
 
 #: The transports whose sessions outlive a request. That of a WebSocket is its connection.

@@ -15,7 +15,7 @@ import aiohttp
 
 from core.push_token import push_headers
 
-from ...provenance import is_loopback
+from ...access.provenance import is_loopback
 from ..routing.routes import Upstream
 from .balance import HealthCheck
 from .balancer import Balancer

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...origins import Origins
+from ...access.origins import Origins
 from ..heads import Header
 from .paths import PathPattern
 from .request import RouteRequest

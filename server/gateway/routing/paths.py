@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...path_parameters import without_parameters
+from ...sockets.path_parameters import without_parameters
 from .java_regex import compile_java
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*"

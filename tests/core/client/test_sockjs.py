@@ -12,7 +12,7 @@ from core.client import ReconnectingClient, ReconnectPolicy, StompClient
 from core.errors import LocalProtocolError, ServerError
 from core.transport.sockjs import TRANSPORTS, SockJsTransport, connect_sockjs
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from tests.support.processes import until
 
 AWKWARD = '100% é \u2028 😀 %E0 </script> \x01 \\ " \u200c \uffff'

@@ -14,7 +14,7 @@ from core.environment import EnvironmentInfo
 from core.errors import TargetUnreachable
 from server.gateway import Gateway, GatewaySettings, route_spec
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from tests.support.processes import until
 
 #: Of the route. All three margins are above a second, in which a busy machine may stand still: between

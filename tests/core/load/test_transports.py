@@ -15,7 +15,7 @@ from core.load.scenario_file import format_scenario, parse_scenario
 from core.load.transports import PLAIN, TRANSPORTS, parse_shares, transport_of
 from core.load.user import SimulatedUser, UserState
 from server.instance import Instance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from tests.support.instances import push
 from tests.support.processes import until
 

@@ -17,7 +17,7 @@ from core.errors import TargetUnreachable
 from core.load.pusher import Pusher
 from core.transport import connect_websocket
 from core.transport.sockjs import TRANSPORTS, SockJsTransport, connect_sockjs
-from server.listener import Listener
+from server.sockets.listener import Listener
 from server.sockjs.suite import suite_services
 from tests.support.recorder import Recorder
 

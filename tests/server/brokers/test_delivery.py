@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.protocol import Frame, StompParser, encode, message_opening
 from server.brokers.delivery import Delivery, ParsedDelivery, RawDelivery, pass_messages, pass_sends
-from server.brokers.message import Message, RawMessage
+from server.messages.message import Message, RawMessage
 
 _names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 _values = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from core.errors import PortTakenError, UsageError
-from server.brokers.embedded import BrokerLimits, EmbeddedBroker
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.embedded_limits import BrokerLimits
 
 from ...support.processes import until
 from ...support.stomp_tcp import tcp_stomp

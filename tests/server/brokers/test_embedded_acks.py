@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from core.protocol import Frame
-from server.brokers.embedded import BrokerLimits, EmbeddedBroker
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.embedded_limits import BrokerLimits
 
 from ...support.processes import until
 from ...support.stomp_tcp import TcpStomp, tcp_stomp

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from server.brokers.embedded import BrokerLimits, EmbeddedBroker
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.embedded_limits import BrokerLimits
 from server.brokers.embedded_places import Place, place_of
 from server.brokers.exchange import ExchangeLimits
 

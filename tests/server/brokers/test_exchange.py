@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from server.brokers.exchange import Exchange, ExchangeLimits
-from server.brokers.message import Message, RawMessage
 from server.brokers.queues import HoldingConsumer, Queue, QueueLimits, Tally
+from server.messages.message import Message, RawMessage
 
 
 def message(destination: str, body: bytes = b"x") -> Message:

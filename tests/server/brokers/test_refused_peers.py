@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.brokers.embedded import BrokerLimits, EmbeddedBroker
+from server.brokers.embedded import EmbeddedBroker
+from server.brokers.embedded_limits import BrokerLimits
 
 from ...support.rabbitmq import VirtualHost
 from ...support.stomp_tcp import tcp_stomp

@@ -53,7 +53,7 @@ def test_what_is_told_no_more_is_forgotten_though_nobody_asks() -> None:
     subjects = [{number} for number in range(3)]
     gone = weakref.ref(subjects[0])
     changes: RecentChanges[set[int]] = RecentChanges()
-    for number, subject in enumerate(subjects):
-        changes.note(("S", str(number)), subject, "DELETED", 100 * number)
-    del subject, subjects[0]
+    for number in range(3):
+        changes.note(("S", str(number)), subjects[number], "DELETED", 100 * number)
+    del subjects[0]
     assert gone() is None

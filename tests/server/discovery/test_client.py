@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin
 
 from core.errors import TargetUnreachable, UsageError
-from server.access import TOKEN_VARIABLE
+from server.access.rule import TOKEN_VARIABLE
 from server.discovery import Discovery, DiscoveryClient, DiscoverySettings, Registration, Snapshot
 from tests.support.registrant import registrant
 

@@ -13,7 +13,7 @@ from core.protocol.limits import KIB, MIB
 from server.brokers.limits import LINK_LIMITS, limits_of
 from server.brokers.memory import MemoryBroker
 from server.roles.options import InstanceOptions
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from server.sockjs.suite import SuiteServer
 from server.supervisor.cluster import LocalCluster
 from tests.support.instances import one_instance

@@ -12,7 +12,7 @@ import pytest
 from server.endpoints.sockjs import StompOverSockJs
 from server.instance import Instance
 from server.sessions.session import Session
-from server.settings import SOCKJS
+from server.settings.instance import SOCKJS
 from server.sockjs.session import HttpSession
 from tests.support.instances import one_instance
 from tests.support.processes import until

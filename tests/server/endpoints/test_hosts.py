@@ -11,9 +11,9 @@ from server.gateway.edge import GatewaySettings
 from server.gateway.gateway import Gateway
 from server.gateway.routing.routes import Part, RouteSpec
 from server.instance import Instance
-from server.listener import Listener
 from server.mounted import MountedInstance
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
+from server.sockets.listener import Listener
 
 from ...support.instances import one_instance
 from ...support.upstream import exchange

@@ -19,7 +19,7 @@ TOO_MUCH: dict[str, tuple[dict[str, Any], str, str]] = {
     "a header of 900 kB": ({"headers": {"long": "x" * 900_000}}, "headers", "65536 bytes"),
     "a name of 900 kB": ({"headers": {"n" * 900_000: "x"}}, "headers", "255 bytes"),
     "long headers": ({"headers": {f"h{i}": "x" * 60_000 for i in range(5)}}, "headers", "122880 bytes"),
-    "a long destination": ({"destination": "/topic/" + "d" * 900_000}, "destination", "65536 bytes"),
+    "a long destination": ({"destination": "/topic/" + "d" * 900_000}, "destination", "255 bytes"),
     "a long user": ({"user": "u" * 900_000}, "user", "65536 bytes"),
     "no number": ({"headers": {"priority": "high"}}, "headers", "number"),
 }

@@ -15,9 +15,9 @@ from websockets.exceptions import InvalidStatus
 
 from core.environment import EnvironmentInfo
 from server import LocalCluster
-from server.path_parameters import plain_scope, without_parameters
 from server.roles.options import InstanceOptions
-from server.sockjs.settings import spring_settings
+from server.settings.sockjs import spring_settings
+from server.sockets.path_parameters import plain_scope, without_parameters
 
 from ...support.instances import one_instance
 from ...support.raw_http import request

@@ -14,7 +14,7 @@ import pytest
 
 from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.instance import Instance
-from server.listener import Listener
+from server.sockets.listener import Listener
 
 from ...support.instances import one_instance, push
 from ...support.raw_stomp import joined

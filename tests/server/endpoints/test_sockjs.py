@@ -15,8 +15,8 @@ from websockets.exceptions import InvalidStatus
 
 from server.brokers.embedded import EmbeddedBroker
 from server.instance import Instance
-from server.listener import Listener
-from server.sockjs.settings import SockJsSettings, spring_settings
+from server.settings.sockjs import SockJsSettings, spring_settings
+from server.sockets.listener import Listener
 
 from ...support.instances import one_instance, push
 from ...support.processes import until

@@ -15,14 +15,14 @@ from starlette.routing import Mount
 from websockets.exceptions import InvalidStatus
 
 from core.errors import UsageError
-from server.admission import Principal
+from server.access.admission import Principal
+from server.access.tokens import Credentials, TokenSettings
 from server.handlers.interceptors import ClientFrame
 from server.instance import Instance
-from server.listener import Listener
 from server.mounted import MountedInstance
-from server.settings import InstanceSettings
-from server.sockjs.settings import SockJsSettings
-from server.tokens import Credentials, TokenSettings
+from server.settings.instance import InstanceSettings
+from server.settings.sockjs import SockJsSettings
+from server.sockets.listener import Listener
 
 from ...support.hypercorn_host import HYPERCORN, hypercorn
 from ...support.instances import one_instance

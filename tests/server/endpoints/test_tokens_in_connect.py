@@ -18,12 +18,12 @@ from starlette.routing import Mount
 from websockets.exceptions import InvalidStatus
 
 from core.protocol import Frame, encode
+from server.access.tokens import TokenSettings
 from server.handlers.interceptors import ClientFrame
 from server.instance import Instance
-from server.listener import Listener
 from server.mounted import MountedInstance
-from server.settings import InstanceSettings
-from server.tokens import TokenSettings
+from server.settings.instance import InstanceSettings
+from server.sockets.listener import Listener
 
 from ...support.hypercorn_host import HYPERCORN, hypercorn
 from ...support.instances import one_instance

@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
 from core.errors import PortTakenError, UsageError
-from server.access import TOKEN_VARIABLE
+from server.access.rule import TOKEN_VARIABLE
 from server.discovery import Discovery, DiscoveryClient, Registration
 from server.gateway import DEFAULT_ROUTES, Gateway, GatewaySettings, RouteError, route_spec
 from tests.support.processes import until

@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import UsageError
 from core.protocol import Prefixes
+from server.access.tokens import TokenSettings
 from server.roles.options import (
     BROKER_VARIABLE,
     BrokerOptions,
@@ -19,10 +20,9 @@ from server.roles.options import (
     to_words,
 )
 from server.roles.running import instance_settings
-from server.settings import InstanceSettings
-from server.sockjs.settings import spring_settings
-from server.tokens import TokenSettings
-from server.tokens.settings import SECRET_VARIABLE
+from server.settings.instance import InstanceSettings
+from server.settings.sockjs import spring_settings
+from server.settings.tokens import SECRET_VARIABLE
 
 
 @pytest.mark.parametrize(

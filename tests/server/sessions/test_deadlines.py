@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from server.listener import Listener
-from server.stages import Stage
+from server.messages.stages import Stage
+from server.sockets.listener import Listener
 
 from ...support.deaf import deaf_client
 from ...support.instances import one_instance

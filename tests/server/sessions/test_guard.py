@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from server.brokers.delivery import ParsedDelivery
+from server.destinations.spellings import spelling_of
+from server.messages.refusal import Refusal
 from server.sessions.client_headers import HeaderRule
 from server.sessions.guard import Guard, clean
-from server.sessions.refusal import Refusal
-from server.sessions.spellings import spelling_of
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 from .attacks import HARMLESS, MINE, OTHERS, ids, internal_spellings, session_spellings, wildcards
 

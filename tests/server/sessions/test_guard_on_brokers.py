@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.brokers.embedded import EmbeddedBroker
+from server.messages.refusal import Refusal
 from server.sessions.client_headers import HeaderRule
 from server.sessions.guard import Guard
-from server.sessions.refusal import Refusal
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 
 from ...support.rabbitmq import VirtualHost
 from ...support.stomp_tcp import TcpStomp, tcp_stomp

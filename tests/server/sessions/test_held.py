@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from server.counters import Counters
-from server.sessions.held import PIECE, Held, Note, SlowPolicy, SlowRule
-from server.stages import Stage, StageLog
+from server.messages.counters import Counters
+from server.messages.stages import Stage, StageLog
+from server.sessions.held import PIECE, Held, Note, SlowRule
+from server.settings.instance import SlowPolicy
 
 
 class Queue:

@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server.brokers.base import AUTO, Consume, Deliver, Settled
 from server.brokers.memory import MemoryBroker
-from server.stages import Stage
+from server.messages.stages import Stage
 
 from ...support.deaf import deaf_client
 from ...support.instances import one_instance

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.protocol import ServerSession
-from server.counters import Counters
-from server.sessions.framing import OutgoingMessage, split_websocket_frames, websocket_frame
-from server.sessions.held import SlowPolicy, SlowRule
+from server.messages.counters import Counters
+from server.messages.framing import OutgoingMessage, split_websocket_frames, websocket_frame
+from server.messages.stages import Stage, StageLog
+from server.sessions.held import SlowRule
 from server.sessions.hub import Hub
 from server.sessions.outbox import Outbox
 from server.sessions.session import Session
-from server.stages import Stage, StageLog
+from server.settings.instance import SlowPolicy
 
 from ...support.carriers import RecordingCarrier
 

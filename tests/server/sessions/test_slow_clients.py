@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from server.instance import Instance
-from server.listener import Listener
-from server.sessions.held import SlowPolicy
+from server.messages.stages import Stage
 from server.sessions.session import Session
-from server.stages import Stage
+from server.settings.instance import SlowPolicy
+from server.sockets.listener import Listener
 
 from ...support.deaf import DeafClient, deaf_client
 from ...support.hypercorn_host import HYPERCORN, hypercorn

@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server.instance import Instance
-from server.listener import Listener
+from server.sockets.listener import Listener
 
 from ...support.hypercorn_host import HYPERCORN, hypercorn
 from ...support.instances import one_instance, push

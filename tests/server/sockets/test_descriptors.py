@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from server.brokers.embedded import EmbeddedBroker
-from server.listener import Listener
 from server.sockets.descriptors import Descriptors
+from server.sockets.listener import Listener
 from tests.support.upstream import exchange, read_all
 
 logger = logging.getLogger("pushscope.test")

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from server.connections.fast_websocket import FastWebSocketProtocol
 from server.discovery.app import Discovery
-from server.endpoints.fast_websocket import FastWebSocketProtocol
 from server.gateway import Gateway, GatewaySettings
-from server.listener import Listener
+from server.sockets.listener import Listener
 from server.sockets.websocket import WebSocketProtocol
 from tests.support.instances import one_instance
 from tests.support.upstream import exchange, read_all

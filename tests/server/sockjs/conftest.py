@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from server.endpoints.fast_websocket import FastWebSocketProtocol
-from server.endpoints.strict_http import StrictHttpProtocol
-from server.listener import Listener
+from server.connections.fast_websocket import FastWebSocketProtocol
+from server.sockets.listener import Listener
+from server.sockets.strict_http import StrictHttpProtocol
 from server.sockjs.suite import suite_services
 from tests.support.raw_http import RawHttp, Response, connected, request
 

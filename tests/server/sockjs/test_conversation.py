@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from server.listener import Listener
+from server.sockets.listener import Listener
 from server.sockjs import Conversation, Conversations, SockJsService
 from tests.support.processes import until
 from tests.support.raw_http import request

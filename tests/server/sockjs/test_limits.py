@@ -9,9 +9,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from server.endpoints.fast_websocket import FastWebSocketProtocol
-from server.endpoints.strict_http import StrictHttpProtocol
-from server.listener import Listener
+from server.connections.fast_websocket import FastWebSocketProtocol
+from server.sockets.listener import Listener
+from server.sockets.strict_http import StrictHttpProtocol
 from server.sockjs import Connection, Echo, SockJsService, SockJsSettings
 from server.sockjs.session import HttpSession
 from tests.support.processes import until

@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from server.listener import Listener
+from server.sockets.listener import Listener
 from server.sockjs import Echo, SockJsService, SockJsSettings
 from tests.support.hypercorn_host import HYPERCORN, hypercorn
 from tests.support.processes import until

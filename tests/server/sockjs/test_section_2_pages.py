@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from core.errors import UsageError
-from server.listener import Listener
+from server.sockets.listener import Listener
 from server.sockjs import Echo, SockJsService, SockJsSettings
 from tests.support.raw_http import request
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import connect
 
-from server.endpoints.strict_http import StrictHttpProtocol
-from server.listener import Listener
+from server.sockets.listener import Listener
+from server.sockets.strict_http import StrictHttpProtocol
 from server.sockjs import Echo, SockJsService, SockJsSettings
 from tests.support.processes import until
 from tests.support.raw_http import connected, request

@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from server.endpoints.strict_http import StrictHttpProtocol
-from server.listener import Listener
+from server.sockets.listener import Listener
+from server.sockets.strict_http import StrictHttpProtocol
 from server.sockjs import Echo, SockJsService, spring_settings
 from server.sockjs.echo import CloseAtOnce
 from server.sockjs.suite import PrefixedServices

@@ -8,8 +8,8 @@ import pytest
 
 from core.errors import BrokerUnavailable
 from server.brokers.base import Settled
-from server.counters import Counters
-from server.settings import InstanceSettings
+from server.messages.counters import Counters
+from server.settings.instance import InstanceSettings
 from server.users.handover import HOLD_S, MOST_BYTES, Handover, staying
 from server.users.local_delivery import UserMessage
 from server.users.registry import RemotePeer, UserRegistry

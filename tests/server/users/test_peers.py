@@ -9,9 +9,9 @@ import pytest
 
 from core.errors import BrokerUnavailable
 from core.protocol import ServerSession
-from server.counters import Counters
+from server.messages.counters import Counters
 from server.sessions.session import Session
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from server.users.peers import ALIVE_EVERY_S, FORGET_AFTER_S, SUSPECT_AFTER_S, PeerSync
 from server.users.registry import UserRegistry
 from server.users.slices import Slicer

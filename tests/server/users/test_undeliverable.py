@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 
 from server.brokers.memory import MemoryBroker
-from server.counters import Counters
 from server.handlers import message_mapping, send_to_user
 from server.instance import Instance
-from server.stages import Stage
+from server.messages.counters import Counters
+from server.messages.stages import Stage
 from server.users.local_delivery import UserMessage
 from server.users.undeliverable import Origin, Reason, Undeliverable
 

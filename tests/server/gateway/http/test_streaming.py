@@ -12,10 +12,10 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from server.endpoints.fast_websocket import FastWebSocketProtocol
-from server.endpoints.strict_http import StrictHttpProtocol
+from server.connections.fast_websocket import FastWebSocketProtocol
 from server.gateway import Gateway, GatewaySettings, route_spec
-from server.listener import Listener
+from server.sockets.listener import Listener
+from server.sockets.strict_http import StrictHttpProtocol
 from server.sockjs.suite import suite_services
 from tests.support.certificates import Authority
 from tests.support.processes import until

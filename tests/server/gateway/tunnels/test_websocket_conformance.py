@@ -16,7 +16,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from server.gateway import Gateway, GatewaySettings
-from server.sockjs.settings import LARGEST_MESSAGE
+from server.settings.sockjs import LARGEST_MESSAGE
 from server.sockjs.suite import SuiteServer
 from tests.support.rfc6455 import (
     BINARY,

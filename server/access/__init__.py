@@ -1,0 +1,1 @@
+"""Who may connect, read and write: hosts, tokens, and the authentication of clients."""

@@ -1,0 +1,1 @@
+"""A message inside the server: headers, framing, refusals, and the counts and stages of its way."""
