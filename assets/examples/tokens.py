@@ -17,9 +17,8 @@ import time
 
 import jwt
 from fastapi import FastAPI, HTTPException
-from pushscope.server import InstanceSettings, MountedInstance
+from pushscope.server import HideTokens, InstanceSettings, MountedInstance, TokenSettings
 from pushscope.server.handlers import ClientFrame, Denied
-from pushscope.server.tokens import HideTokens, TokenSettings
 
 SECRET = os.environ["SHOP_SECRET"]
 # Stands for the service's own users; a real one asks its database.
