@@ -23,8 +23,6 @@ from tests.support.processes import until
 
 from .targets import ROLES, Target, target
 
-#: The gateway's own pages still say a traceback when a client leaves in the moment of the answer.
-STEADY = tuple(name for name in ROLES if name != "gateway")
 SECONDS = float(os.environ.get("PUSHSCOPE_FUZZ_SECONDS", "180"))
 #: No round of a client that behaves takes longer, however busy the machine is.
 HANG_S = 30.0
@@ -124,7 +122,7 @@ async def attacked(name: str, seed: str, folder: Path, processes: int, visits: i
         assert resident[1] - resident[0] <= GROWTH, f"seed {seed}: from {half} to {end} MiB"
 
 
-@pytest.mark.parametrize("name", STEADY)
+@pytest.mark.parametrize("name", ROLES)
 async def test_a_role_under_attack(name: str, tmp_path: Path) -> None:
     await attacked(name, "1", tmp_path, processes=1, visits=400, seconds=30.0)
 
