@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.protocol import ServerSession, Subscribe
-from server.counters import Counters
-from server.sessions.framing import OutgoingMessage
+from core.protocol import ServerSession
+from server.messages.counters import Counters
+from server.messages.framing import OutgoingMessage
+from server.messages.stages import StageLog
 from server.sessions.guard import Guard
-from server.sessions.held import SlowPolicy, SlowRule
+from server.sessions.held import SlowRule
 from server.sessions.hub import Hub
 from server.sessions.outbox import Outbox
 from server.sessions.session import Session
 from server.sessions.subscription import Kind, Subscription
-from server.settings import InstanceSettings
-from server.stages import StageLog
+from server.settings.instance import InstanceSettings, SlowPolicy
 
 from .carriers import RecordingCarrier
 from .scripted_broker import ScriptedBroker
@@ -84,6 +84,3 @@ def message(body: bytes, push: str | None = None, destination: str = "/topic/a")
     """A MESSAGE for clients."""
     head = {"destination": destination, "message-id": "1", **({"ps-id": push} if push else {})}
     return OutgoingMessage(head, body)
-
-
-__all__ = ["SessionBench", "Subscribe", "message", "subscribe_queue"]

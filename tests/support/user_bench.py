@@ -6,7 +6,7 @@ from core.errors import BrokerUnavailable
 from server.brokers.limits import MessageLimits
 from server.sessions.acknowledgements import Acknowledgements
 from server.sessions.session import Session
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from server.users.handover import Handover
 from server.users.local_delivery import LocalDelivery, UserMessage
 from server.users.registry import RemotePeer, UserRegistry

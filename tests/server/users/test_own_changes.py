@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from server.sessions.session import Session
 from server.sessions.subscription import Kind, Subscription
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from server.users.own_changes import OwnChanges
 from server.users.peer_messages import Delta
 

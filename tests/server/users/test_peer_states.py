@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from server.settings import InstanceSettings
+from server.settings.instance import InstanceSettings
 from server.users.peer_messages import State
 from server.users.peer_states import Incoming, StateSender
 from server.users.registry import RemotePeer, UserRegistry

@@ -6,8 +6,8 @@ import pytest
 
 from core.errors import BrokerRefused, BrokerUnavailable
 from server.brokers.limits import MessageLimits
-from server.settings import InstanceSettings
-from server.stages import Stage
+from server.messages.stages import Stage
+from server.settings.instance import InstanceSettings
 from server.users import strategies
 from server.users.registry import RemotePeer
 from server.users.strategies import (
