@@ -40,11 +40,12 @@ async def test_case_34_both_connects_carry_the_virtual_host_and_the_configured_l
         ) as instance,
         raw_stomp(instance.url, "/ws?user=joe") as client,
     ):
-        await client.connect(host="mine", login="joe", passcode="own", token="t-1")
+        await client.connect(host="mine", login="joe", passcode="own", token="t-1", shop="s-1")
         system, private = broker.links
         assert words(system.connect, "host", "login", "passcode") == ("ABC", "system", "s1")
         assert words(private.connect, "host", "login", "passcode") == ("ABC", "client", "c1")
-        assert private.connect.headers["token"] == "t-1", "every other header is the client's"
+        assert private.connect.headers["shop"] == "s-1", "every other header is the client's"
+        assert "token" not in private.connect.headers, "but what proves who it is goes to no broker"
 
 
 async def test_case_34_without_a_virtual_host_no_connect_has_a_host() -> None:
