@@ -121,3 +121,72 @@ def test_the_pushes_that_wait_are_known() -> None:
     assert queue.held.pushes == ["one", "p:y"]
     assert queue.held.clear() == ["one", "p:y"]
     assert not queue.held and queue.held.size == 0
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts"),
+    [
+        ("terminate", (0, 0, 0)),
+        ("drop-oldest", (1, 0, 0)),
+        ("drop-newest", (0, 1, 0)),
+        ("conflate", (0, 0, 1)),
+    ],
+)
+def test_each_policy_counts_what_it_drops_as_its_own(
+    policy: SlowPolicy, counts: tuple[int, int, int]
+) -> None:
+    queue = Queue(policy)
+    told: list[tuple[str, str]] = []
+    queue.rule.on_dropped = lambda user, push: told.append((user, push))
+    queue.rule.dropped("joe", "p")
+    counted = queue.counters
+    assert (counted.dropped_oldest, counted.dropped_newest, counted.conflated) == counts
+    assert queue.stages.get("p") == Stage.DROPPED
+    assert told == [("joe", "p")]
+    queue.rule.dropped("joe", None)
+    assert len(told) == len(queue.stages) == 1, "what has no id has no stage"
+    assert queue.rule.drops is (policy != "terminate")
+
+
+def test_the_size_is_that_of_what_waits_whatever_was_dropped_and_taken() -> None:
+    queue = Queue("drop-oldest")
+    queue.offer(b"aaaa", b"bbbb", b"cccc")
+    queue.held.add(b"R")
+    assert (queue.held.size, bool(queue.held)) == (9, True)
+    assert queue.rest == b"bbbbccccR"
+    assert (queue.held.size, bool(queue.held)) == (0, False)
+    conflated = Queue("conflate", limit=6)
+    assert conflated.offer(b"aaaa", b"b", b"cc", keys="aba") == [True] * 3
+    assert conflated.held.size == 3
+    assert conflated.held.pushes == ["p:b", "p:cc"]
+    assert conflated.held.add(b"RRR") and not conflated.held.add(b"R")
+
+
+def test_exactly_the_limit_fits_under_every_policy() -> None:
+    for policy in ("terminate", "drop-oldest", "drop-newest", "conflate"):
+        queue = Queue(policy)
+        assert queue.offer(b"aaaaa", b"bbbbb") == [True, True]
+        assert (queue.held.size, queue.stages.get("p:aaaaa"), queue.stages.get("p:bbbbb")) == (10, None, None)
+
+
+def test_without_a_push_nothing_waits_by_name() -> None:
+    queue = Queue("drop-oldest")
+    queue.held.offer(Note(b"x", 1, None))
+    assert queue.held.pushes == []
+    assert queue.held.take() == (b"x", [])
+
+
+def test_drop_newest_cuts_who_is_over_the_limit_with_what_may_not_be_dropped() -> None:
+    queue = Queue("drop-newest")
+    assert not queue.held.add(b"R" * 11)
+    assert queue.offer(b"a") == [False]
+    assert queue.counters.dropped_newest == 1
+    assert queue.rest == b"R" * 11
+
+
+def test_drop_newest_makes_room_for_what_may_not_be_dropped_from_the_back() -> None:
+    queue = Queue("drop-newest")
+    queue.offer(b"aaaa", b"bbbb")
+    assert queue.held.add(b"RRRR")
+    assert queue.rest == b"aaaaRRRR"
+    assert queue.counters.dropped_newest == 1

@@ -198,3 +198,221 @@ def test_frames_of_all_sizes_are_split_as_they_were_joined() -> None:
     ]
     joined = b"".join(websocket_frame(payload, binary) for payload, binary in payloads)
     assert list(split_websocket_frames(joined)) == payloads
+
+
+# ---- one turn, seen closely ------------------------------------------------------------------
+
+
+def test_a_turn_is_asked_for_once_and_the_next_one_again() -> None:
+    bench = Bench()
+    session, carrier = bench.session("s")
+    assert bench.outbox.put(session, b"a") == websocket_frame(b"a")
+    bench.outbox.put(session, b"b", binary=True)
+    bench.outbox.wake()
+    assert len(bench.turn) == len(bench.outbox.dirty) == 1
+    bench.end_turn()
+    assert (session.dirty, session.pending, bench.outbox.dirty) == (False, [], [])
+    assert carrier.writes == [websocket_frame(b"a") + websocket_frame(b"b", binary=True)]
+    bench.outbox.put(session, b"c")
+    assert len(bench.turn) == 1
+    bench.end_turn()
+    assert carrier.payloads == [b"a", b"b", b"c"]
+
+
+def test_a_push_to_one_receiver_has_its_stage_and_a_push_to_many_has_not() -> None:
+    bench = Bench()
+    one, _ = bench.session("a")
+    two, _ = bench.session("b")
+    topic = bench.hub.join("/topic/a", one, "0")
+    assert bench.hub.deliver(topic, message(b"m", push="to one")) == 1
+    assert one.pending_ids == ["to one"]
+    bench.hub.join("/topic/a", two, "1")
+    assert bench.hub.deliver(topic, message(b"m", push="to many")) == 2
+    assert bench.hub.deliver(topic, message(b"m")) == 2
+    assert (one.pending_ids, two.pending_ids) == (["to one"], [])
+    bench.end_turn()
+    assert (one.pending_ids, bench.stages.get("to one"), bench.stages.get("to many")) == (
+        [],
+        Stage.WRITTEN,
+        None,
+    )
+
+
+def test_a_message_for_one_subscription_is_that_sessions_alone() -> None:
+    bench = Bench()
+    one, first = bench.session("a")
+    _, second = bench.session("b")
+    bench.hub.deliver_one(one, "q", message(b"m", push="p"), ack="a-1")
+    bench.hub.deliver_one(one, "q", message(b"m"))
+    assert one.pending_ids == ["p"]
+    bench.end_turn()
+    assert first.payloads[0].startswith(b"MESSAGE\nsubscription:q\nack:a-1\n")
+    assert b"ack:" not in first.payloads[1]
+    assert second.writes == []
+
+
+# ---- before the close ------------------------------------------------------------------------
+
+
+def test_before_its_close_a_session_gets_what_waits() -> None:
+    bench = Bench()
+    session, carrier = bench.session("s")
+    bench.outbox.pause(session)
+    bench.hub.deliver_one(session, "q", message(b"held", push="p1"))
+    bench.end_turn()
+    session.full = False
+    bench.hub.deliver_one(session, "q", message(b"new", push="p2"))
+    session.flushed_at = 0.0
+    bench.outbox.flush_one(session)
+    assert [payload[-5:-1].strip() for payload in carrier.payloads] == [b"held", b"new"]
+    assert len(carrier.writes) == 1
+    assert (session.pending, session.pending_ids, session.flushed_at) == ([], [], 5.0)
+    assert bench.stages.get("p1") == bench.stages.get("p2") == Stage.WRITTEN
+
+
+def test_before_its_close_nothing_goes_to_who_does_not_read_or_has_nothing_waiting() -> None:
+    bench = Bench()
+    session, carrier = bench.session("s")
+    bench.outbox.flush_one(session)
+    bench.outbox.pause(session)
+    bench.outbox.put(session, b"x")
+    bench.outbox.flush_one(session)
+    assert (carrier.writes, session.flushed_at) == ([], 0.0)
+
+
+# ---- full and not full any more --------------------------------------------------------------
+
+
+def test_a_session_is_slow_from_the_moment_it_is_full_until_nothing_waits() -> None:
+    bench = Bench()
+    session, carrier = bench.session("s")
+    bench.outbox.pause(session)
+    assert (session.full, session.paused, session.paused_at) == (True, True, 5.0)
+    assert bench.outbox.slow == {session}
+    assert bench.outbox.notes is None, "nothing is ever dropped"
+    first = session.held
+    session.paused_at = 1.0
+    bench.outbox.pause(session)
+    assert session.held is first and session.paused_at == 1.0, "said twice means once"
+    bench.outbox.put(session, b"x")
+    bench.end_turn()
+    bench.outbox.resume(session)
+    assert carrier.payloads == [b"x"]
+    assert (session.full, session.paused, session.paused_at, session.flushed_at) == (False, True, 5.0, 5.0)
+    assert bench.outbox.slow == {session}, "whether it is full again shows in the next turn"
+    bench.end_turn()
+    assert (session.paused, session.held, bench.outbox.slow) == (False, None, set())
+
+
+def test_a_session_that_is_full_again_waits_again() -> None:
+    bench = Bench(limit=1_000_000)
+    session, carrier = bench.session("s")
+    bench.outbox.pause(session)
+    for _ in range(3):
+        bench.outbox.put(session, b"x" * 50_000)
+        bench.end_turn()
+    bench.outbox.resume(session)
+    assert len(carrier.payloads) == 2, "a piece and a little more"
+    bench.outbox.pause(session)
+    bench.end_turn()
+    assert len(carrier.payloads) == 2
+    assert session.held_bytes > 50_000
+    bench.outbox.resume(session)
+    bench.end_turn()
+    assert len(carrier.payloads) == 3
+
+
+def test_to_resume_who_was_never_full_or_has_gone_is_no_trouble() -> None:
+    bench = Bench()
+    session, carrier = bench.session("s")
+    bench.outbox.resume(session)
+    bench.outbox.pause(session)
+    session.end()
+    bench.outbox.resume(session)
+    bench.outbox.forget(session)
+    bench.outbox.pause(session)
+    assert (bench.outbox.slow, carrier.writes) == (set(), [])
+
+
+def test_a_carrier_that_fails_while_it_is_drained_is_no_trouble() -> None:
+    bench = Bench()
+    session, _ = bench.session("s")
+    bench.outbox.pause(session)
+    bench.hub.deliver_one(session, "q", message(b"m", push="p"))
+    bench.end_turn()
+
+    def fail(data: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    session.write = fail
+    bench.outbox.resume(session)
+    bench.end_turn()
+    assert not session.paused
+
+
+# ---- what may be dropped ---------------------------------------------------------------------
+
+
+def test_what_may_be_dropped_is_noted_while_somebody_is_slow_and_only_then() -> None:
+    bench = Bench(policy="drop-oldest")
+    (slow, _), (other, _) = bench.session("a"), bench.session("b")
+    topic = bench.hub.join("/topic/a", other, "0")
+    bench.hub.deliver(topic, message(b"m"))
+    assert bench.outbox.notes is None
+    bench.outbox.pause(slow)
+    bench.outbox.pause(other)
+    bench.hub.deliver(topic, message(b"m"))
+    bench.hub.deliver_one(slow, "q", message(b"m"))
+    bench.hub.deliver_one(slow, "q", message(b"m"), droppable=False)
+    assert bench.outbox.notes is not None
+    assert len(bench.outbox.notes) == 2
+    bench.end_turn()
+    assert bench.outbox.notes == {}, "of one turn"
+    bench.outbox.forget(other)
+    assert bench.outbox.notes is not None
+    bench.outbox.forget(slow)
+    assert bench.outbox.notes is None
+
+
+def test_the_user_is_told_of_with_a_push_that_was_dropped_and_ended_here() -> None:
+    bench = Bench(limit=150, policy="drop-oldest")
+    session, _ = bench.session("a")
+    session.user = "joe"
+    told: list[tuple[str, str]] = []
+    bench.outbox.rule.on_dropped = lambda user, push: told.append((user, push))
+    topic = bench.hub.join("/topic/a", session, "0")
+    other, _ = bench.session("b")
+    bench.outbox.pause(session)
+    bench.hub.deliver(topic, message(b"1", push="p1"))
+    bench.hub.deliver(topic, message(b"2", push="p2"))
+    bench.end_turn()
+    assert told == [("joe", "p1")]
+    assert session.held_ids == ["p2"]
+    bench.hub.join("/topic/a", other, "0")
+    bench.hub.deliver(topic, message(b"3", push="to both"))
+    bench.hub.deliver(topic, message(b"4", push="to both too"))
+    bench.end_turn()
+    assert told[1:] == [("joe", "p2")], "what others have got too did not end here"
+    assert bench.counters.dropped_oldest == 3
+    assert not bench.cut
+
+
+def test_what_may_not_be_dropped_cuts_the_client_whatever_else_fits() -> None:
+    bench = Bench(limit=100, policy="drop-oldest")
+    session, _ = bench.session("a")
+    bench.outbox.pause(session)
+    bench.outbox.put(session, b"R" * 120)
+    bench.hub.deliver_one(session, "q", message(b"m"))
+    bench.end_turn()
+    assert bench.cut == [session]
+
+
+def test_a_push_that_may_not_be_dropped_keeps_its_place_in_the_count() -> None:
+    bench = Bench(policy="drop-oldest")
+    session, _ = bench.session("a")
+    bench.outbox.pause(session)
+    bench.hub.deliver_one(session, "q", message(b"m", push="acked"), droppable=False)
+    bench.hub.deliver_one(session, "q", message(b"m", push="dropped"))
+    bench.end_turn()
+    assert sorted(session.held_ids) == ["acked", "dropped"]
+    assert (session.pending, session.pending_ids) == ([], [])
