@@ -209,8 +209,7 @@ class Edge:
             kept = [*(item for item in kept if item[0] != b"origin"), *origins]
         kept = self.balancer.request_headers(route.upstream, target, kept)
         kept = [item for item in kept if item[0] != MARK]
-        theirs = request.values(b"host")
-        host = theirs[0] if route.preserve_host and theirs else target.authority.encode()
+        host = route.host_for(request, target.authority)
         return [(b"host", host), *kept, mark_for(request.client, request.headers)]
 
     def connect_timeout(self, route: Route) -> float | None:

@@ -183,7 +183,9 @@ class _Reader:
             raise UsageError(f"{place_of(setting.node)}: {setting.key}: {error}") from error
         if not counts:
             active = ", ".join(self.profiles)
-            self._warn(setting, f"this document is for {expression!r} and ignored; active is {active}")
+            self._warn(
+                setting, f"this document is for {expression!r} and ignored; active is {active} ({VARIABLE})"
+            )
         return counts
 
     def _warn(self, setting: Setting, words: str) -> None:

@@ -20,12 +20,13 @@ from core.errors import UsageError
 
 from ...spring.configuration import Configuration, load_configuration, parse_configuration
 from ...spring.placeholders import UnfilledError
-from ...spring.settings import Setting
+from ...spring.settings import Setting, plain_key
 from ..edge import Compression
 from ..forwarded import ForwardedPolicy, ForwardedRules
 from ..routing.arguments import duration, truth, whole
 from ..routing.definition import RouteError
 from ..routing.routes import RouteTable
+from ..routing.secure_headers import PROPERTIES
 from .balance_file import PREFIX as BALANCE_PREFIX
 from .balance_file import SpringBalance
 from .cors_file import PREFIX as CORS_PREFIX
@@ -50,6 +51,10 @@ _SIZE = re.compile(r"(\d{1,12})\s*(B|KB|MB|GB)?", re.IGNORECASE)
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3}
 _EUREKA = "eureka.client.serviceurl.defaultzone"
 _COMPRESSION = "server.compression."
+_SECURE = "filter.secureheaders."
+_SECURE_KEYS = frozenset(
+    f"{_SECURE}{plain_key(name)}" for name in (*PROPERTIES, "permissionsPolicy", "enable", "disable")
+)
 #: Behind any of the prefixes.
 _GATEWAY_KEYS = frozenset(
     (
@@ -152,7 +157,7 @@ class _Reader:
             raise self._nodes.error(
                 setting.node, f"{setting.key}: routes and filters are written as lists", "- id: name"
             )
-        return sub in _GATEWAY_KEYS or sub in LOCATOR_KEYS
+        return sub in _GATEWAY_KEYS or sub in LOCATOR_KEYS or sub in _SECURE_KEYS
 
     def _take_other(self, setting: Setting) -> None:
         if setting.plain in _OTHER_KEYS:
@@ -184,6 +189,13 @@ class _Reader:
     def result(self) -> GatewayFile:
         """All of it."""
         reader = RouteReader(self._nodes, self._wishes)
+        reader.secure = {
+            key.removeprefix(_SECURE): ",".join(self._nodes.texts(setting.node))
+            if key.endswith("able")
+            else self._nodes.text(setting.node)
+            for key, setting in self._found.items()
+            if key in _SECURE_KEYS
+        }
         defaults, listed = self._found.get("defaultfilters"), self._found.get("routes")
         if defaults is not None:
             reader.defaults(defaults.node)

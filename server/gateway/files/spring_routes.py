@@ -26,6 +26,7 @@ from .wishes import Wishes
 
 _T = TypeVar("_T")
 _ROUTE_KEYS = ("id", "uri", "predicates", "filters", "order", "enabled", "metadata")
+_SWITCHES = ("enable", "disable")
 _GROUP = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>")
 
 
@@ -41,6 +42,7 @@ class RouteReader:
         self._nodes = nodes
         self._wishes = wishes
         self.default_parts: tuple[Part, ...] = ()
+        self.secure: dict[str, str] = {}
         self.closing = ""
         self._ids: set[str] = set()
         self.left_out: list[LeftOut] = []
@@ -80,7 +82,8 @@ class RouteReader:
 
     def _route(self, node: Node, number: int) -> RouteSpec | None:
         nodes = self._nodes
-        fields = {plain_key(key): (key, value) for key, value in nodes.pairs(node, "a route").items()}
+        pairs = _route_of_text(node) or nodes.pairs(node, "a route")
+        fields = {plain_key(key): (key, value) for key, value in pairs.items()}
         route_id = self._id(fields["id"][1]) if "id" in fields else f"route-{number}"
         where = f"route {route_id!r}: "
         for plain, (key, value) in fields.items():
@@ -164,9 +167,9 @@ class RouteReader:
     def kept(self, parts: Sequence[Part], where: str, route_id: str) -> tuple[Part, ...]:
         """Without what only Spring can do, and without what is to be ignored."""
         if self._wishes.strict:
-            return tuple(x for x in parts if x.name not in self._wishes.ignored)
+            return tuple(self._secured(x) for x in parts if x.name not in self._wishes.ignored)
         kept: list[Part] = []
-        for part in parts:
+        for part in map(self._secured, parts):
             purpose = SPRINGS_ALONE.get(part.name, "")
             if part.name in self._wishes.ignored:
                 purpose = "it is ignored as asked for"
@@ -179,6 +182,16 @@ class RouteReader:
             self._nodes.warnings.append(reason)
             self.left_out.append(LeftOut(route_id, reason, part.name))
         return tuple(kept)
+
+    def _secured(self, part: Part) -> Part:
+        """SecureHeaders with the values of the whole gateway; its switches unless the route has its own."""
+        if part.name != "SecureHeaders" or not self.secure:
+            return part
+        own = any(plain_key(name).rstrip(".0123456789") in _SWITCHES for name in part.named)
+        general = {key: x for key, x in self.secure.items() if not (own and key in _SWITCHES)}
+        given = {plain_key(name) for name in part.named}
+        added = {key: x for key, x in general.items() if key not in given and f"{key}value" not in given}
+        return msgspec.structs.replace(part, named=added | part.named)
 
     def _part(self, node: Node, where: str, what: str) -> Part:
         nodes = self._nodes
@@ -218,13 +231,25 @@ class RouteReader:
             metadata |= nodes.leaves(value, name)
             plain = plain_key(name)
             if plain in ("connecttimeout", "responsetimeout", "idletimeout"):
-                timeouts[plain] = self._checked(value, where, name, duration)
-                if plain == "connecttimeout" and timeouts[plain] <= 0:
-                    raise nodes.error(value, f"{where}{name} is more than 0")
-                timeouts[plain] = max(0.0, timeouts[plain])  # -1 is off (docs/wire/gateway.md §1)
+                seconds = self._timeout(value, where, name)
+                if seconds is not None:
+                    timeouts[plain] = max(0.0, seconds)  # -1 is off (docs/wire/gateway.md §1)
             elif plain != "cors":
                 nodes.warn(value, f"{where}metadata {name!r} has no meaning here; /routes shows it")
         return timeouts, metadata
+
+    def _timeout(self, node: Node, where: str, name: str) -> float | None:
+        """Seconds; None if it makes no sense, as Spring goes on without it too."""
+        try:
+            seconds = self._checked(node, where, name, duration)
+            if plain_key(name) == "connecttimeout" and seconds <= 0:
+                raise self._nodes.error(node, f"{where}{name} is more than 0")
+        except RouteError as error:
+            if self._wishes.strict:
+                raise
+            self._nodes.warnings.append(f"{error}; it is ignored, and the gateway's counts")
+            return None
+        return seconds
 
     def _cors(self, metadata: Node | None, where: str) -> CorsRule | None:
         if not isinstance(metadata, MappingNode):
@@ -237,6 +262,20 @@ class RouteReader:
             return read(self._nodes.text(node), name)
         except ValueError as error:
             raise self._nodes.error(node, f"{where}{error}") from error
+
+
+def _route_of_text(node: Node) -> dict[str, Node]:
+    """The fields of Spring's shortest form, ``id=uri, Path=/a/**, …``; none if it is not one."""
+    if not isinstance(node, ScalarNode):
+        return {}
+    route_id, equals, rest = str(node.value).partition("=")
+    uri, _, predicates = rest.partition(",")
+    if not equals or not uri.strip():
+        return {}
+    texts = {"id": route_id.strip(), "uri": uri.strip(), "predicates": predicates}
+    return {
+        key: ScalarNode(node.tag, text, node.start_mark, node.end_mark) for key, text in texts.items() if text
+    }
 
 
 def _groups_of(name: str, text: str) -> Callable[[str], bool] | None:

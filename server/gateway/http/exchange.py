@@ -265,9 +265,7 @@ class Exchange:
                 if whole is None
                 else (b"content-length", b"%d" % len(whole))
             )
-        wanted = path.encode("latin-1")
-        target_line = wanted + b"?" + request.query if request.query else wanted
-        return request_head(request.method.encode(), target_line, kept)
+        return request_head(request.method.encode(), route.target_for(request, path), kept)
 
     async def _pump_body(self, route: Route, connection: UpstreamConnection) -> None:
         try:

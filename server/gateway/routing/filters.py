@@ -9,37 +9,42 @@ from http import HTTPStatus
 
 from .arguments import Arguments, Shape, duration, truth, whole
 from .definition import Part, RouteError
-from .header_filters import HeaderFilter, add_header, dedupe_headers, remove_header, set_header
+from .header_filters import (
+    HeaderFilter,
+    add_header,
+    add_if_absent,
+    dedupe_headers,
+    map_header,
+    remove_header,
+    rewrite_header,
+    set_header,
+)
 from .path_filters import PathFilter, prefix_path, rewrite_path, set_path, strip_prefix
+from .query_filters import QueryFilter, add_parameter, remove_parameter
 from .retry import Backoff, Retry
+from .secure_headers import PROPERTIES, VALUES, secure_headers
+from .templates import Template
 
 #: What Spring has besides (4.3); named so that people know that it was understood.
 _ELSEWHERE = frozenset(
     (
-        "AddRequestHeadersIfNotPresent",
-        "AddRequestParameter",
         "CacheRequestBody",
         "CircuitBreaker",
         "FallbackHeaders",
         "Hystrix",
         "JsonToGrpc",
         "LocalResponseCache",
-        "MapRequestHeader",
         "ModifyRequestBody",
         "ModifyResponseBody",
         "RedirectTo",
         "RemoveJsonAttributesResponseBody",
-        "RemoveRequestParameter",
         "RequestHeaderSize",
         "RequestHeaderToRequestUri",
         "RequestRateLimiter",
         "RequestSize",
         "RewriteLocationResponseHeader",
         "RewriteRequestParameter",
-        "RewriteResponseHeader",
         "SaveSession",
-        "SecureHeaders",
-        "SetRequestHostHeader",
         "SetRequestUri",
         "SetStatus",
         "StripContextPath",
@@ -64,6 +69,7 @@ _SERIES: Mapping[str, int] = {
     "SERVER_ERROR": 5,
 }
 _TIMEOUTS = frozenset(("TimeoutException", "ReadTimeoutException"))
+_AUTHORITY = re.compile(r"[A-Za-z0-9._{}\[\]-]+(?::[A-Za-z0-9{}]*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
 _METHODS = re.compile(r"[A-Z][A-Z-]*")
 
 
@@ -72,9 +78,11 @@ class Step:
     """What one filter does; ``names`` are the variables of the route that it needs."""
 
     path: PathFilter | None = None
+    query: QueryFilter | None = None
     request: HeaderFilter | None = None
     response: HeaderFilter | None = None
     preserve_host: bool = False
+    host: Template | None = None
     retry: Retry | None = None
     names: frozenset[str] = frozenset()
     once: bool = False
@@ -89,9 +97,11 @@ class Filters:
     """
 
     path: tuple[PathFilter, ...] = ()
+    query: tuple[QueryFilter, ...] = ()
     request: tuple[HeaderFilter, ...] = ()
     response: tuple[HeaderFilter, ...] = ()
     preserve_host: bool = False
+    host: Template | None = None
     retry: Retry | None = None
     names: frozenset[str] = frozenset()
 
@@ -135,17 +145,20 @@ def check_defaults(parts: Iterable[Part], source: str) -> None:
 
 
 def join_filters(steps: Iterable[Step]) -> Filters:
-    """All steps of a route as one; of several Retry the last counts, of PrefixPath the first."""
+    """All steps of a route as one; of several Retry and hosts the last counts, of PrefixPath the first."""
     listed: list[Step] = []
     for step in steps:
         if not (step.once and any(x.once for x in listed)):
             listed.append(step)
+    hosts = [step.host for step in listed if step.host is not None]
     retries = [step.retry for step in listed if step.retry is not None]
     return Filters(
         tuple(step.path for step in listed if step.path is not None),
+        tuple(step.query for step in listed if step.query is not None),
         tuple(step.request for step in listed if step.request is not None),
         tuple(step.response for step in reversed(listed) if step.response is not None),
         any(step.preserve_host for step in listed),
+        hosts[-1] if hosts else None,
         retries[-1] if retries else None,
         frozenset(name for step in listed for name in step.names),
     )
@@ -206,6 +219,42 @@ def _dedupe(found: Arguments) -> Step:
 
 def _preserve_host(found: Arguments) -> Step:
     return Step(preserve_host=True)
+
+
+def _set_host(found: Arguments) -> Step:
+    text = found.one("host")
+    if not _AUTHORITY.fullmatch(text):
+        raise ValueError(f"{text!r} is no host, such as www.example.org or www.example.org:8080")
+    host = Template(text)
+    return Step(host=host, names=host.names)
+
+
+def _add_absent(found: Arguments) -> Step:
+    apply, names = add_if_absent(found.many("keyValues"))
+    return Step(request=apply, names=names)
+
+
+def _map_request(found: Arguments) -> Step:
+    return Step(request=map_header(found.one("fromHeader"), found.one("toHeader")))
+
+
+def _rewrite_response(found: Arguments) -> Step:
+    replacement = found.optional("replacement") or ""
+    return Step(response=rewrite_header(found.one("name"), found.one("regexp"), replacement))
+
+
+def _add_parameter(found: Arguments) -> Step:
+    apply, names = add_parameter(found.one("name"), found.one("value"))
+    return Step(query=apply, names=names)
+
+
+def _remove_parameter(found: Arguments) -> Step:
+    return Step(query=remove_parameter(found.one("name")))
+
+
+def _secure(found: Arguments) -> Step:
+    given = {name: value for name in VALUES if (value := found.optional(name)) is not None}
+    return Step(response=secure_headers(given, found.many("enable"), found.many("disable")))
 
 
 def _retry(found: Arguments) -> Step:
@@ -294,16 +343,30 @@ _RETRY = Shape(
 
 _FILTERS: Mapping[str, tuple[Shape, Callable[[Arguments], Step]]] = {
     "AddRequestHeader": (_NAME_AND_VALUE, _add_request),
+    "AddRequestHeadersIfNotPresent": (Shape(rest="keyValues"), _add_absent),
+    "AddRequestParameter": (_NAME_AND_VALUE, _add_parameter),
     "AddResponseHeader": (_NAME_AND_VALUE, _add_response),
     "DedupeResponseHeader": (Shape(("name", "strategy")), _dedupe),
+    "MapRequestHeader": (Shape(("fromHeader", "toHeader")), _map_request),
     "PrefixPath": (Shape(("prefix",)), _prefix),
     "PreserveHostHeader": (Shape(), _preserve_host),
     "RemoveRequestHeader": (Shape(("name",)), _remove_request),
+    "RemoveRequestParameter": (Shape(("name",)), _remove_parameter),
     "RemoveResponseHeader": (Shape(("name",)), _remove_response),
     "Retry": (_RETRY, _retry),
     "RewritePath": (Shape(("regexp", "replacement")), _rewrite),
+    "RewriteResponseHeader": (Shape(("name", "regexp", "replacement")), _rewrite_response),
+    "SecureHeaders": (
+        Shape(
+            lists=frozenset(("enable", "disable")),
+            long_only=(*VALUES, "enable", "disable"),
+            aliases=PROPERTIES,
+        ),
+        _secure,
+    ),
     "SetPath": (Shape(("template",)), _set_path),
     "SetRequestHeader": (_NAME_AND_VALUE, _set_request),
+    "SetRequestHostHeader": (Shape(("host",)), _set_host),
     "SetResponseHeader": (_NAME_AND_VALUE, _set_response),
     "StripPrefix": (Shape(("parts",)), _strip),
 }

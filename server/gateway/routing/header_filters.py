@@ -6,9 +6,10 @@ theirs to change.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ..heads import HOP_BY_HOP, TOKEN, Header
+from .path_filters import replace_all
 from .templates import Template, Variables
 
 HeaderFilter = Callable[[list[Header], Variables], list[Header]]
@@ -59,6 +60,64 @@ def remove_header(name: str) -> HeaderFilter:
 
     def apply(headers: list[Header], variables: Variables) -> list[Header]:
         return [item for item in headers if item[0] != key]
+
+    return apply
+
+
+def add_if_absent(pairs: Sequence[str]) -> tuple[HeaderFilter, frozenset[str]]:
+    """AddRequestHeadersIfNotPresent: ``name:value`` each, for headers that are not there or blank.
+
+    Raises:
+        ValueError: a pair is none, or its name or value.
+    """
+    wanted: dict[bytes, list[Template]] = {}
+    for pair in pairs:
+        name, colon, value = pair.partition(":")
+        if not colon:
+            raise ValueError(f"takes name:value, not {pair[:40]!r}")
+        wanted.setdefault(_name(name.strip(), _NOT_SET), []).append(_value(value.strip()))
+    if not wanted:
+        raise ValueError("needs name:value")
+
+    def apply(headers: list[Header], variables: Variables) -> list[Header]:
+        there = {key for key, value in headers if value.strip()}
+        for key, templates in wanted.items():
+            if key not in there:
+                headers = [*headers, *((key, each.fill_bytes(variables)) for each in templates)]
+        return headers
+
+    return apply, frozenset(name for each in wanted.values() for template in each for name in template.names)
+
+
+def map_header(source: str, to: str) -> HeaderFilter:
+    """MapRequestHeader: the values of one header under another name too.
+
+    Raises:
+        ValueError: a name is none.
+    """
+    key, other = _name(source, frozenset()), _name(to, _NOT_SET)
+
+    def apply(headers: list[Header], variables: Variables) -> list[Header]:
+        return [*headers, *((other, value) for name, value in headers if name == key)]
+
+    return apply
+
+
+def rewrite_header(name: str, regex: str, replacement: str) -> HeaderFilter:
+    """RewriteResponseHeader: Java's ``replaceAll`` on every value of a header.
+
+    Raises:
+        ValueError: the name, the regular expression or the replacement is none.
+    """
+    key, replace = _name(name, _NOT_SET), replace_all(regex, replacement)
+    if any(not 32 <= ord(sign) < 127 for sign in replacement):
+        raise ValueError(f"{replacement!r} is no value of a header: visible ASCII only")
+
+    def apply(headers: list[Header], variables: Variables) -> list[Header]:
+        return [
+            (other, replace(value.decode("latin-1")).encode("latin-1") if other == key else value)
+            for other, value in headers
+        ]
 
     return apply
 

@@ -38,6 +38,17 @@ def rewrite_path(regex: str, replacement: str) -> PathFilter:
     return apply
 
 
+def replace_all(regex: str, replacement: str) -> Callable[[str], str]:
+    """Java's ``replaceAll`` with ``$\\{name}`` for a group, as a function of the text.
+
+    Raises:
+        ValueError: the regular expression or the replacement is not understood.
+    """
+    compiled = compile_java(regex)
+    expand, _ = _expander(replacement, compiled)
+    return lambda text: _replace_all(compiled, expand, text)
+
+
 def _replace_all(regex: re.Pattern[str], expand: Callable[[re.Match[str]], str], text: str) -> str:
     """Java's: behind an empty match it goes on at the next character, where Python looks twice."""
     out: list[str] = []
@@ -57,6 +68,13 @@ def java_replacement(replacement: str, regex: re.Pattern[str]) -> Callable[[re.M
     Raises:
         ValueError: a group that does not exist, a lonely ``$`` or backslash, or what no path has.
     """
+    expand, literal = _expander(replacement, regex)
+    _check_path(literal)
+    return expand
+
+
+def _expander(replacement: str, regex: re.Pattern[str]) -> tuple[Callable[[re.Match[str]], str], str]:
+    """The function of :func:`java_replacement`, and the text in it that is always there."""
     text = replacement.replace("$\\", "$")
     parts: list[str | int] = []  # literal text; group number
     index = 0
@@ -73,12 +91,11 @@ def java_replacement(replacement: str, regex: re.Pattern[str]) -> Callable[[re.M
         else:
             parts.append(sign)
             index += 1
-    _check_path("".join(part for part in parts if isinstance(part, str)))
 
     def expand(match: re.Match[str]) -> str:
         return "".join(part if isinstance(part, str) else (match[part] or "") for part in parts)
 
-    return expand
+    return expand, "".join(part for part in parts if isinstance(part, str))
 
 
 def _group(text: str, index: int, regex: re.Pattern[str], whole: str) -> tuple[int, int]:

@@ -209,7 +209,11 @@ _PREDICATES: Mapping[str, tuple[Shape, _Builder]] = {
     ),
     "Query": (Shape(("param", "regexp")), _query),
     "RemoteAddr": (Shape(rest="sources", aliases={"source": "sources"}), _remote),
-    "Weight": (Shape(("group", "weight")), _weight),
+    # Spring's long form has the prefix only, its documentation both.
+    "Weight": (
+        Shape(("group", "weight"), aliases={"weight.group": "group", "weight.weight": "weight"}),
+        _weight,
+    ),
     "XForwardedRemoteAddr": (
         Shape(rest="sources", long_only=("maxTrustedIndex",), aliases={"source": "sources"}),
         _forwarded,

@@ -82,11 +82,6 @@ class Route:
     spec: RouteSpec = field(repr=False)
 
     @property
-    def preserve_host(self) -> bool:
-        """Whether upstream gets the client's Host header."""
-        return self.filters.preserve_host
-
-    @property
     def closed(self) -> str:
         """Why nothing may go this way, or ""."""
         return self.spec.closed
@@ -128,6 +123,21 @@ class Route:
         for apply in self.filters.path:
             path = apply(path, variables)
         return path
+
+    def target_for(self, request: RouteRequest, path: str) -> bytes:
+        """The request target that upstream is asked for: ``path`` with the query that filters make."""
+        query = request.query
+        for apply in self.filters.query:
+            query = apply(query, self._variables(request))
+        wanted = path.encode("latin-1")
+        return wanted + b"?" + query if query else wanted
+
+    def host_for(self, request: RouteRequest, authority: str) -> bytes:
+        """The Host header for upstream: that of its own address unless a filter wants another."""
+        if self.filters.host is not None:
+            return self.filters.host.fill_bytes(self._variables(request))
+        theirs = request.values(b"host") if self.filters.preserve_host else []
+        return theirs[0] if theirs else authority.encode()
 
     def request_headers(self, request: RouteRequest, headers: list[Header]) -> list[Header]:
         """What the filters make of the headers for upstream, which are already end to end."""

@@ -59,8 +59,7 @@ def plan_upgrade(edge: Edge, request: RouteRequest) -> Plan | Refusal:
     if not targets:
         return Refusal(503, edge.balancer.why_nobody(route.upstream), route.id, route.upstream.service)
     path = route.path_for(request)
-    wanted = path.encode("latin-1")
-    target = wanted + b"?" + request.query if request.query else wanted
+    target = route.target_for(request, path)
 
     def head(instance: Target) -> bytes:
         kept = edge.headers_for(route, request, instance, path, _DROPPED)

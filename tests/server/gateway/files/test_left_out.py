@@ -104,3 +104,41 @@ async def test_the_gateway_says_so() -> None:
     assert opened.endswith(b"ok") and upstream.connections == 1
     assert b'"left_out":[{"route":"accounts"' in routes
     assert b'"warnings":["application.yml:7:' in routes
+
+
+def test_a_timeout_of_a_route_that_makes_no_sense_is_ignored_as_in_spring() -> None:
+    text = (
+        "spring.cloud.gateway.routes:\n"
+        "- {id: a, uri: 'lb://a', predicates: [Path=/a],\n"
+        "   metadata: {response-timeout: soon, connect-timeout: 0}}\n"
+        "- {id: b, uri: 'lb://b', predicates: [Path=/b], metadata: {response-timeout: -1}}\n"
+    )
+    read = parse_spring_yaml(text)
+    first, second = read.routes
+    assert (first.closed, first.response_timeout_s, first.connect_timeout_s) == ("", None, None)
+    assert second.response_timeout_s == 0
+    assert [warning.endswith("it is ignored, and the gateway's counts") for warning in read.warnings] == [
+        True,
+        True,
+    ]
+    assert "'soon'" in read.warnings[0] and "connect-timeout is more than 0" in read.warnings[1]
+    with pytest.raises(RouteError, match="soon"):
+        parse_spring_yaml(text, wishes=Wishes(strict=True))
+
+
+def test_a_route_may_be_one_text() -> None:
+    read = parse_spring_yaml(
+        "p: /a\nspring.cloud.gateway.routes:\n- a=lb://a, Path=${p}/**, Method=GET\n- b=lb://b, Path=/b\n"
+    )
+    assert [(each.id, each.uri) for each in read.routes] == [("a", "lb://a"), ("b", "lb://b")]
+    assert [str(part) for part in read.routes[0].predicates] == ["Path=/a/**", "Method=GET"]
+    with pytest.raises(RouteError, match="a route is written as"):
+        parse_spring_yaml("spring.cloud.gateway.routes:\n- a\n")
+
+
+def test_weights_in_springs_long_form() -> None:
+    read = parse_spring_yaml(
+        "spring.cloud.gateway.routes:\n- {id: a, uri: 'lb://a', predicates: [{name: Weight, args: "
+        "{weight.group: g, weight.weight: 8}}]}\n"
+    )
+    assert not read.routes[0].closed and not read.warnings

@@ -167,6 +167,6 @@ def test_scalars_for_lists_and_two_routes_of_one_id() -> None:
         "- {id: a, uri: lb://b, predicates: 'Path=/b/**,Method=GET'}\n"
     )
     assert (leads(read, "/a/x"), leads(read, "/b/x")) == (("a_b", "/x"), ("b", "/b/x"))
-    assert RouteTable(read.routes).routes[0].preserve_host
+    assert RouteTable(read.routes).routes[0].filters.preserve_host
     assert RouteTable(read.routes).find(get("/b/x", method="POST")) is None
     assert "another route with the id 'a'" in read.warnings[0]

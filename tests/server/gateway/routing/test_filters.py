@@ -105,8 +105,8 @@ def test_default_filters_and_a_routes_own_are_merged_by_number() -> None:
 
 
 def test_the_host_is_kept_where_that_is_wished() -> None:
-    assert route("PreserveHostHeader").preserve_host
-    assert not route().preserve_host
+    assert route("PreserveHostHeader").host_for(ASKED, "10.0.0.1:1") == b"www.org"
+    assert route().host_for(ASKED, "10.0.0.1:1") == b"10.0.0.1:1"
 
 
 @pytest.mark.parametrize(
