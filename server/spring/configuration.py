@@ -16,6 +16,7 @@ from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from core.errors import UsageError
 
+from .imports import imported_files
 from .placeholders import Placeholders, UnfilledError
 from .profiles import VARIABLE, accepts, names_in, with_groups
 from .properties import read_properties
@@ -63,7 +64,7 @@ def load_configuration(
         UsageError: one cannot be read, or is not understood; names file and line.
     """
     given = [(path, documents_of(text_of(path), str(path))) for path in paths]
-    reader = _Reader(environment, profiles)
+    reader = _Reader(environment, profiles, paths)
     reader.choose([document for _, documents in given for document in documents])
     for path, documents in given:
         reader.take(documents)
@@ -118,8 +119,12 @@ def documents_of(text: str, source: str) -> list[Document]:
 class _Reader:
     """Puts documents together, those that come later over those that came before."""
 
-    def __init__(self, environment: Mapping[str, str], profiles: Sequence[str]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], profiles: Sequence[str], paths: Sequence[Path] | None = None
+    ) -> None:
         self.profiles: tuple[str, ...] = ()
+        self._with_files = paths is not None
+        self._read = {path.resolve() for path in paths or ()}
         self._environment = environment
         self._said = tuple(profiles) or names_in(environment.get(VARIABLE, ""))
         self._settings: dict[str, Setting] = {}
@@ -152,16 +157,33 @@ class _Reader:
         for document in documents:
             if not self._counts(document):
                 continue
+            imported: list[Document] = []
             for setting in document.settings:
                 if setting.plain == _IMPORT:
-                    self._warnings.append(
-                        f"{place_of(setting.node)}: {setting.key} is not read: give the files too"
-                    )
+                    imported += self._imported(setting)
                 elif setting.plain not in _OWN and not setting.plain.startswith(_GROUP):
                     # What comes last stands last, so that warnings are in the order of the files.
                     self._settings.pop(setting.plain, None)
                     self._settings[setting.plain] = setting
             self._values |= document.values
+            self.take(imported)  # which counts over the document that asks for it
+
+    def _imported(self, setting: Setting) -> list[Document]:
+        """The documents of the files that are imported, each file once; what is no file is a warning."""
+        place = place_of(setting.node)
+        words = ",".join(_texts(setting.node, Placeholders(self._environment, self._values)))
+        found: list[Document] = []
+        if not self._with_files:
+            self._warn(setting, "is not read: give the files too")
+            return found
+        for location, path, suffix in imported_files(words, str(setting.node.start_mark.name)):
+            if path is None:
+                self._warnings.append(f"{place}: {setting.key}: {location} is not read: give the file too")
+            elif path.resolve() not in self._read:
+                self._read.add(path.resolve())
+                read = read_properties if suffix == ".properties" else documents_of
+                found += read(text_of(path), str(path))
+        return found
 
     def result(self) -> Configuration:
         """All of it."""

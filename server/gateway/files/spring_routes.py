@@ -18,7 +18,7 @@ from ...spring.settings import line_of, place_of, plain_key
 from ..routing.arguments import duration, truth, whole
 from ..routing.cors import CorsRule
 from ..routing.definition import LeftOut, Part, RouteError, RouteSpec, with_defaults
-from ..routing.filters import SPRINGS_ALONE, check_defaults
+from ..routing.filters import SPRINGS_ALONE, check_defaults, knows_filter
 from ..routing.routes import RouteTable
 from .cors_file import route_rule
 from .spring_nodes import NodeReader
@@ -61,7 +61,11 @@ class RouteReader:
             if self._wishes.strict:
                 raise
             self.closing = without_known(error)
-            self._nodes.warnings.append(f"{self.closing}: every route is left out, as each would have it")
+            unknown = next((part.name for part in kept if not knows_filter(part.name)), "")
+            without = f" (--ignore-filter {unknown} goes without it)" if unknown else ""
+            self._nodes.warnings.append(
+                f"{self.closing}: every route is left out, as each would have it{without}"
+            )
             kept = ()
         self.default_parts = kept
 

@@ -65,7 +65,7 @@ def test_a_default_filter_that_is_not_known_closes_every_route() -> None:
     assert not read.leads_anywhere
     assert read.warnings == (
         "application.yml:2: default-filters: filter 'JwtAuth' is not known here: "
-        "every route is left out, as each would have it",
+        "every route is left out, as each would have it (--ignore-filter JwtAuth goes without it)",
     )
     ignoring = parse_spring_yaml(text, wishes=Wishes(ignored=frozenset({"JwtAuth"})))
     assert ignoring.leads_anywhere and "as asked for" in ignoring.warnings[0]

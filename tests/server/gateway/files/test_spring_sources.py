@@ -170,3 +170,22 @@ def test_scalars_for_lists_and_two_routes_of_one_id() -> None:
     assert RouteTable(read.routes).routes[0].filters.preserve_host
     assert RouteTable(read.routes).find(get("/b/x", method="POST")) is None
     assert "another route with the id 'a'" in read.warnings[0]
+
+
+def test_files_that_a_file_imports_are_read(tmp_path: Path) -> None:
+    main, env, routes = tmp_path / "application.yml", tmp_path / ".env", tmp_path / "routes.yml"
+    main.write_text(
+        "spring.config.import:\n- optional:file:./.env[.properties]\n- classpath:routes.yml\n"
+        "- optional:file:none.yml\n- file:gone.yml\n- 'optional:configserver:http://localhost:8888'\n"
+        "server.port: 1\n"
+    )
+    env.write_text("PUSH=lb://push\n")
+    routes.write_text(
+        "spring.config.import: application.yml\nserver.port: 2\n"
+        "spring.cloud.gateway.routes: [{id: a, uri: '${PUSH}', predicates: [Path=/a]}]\n"
+    )
+    read = load_gateway_file(main)
+    assert (read.port, [route.uri for route in read.routes]) == (2, ["lb://push"])
+    told = [warning for warning in read.warnings if "config.import" in warning]
+    assert len(told) == 2
+    assert "file:gone.yml is not read" in told[0] and "configserver:http://localhost:8888 is not" in told[1]
