@@ -47,6 +47,7 @@ class FastHttpProtocol(StrictHttpProtocol):
         self._date_line = b""
         self._answered_at = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._held = False  # nothing is read, because the client does not read our answers
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -93,6 +94,19 @@ class FastHttpProtocol(StrictHttpProtocol):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        """The client has read its answers: what it asked for meanwhile is read."""
+        super().resume_writing()
+        if self._held:
+            self._held = False
+            if not self._busy:  # else reading goes on with the end of that answer
+                self.flow.resume_reading()
+
+    def renew_parser(self) -> None:
+        """Begin again to parse."""
+        super().renew_parser()
+        self._http_parser = self.parser
 
     # parser callbacks -----------------------------------------------------------------------
 
@@ -208,6 +222,9 @@ class FastHttpProtocol(StrictHttpProtocol):
         if self.transport.is_closing():
             return
         self.transport.write(b"".join(answers))
+        if self.flow.write_paused:  # else answers pile up for a client that only asks
+            self._held = True
+            self.flow.pause_reading()
         self._answered_at = self.loop.time()
         if self._idle_timer is None:
             self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._check_idle)

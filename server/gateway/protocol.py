@@ -14,7 +14,7 @@ from ..sockets.http import HttpDeadlines, HttpProtocol
 from ..sockets.strict_http import Http10Cycle
 from ..sockets.targets import host_trouble, settle_target
 from .edge import Edge
-from .heads import METHODS, Header, error_body, error_response, request_head, tokens, values
+from .heads import METHODS, error_body, error_response, tokens, values
 from .http.client_end import CLIENT_END, ClientEnd
 from .routing.request import RouteRequest
 from .tunnels.plan import Refusal, plan_upgrade
@@ -116,25 +116,7 @@ class GatewayProtocol(HttpProtocol):
         elif b"websocket" in tokens(self.headers, b"upgrade"):
             self._open_tunnel(early)
         else:
-            self._ignore_upgrade(early)
-
-    def _ignore_upgrade(self, early: bytes) -> None:
-        """Go on without the upgrade, as a server may (RFC 9110 §7.8): Java's client asks for h2c."""
-        kept: list[Header] = []
-        for name, value in self.headers:
-            if name == b"connection":
-                left = [
-                    x for x in value.split(b",") if x.strip().lower() not in (b"upgrade", b"http2-settings")
-                ]
-                value = b",".join(left)
-            if name not in (b"upgrade", b"http2-settings") and (name != b"connection" or value):
-                kept.append((name, value))
-        method = str(self.scope["method"]).encode()
-        version = str(self.scope["http_version"]).encode()
-        head = request_head(method, self.url, kept).replace(b"HTTP/1.1\r\n", b"HTTP/%b\r\n" % version, 1)
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(head + early)
+            self.ignore_upgrade(early)
 
     def _open_tunnel(self, early: bytes) -> None:
         cycle: Any = self.cycle  # None before the first request, whatever uvicorn's types say

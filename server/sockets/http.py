@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .descriptors import NO_ROOM, Descriptors
 from .lingering import DRAIN_BYTES, DRAIN_S, OrderlyTransport
 from .targets import host_trouble
+from .upgrades import head_without_upgrade
 
 logger = logging.getLogger("pushscope.server")
 
@@ -246,6 +247,21 @@ class HttpProtocol(HttpToolsProtocol):
             self._unsupported_upgrade_warning()
             # The application answers as to any request; what comes behind it is not HTTP.
             self._over = True
+
+    def ignore_upgrade(self, early: bytes) -> None:
+        """Go on without the upgrade, as a server may (RFC 9110 §7.8): Java's client asks for h2c.
+
+        The parser took the request's body, if there is one, for what is spoken after the upgrade.
+        """
+        method, version = str(self.scope["method"]), str(self.scope["http_version"])
+        head = head_without_upgrade(method, self.url, version, self.headers)
+        self.renew_parser()
+        self.data_received(head + early)
+
+    def renew_parser(self) -> None:
+        """Begin again to parse."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _take_handshake(self, early: bytes) -> None:
         lengths = [value for name, value in self.headers if name == b"content-length"]

@@ -4,6 +4,7 @@
 - An absolute target is taken for what it is: its host is the one that was asked for.
 - Only a GET of a version that is spoken becomes a WebSocket; anything else is an ordinary request, which
   the application refuses in its own words. The version 8 of a draft is 13 on the wire.
+- An upgrade to what nobody here speaks (h2c) is not made, and the request is answered, with its body.
 - The application may cut the connection of a client that takes nothing.
 """
 
@@ -59,7 +60,23 @@ class StrictHttpProtocol(HttpProtocol):
         wants = _WEBSOCKET in [word.strip() for word in offered.split(b",")]
         return _WEBSOCKET if wants and parser.should_upgrade() else None
 
+    def _take_upgrade(self, early: bytes) -> None:
+        if self._refusal is not None or not self._ignored():
+            super()._take_upgrade(early)
+            return
+        self.ignore_upgrade(early)
+
+    def _ignored(self) -> bool:
+        """Whether what comes wants an upgrade that nobody here knows: it goes on without."""
+        parser: Any = self.parser
+        if not parser.should_upgrade() or self.scope["method"] == "CONNECT":
+            return False
+        offered = b",".join(value for name, value in self.headers if name == b"upgrade").lower()
+        return bool(offered) and _WEBSOCKET not in [word.strip() for word in offered.split(b",")]
+
     def _should_upgrade(self) -> bool:
+        if self._ignored():
+            return True  # the application is not started with this head, but with the one that follows
         if not super()._should_upgrade() or self.scope["method"] != "GET":
             return False
         version = next((value for name, value in self.headers if name == _VERSION), b"13")
