@@ -21,8 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..access.rule import AccessRule
-from ..sockets.http import HttpDeadlines, HttpProtocol
+from ..sockets.http import HttpDeadlines
 from ..sockets.listener import Listener
+from ..sockets.strict_http import StrictHttpProtocol
 from . import wire
 from .preservation import Preservation
 from .registry import unfit
@@ -87,7 +88,7 @@ class Discovery:
                 host=settings.host,
                 port=settings.port,
                 grace_s=1,
-                http=functools.partial(HttpProtocol, deadlines=deadlines),
+                http=functools.partial(StrictHttpProtocol, deadlines=deadlines),
                 ws_per_message_deflate=False,  # it would cost more than the loopback bytes it saves
             )
         )

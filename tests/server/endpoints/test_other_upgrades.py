@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from server.discovery.app import Discovery
 from server.instance import Instance, InstanceSettings
 
 _BODY = b'{"user":"nobody","destination":"/topic/greetings","payload":"x"%s}'
@@ -53,3 +54,23 @@ async def test_a_sockjs_send_that_asks_for_h2c_keeps_its_body() -> None:
         assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_registration_that_asks_for_h2c_keeps_its_body() -> None:
+    """At discovery: Java's client offers h2c with its requests."""
+    body = b"no JSON at all"
+    head = b"POST /eureka/apps/A HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    length = b"Content-Length: %d\r\n\r\n" % len(body)
+    answers: list[bytes] = []
+    async with asyncio.timeout(20), Discovery() as discovery:
+        for offer in (b"", _H2C):
+            reader, writer = await asyncio.open_connection("127.0.0.1", discovery.port)
+            writer.write(head + offer + length + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            size = int(answer.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            answers.append(answer.split(b"\r\n")[0] + await reader.readexactly(size))
+            writer.write(b"GET /eureka/apps HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            answers.append((await reader.readuntil(b"\r\n"))[:12])
+            writer.close()
+            await writer.wait_closed()
+    assert answers[:2] == answers[2:]
