@@ -10,6 +10,7 @@ from core.errors import BrokerUnavailable
 from server.brokers.base import Settled
 from server.messages.counters import Counters
 from server.settings.instance import InstanceSettings
+from server.users import handover
 from server.users.handover import HOLD_S, MOST_BYTES, Handover, staying
 from server.users.local_delivery import UserMessage
 from server.users.registry import RemotePeer, UserRegistry
@@ -189,3 +190,59 @@ def test_places_that_are_about_to_go_do_not_count(bench: Bench) -> None:
     assert staying(bench.registry.places("anna")) == {"new": bench.staying}
     assert staying(bench.registry.places("bert")) == {}
     assert staying({}) == {}
+
+
+def test_bytes_that_are_sent_make_room_for_others(bench: Bench) -> None:
+    bench.leave()
+    for _ in range(3):
+        assert bench.push(bytes(MOST_BYTES))
+        assert bench.handover.held == 1
+        bench.registry.add_remote(bench.staying, "new", "anna", GREETINGS)
+        bench.clock.move(0.1)
+        assert bench.handover.held == 0
+        bench.registry.remove_remote(bench.staying, "new")
+    assert (len(bench.sent), bench.counters.undeliverable) == (3, 0)
+    assert bench.push(b"") and bench.push(bytes(MOST_BYTES)), "exactly so many"
+    assert bench.handover.held == 2
+
+
+def test_the_number_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "MOST_MESSAGES", 2)
+    heard: list[BrokerUnavailable | None] = []
+    bench.leave()
+    assert all(bench.push(body, done=heard.append) for body in (b"1", b"2", b"3"))
+    assert (bench.handover.held, bench.counters.undeliverable, len(heard)) == (2, 1, 1)
+
+
+def test_one_sessions_messages_are_not_held(bench: Bench) -> None:
+    bench.leave()
+    message = UserMessage("anna", "/topic/greetings", {}, b"x", one_session=True)
+    assert not bench.handover.hold(message, None)
+
+
+def test_it_is_looked_every_little_while_and_only_while_somebody_moves(bench: Bench) -> None:
+    bench.leave()
+    bench.leave()
+    assert bench.push(b"1")
+    bench.registry.add_remote(bench.staying, "new", "anna", GREETINGS)
+    bench.clock.move(0.02)
+    assert bench.sent == []
+    bench.clock.move(0.01)
+    assert bench.sent == [b"1"]
+    bench.clock.move(HOLD_S)
+    assert not bench.handover.moving
+    bench.registry.remove_remote(bench.staying, "new")
+    bench.leave()
+    assert set(bench.handover.moving) == {"anna", "bert"}
+    assert bench.push(b"2")
+    bench.registry.add_remote(bench.staying, "new", "anna", GREETINGS)
+    bench.clock.move(0.1)
+    assert bench.sent == [b"1", b"2"], "it is looked again"
+
+
+def test_who_has_no_name_does_not_move(bench: Bench) -> None:
+    bench.handover.begin(["", "carl"], bench.send)
+    assert list(bench.handover.moving) == ["carl"]
+    other = Bench()
+    other.handover.begin([], other.send)
+    assert not other.handover.moving

@@ -7,10 +7,11 @@ import json
 import aiohttp
 import pytest
 
+from core.errors import BrokerRefused
 from server.brokers.delivery import Delivery
 from server.brokers.memory import MemoryBroker, MemoryExchange
 from server.sessions.subscription import Kind, Subscription
-from server.users.spring_registry import PUBLISH_EVERY_S
+from server.users.spring_registry import DEBOUNCE_S, PUBLISH_EVERY_S
 
 from ...support.instances import one_instance, push
 from ...support.processes import until
@@ -195,3 +196,112 @@ def test_other_json_on_a_shared_destination_is_nobodys_business(caplog: pytest.L
     assert len(bench.spring.strangers) == 0
     bench.hear({"id": "snake", "user_map": {}})
     assert len(caplog.records) == 1
+
+
+# ---- when it is published --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("cost", "wait"), [(0.0, DEBOUNCE_S), (0.01, 0.5), (0.04, 2.0)])
+def test_a_change_waits_for_others_and_for_what_the_last_snapshot_cost(cost: float, wait: float) -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.spring.available()
+    bench.spring.cost_s = cost
+    bench.join("joe", "s1")
+    bench.join("ann", "s2")
+    ((due, _),) = bench.timers
+    assert due == pytest.approx(bench.now + wait)  # pyright: ignore[reportUnknownMemberType]
+    bench.spring.tick()
+    assert len(bench.published) == 1
+    bench.now += wait + 0.001
+    bench.spring.tick()
+    assert len(bench.published) == 2
+
+
+def test_a_change_long_after_the_last_snapshot_waits_a_tenth_of_a_second() -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.spring.available()
+    bench.now += 5
+    bench.spring.cost_s = 0.04
+    bench.join("joe", "s1")
+    assert [due for due, _ in bench.timers] == [pytest.approx(bench.now + DEBOUNCE_S)]  # pyright: ignore[reportUnknownMemberType]
+
+
+def test_what_is_published_has_its_bytes_its_cost_and_our_mark() -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.join("joe", "s1")
+    bench.spring.available()
+    ((destination, headers, body),) = bench.published
+    assert destination == "/topic/simp-user-registry"
+    assert headers == {"content-type": "application/json", "ps-epoch": "e1"}
+    spring = bench.spring
+    assert (spring.published, spring.size) == (1, len(body))
+    assert 0 < spring.cost_s < 1
+    bench.spring.receive({**JSON, "ps-epoch": "other"}, body.replace(b"i1-e1", b"i2-e2"))
+    assert len(bench.spring.strangers) == 0, "one of ours is not read"
+
+
+def test_while_the_broker_is_away_nothing_is_due_and_its_return_makes_it_so() -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.up = False
+    bench.spring.available()
+    bench.join("joe", "s1")
+    assert (bench.run(30), bench.spring.published, bench.timers) == (0, 0, [])
+    bench.up = True
+    assert bench.run(30) == 0
+    bench.spring.available()
+    assert len(bench.published) == 1
+    assert bench.run(10) == 1
+
+
+@pytest.mark.parametrize(("mode", "active"), [("off", False), ("auto", False), ("always", True)])
+def test_the_mode_says_whether_it_is_published(mode: str, active: bool) -> None:
+    bench = RegistryBench(registry_broadcast=mode)
+    assert bench.spring.active is active
+    bench.spring.available()
+    assert len(bench.published) == (0 if mode == "off" else 1)
+    bench.hear(SPRING_7)
+    assert bench.spring.active is (mode != "off")
+    bench.now += 59.9
+    assert bench.spring.active is (mode != "off")
+    bench.now += 0.2
+    assert bench.spring.active is active
+
+
+def test_after_the_goodbye_nothing_more_is_said() -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.join("joe", "s1")
+    bench.spring.available()
+    bench.spring.goodbye()
+    assert len(bench.published) == 2
+    assert bench.run(30) == 0
+
+
+@pytest.mark.parametrize("headers", [{"content-type": "application/json;charset=UTF-8"}, {}])
+def test_a_snapshot_is_json_whatever_else_its_type_says(headers: dict[str, str]) -> None:
+    bench = RegistryBench()
+    bench.hear(SPRING_7, headers)
+    assert len(bench.spring.strangers) == 1
+
+
+def test_a_snapshot_that_the_broker_refuses_is_complained_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(destination: str, headers: object, body: bytes) -> None:
+        raise BrokerRefused("too large", title="No")
+
+    bench = RegistryBench(registry_broadcast="always")
+    bench.spring._publish = refuse  # pyright: ignore[reportPrivateUsage]
+    bench.spring.available()
+    bench.run(30)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Spring instances do not hear of our users, the snapshot is refused: too large"
+    ]
+    assert bench.spring.published == 0
+
+
+def test_so_many_senders_are_complained_of_and_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    bench = RegistryBench()
+    for number in range(70):
+        bench.hear({"ID": f"odd-{number}", "user_map": {}})
+    assert len(caplog.records) == 64
+    other = RegistryBench()
+    other.spring.receive(JSON, b"nonsense")
+    assert "snapshots of an instance without an id on" in caplog.records[-1].getMessage()

@@ -176,3 +176,42 @@ def test_what_waits_for_a_client_that_is_cut_is_counted_by_why() -> None:
         (Origin.PUSH, Reason.SESSION_GONE, Stage.CUT): 1,
     }
     assert counters.undeliverable == 3
+
+
+def test_a_refusal_is_a_case_and_no_loss() -> None:
+    counters = Counters()
+    log = Undeliverable(counters, lambda: 7.5)
+    for reason in Reason:
+        log.add(Origin.HANDLER, reason, Stage.ACCEPTED, 2)
+    log.add(Origin.HANDLER, Reason.STOPPING, Stage.ACCEPTED, 0)
+    refused = {Reason.BROKER_UNAVAILABLE, Reason.NOT_IN_STEP, Reason.STOPPING}
+    assert counters.undeliverable == 2 * (len(Reason) - len(refused))
+    told = log.as_dict()
+    assert (told["total"], told["recent"]) == (2 * len(Reason), [])
+    assert {each["reason"] for each in told["counts"]} == {str(reason) for reason in Reason}
+    assert {each["count"] for each in told["counts"]} == {2}
+
+
+def test_nothing_that_did_not_happen_is_listed() -> None:
+    log = Undeliverable(Counters(), lambda: 7.5)
+    log.add(Origin.PUSH, Reason.NO_SESSION, Stage.NO_SESSION, 0)
+    assert log.as_dict() == {"total": 0, "counts": [], "recent": []}
+
+
+def test_a_case_says_what_is_known_newest_first() -> None:
+    log = Undeliverable(Counters(), lambda: 7.5)
+    log.note(Origin.PUSH, Reason.NO_SESSION, Stage.NO_SESSION, user="u" * 201, destination="/d", id="p1")
+    log.dropped("joe", "p2")
+    log.cut("ann", ["p3"], Reason.SESSION_GONE)
+    newest, dropped, first = log.as_dict()["recent"]
+    assert (newest["stage"], newest["user"], newest["id"]) == ("cut", "ann", "p3")
+    assert dropped == {
+        "origin": "push",
+        "reason": "slow-consumer",
+        "stage": "dropped",
+        "user": "joe",
+        "destination": "",
+        "id": "p2",
+        "at": 7.5,
+    }
+    assert (first["user"], first["destination"], first["id"]) == ("u" * 200, "/d", "p1")
