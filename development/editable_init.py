@@ -9,15 +9,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 _PARTS = ("core", "server", "gui", "cli")
 
 
-class _Alias(MetaPathFinder, Loader):
-    """Finds ``pushscope.<part>…`` by importing ``<part>…``: one module object under two names."""
+class _Alias:
+    """Finds ``pushscope.<part>…`` by importing ``<part>…``: one module object under two names.
+
+    Not of the classes of ``importlib.abc``: importing them takes longer than all the rest, and no
+    Ctrl-C is answered well before ``main`` has begun.
+    """
 
     def __init__(self) -> None:
         self._own_specs: dict[str, ModuleSpec | None] = {}
@@ -29,7 +32,7 @@ class _Alias(MetaPathFinder, Loader):
         package, _, flat = fullname.partition(".")
         if package != __name__ or flat.partition(".")[0] not in _PARTS:
             return None
-        return ModuleSpec(fullname, self)
+        return ModuleSpec(fullname, self)  # pyright: ignore[reportArgumentType]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The flat module itself."""
