@@ -10,7 +10,8 @@
     │   └── PortTakenError         names the port
     ├── TargetUnreachable          nobody answers at the address (exit 20)
     │   ├── HandshakeRefused       somebody answers, but not with a WebSocket; status and body
-    │   └── UserNameDiffers        the server knows the user by another name; both names
+    │   ├── UserNameDiffers        the server knows the user by another name; both names
+    │   └── NoReceipts             the server connects users, but confirms no SUBSCRIBE
     ├── BrokerUnavailable          the broker connection is down; the push was refused
     │   └── BrokerRefused          the broker is there and refuses this; asking again is of no use
     ├── ServerError                a STOMP server answered ERROR; its words and body
@@ -162,6 +163,27 @@ class UserNameDiffers(TargetUnreachable):
         )
         self.name = name
         self.known_as = known_as
+
+
+class NoReceipts(TargetUnreachable):
+    """No RECEIPT came for the first SUBSCRIBE, nor for anybody else's: servers without them exist.
+
+    Attributes:
+        MEANING: What its message ends with.
+        HINT: What to do next.
+    """
+
+    MEANING = "nobody knows from when on users hear anything, so that nothing is pushed to them"
+    HINT = (
+        "have the server answer receipts: a broker relay does (Spring: enableStompBrokerRelay), "
+        "a simple broker does not (enableSimpleBroker)"
+    )
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"{missing}; {self.MEANING}",
+            hint=self.HINT,
+        )
 
 
 class BrokerUnavailable(PushscopeError):

@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from ..clock import now, now_ns
 from ..environment import EnvironmentInfo, StartStep
-from ..errors import ExitCode, PushscopeError
+from ..errors import ExitCode, NoReceipts, PushscopeError
 from ..load.orders import Attend, Begin, Cease, Join, LostRow, Rate, Settle, Settled, Targets
 from ..load.scenario import Fault, Scenario
 from ..load.transports import transport_of
@@ -224,7 +224,9 @@ class Run:
         assert self._info is not None
         url = without_tokens(self._info.websocket_url)
         words = f"{missing} of {wanted} users could not connect to {url}: {detail}"
-        self._emit(Problem("users-not-connected", words, url, "look at the gateway and its log"))
+        unconfirmed = NoReceipts.MEANING in detail
+        hint = NoReceipts.HINT if unconfirmed else "look at the gateway and its log"
+        self._emit(Problem("users-not-connected", words, url, hint))
         self.failure = (ExitCode.UNREACHABLE, words)
         if missing == wanted:
             raise RunStopped

@@ -66,6 +66,7 @@ class Crowd:
         self.counts: Counter[UserState] = Counter()
         self.wheel = HeartbeatWheel()
         self.layout = MessageLayout()
+        self.receipts_come = False
         self._ways = Ways(
             url, sockjs_url, transports, connect=connect, token_of=token_of, patience=dial_timeout
         )

@@ -19,6 +19,7 @@ from ..errors import (
     ConnectionClosed,
     HandshakeRefused,
     LocalProtocolError,
+    NoReceipts,
     PushscopeError,
     TargetUnreachable,
     UserNameDiffers,
@@ -77,10 +78,15 @@ class UserSink(Protocol):
 
 
 class UserHome(Protocol):
-    """What a user needs of whoever holds it."""
+    """What a user needs of whoever holds it.
+
+    Attributes:
+        receipts_come: Whether any of its users has had the RECEIPT of its SUBSCRIBE.
+    """
 
     wheel: HeartbeatWheel
     layout: MessageLayout
+    receipts_come: bool
 
     def redial(self, user: SimulatedUser, delay: float) -> None:
         """Have ``user.dial()`` awaited after ``delay`` seconds."""
@@ -256,8 +262,7 @@ class SimulatedUser:
             async with asyncio.timeout(within):
                 await self._connect(self._subscribed)
         except TimeoutError:
-            words = f"{without_tokens(self.url)}: {self._awaited()} within {within:g} s"
-            self._failed(TargetUnreachable(words))
+            self._failed(self._late(within))
         except PushscopeError as error:
             self._failed(error)
         else:
@@ -278,13 +283,15 @@ class SimulatedUser:
             carrier.send(self._stomp.connect(host, heartbeat=self._heartbeat))
         await subscribed
 
-    def _awaited(self) -> str:
-        """What has not come in an attempt that took too long."""
+    def _late(self, within: float) -> TargetUnreachable:
+        """The error of an attempt that took too long: what has not come."""
+        url = without_tokens(self.url)
         if self._carrier is None or self._stomp is None:
-            return f"no connection by {self.transport}"
+            return TargetUnreachable(f"{url}: no connection by {self.transport} within {within:g} s")
         if self._stomp.version is None:
-            return "no CONNECTED for the CONNECT"
-        return f"no RECEIPT for the SUBSCRIBE to /user{self.destination}"
+            return TargetUnreachable(f"{url}: no CONNECTED for the CONNECT within {within:g} s")
+        missing = f"{url}: no RECEIPT for the SUBSCRIBE to /user{self.destination} within {within:g} s"
+        return TargetUnreachable(missing) if self._home.receipts_come else NoReceipts(missing)
 
     def _failed(self, error: PushscopeError) -> None:
         """An attempt failed: end what is left of it, and try again or give up."""
@@ -355,6 +362,7 @@ class SimulatedUser:
             case ReceiptReceived(receipt_id=receipt) if receipt == _SUBSCRIBED:
                 if self.wanted and self._subscribed is not None and not self._subscribed.done():
                     self.subscribed_ns = stamp
+                    self._home.receipts_come = True
                     self.error = ""
                     self._subscribed.set_result(None)
                     self._change("connected", "")
@@ -423,6 +431,6 @@ def _send(carrier: Carrier, data: bytes) -> None:
 
 def _is_final(error: PushscopeError) -> bool:
     """Whether trying again cannot help: the server answered and said that we are wrong."""
-    if isinstance(error, UserNameDiffers):
+    if isinstance(error, UserNameDiffers | NoReceipts):
         return True
     return isinstance(error, HandshakeRefused) and error.status in (400, 401, 403, 404, 405, 426)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from core.client import ReconnectPolicy
-from core.errors import TargetUnreachable
+from core.errors import NoReceipts, TargetUnreachable
 from core.load.crowd import Crowd
 from core.load.user import SimulatedUser, UserState, user_url
 from core.protocol import Disconnect, Subscribe, encode
@@ -379,21 +379,44 @@ async def test_a_user_of_no_name_is_connected() -> None:
         assert (crowd.users["joe"].state, crowd.users["joe"].known_as) == ("connected", "")
 
 
-@pytest.mark.parametrize(
-    ("answers", "words"),
-    [
-        ("nothing", "no CONNECTED for the CONNECT"),
-        ("connected", "no RECEIPT for the SUBSCRIBE to /user/topic/g"),
-    ],
-)
-async def test_what_was_waited_for_is_said_while_it_tries_again(answers: str, words: str) -> None:
+async def test_what_was_waited_for_is_said_while_it_tries_again() -> None:
     network, server = memory_server()
-    server.answer_connect = answers == "connected"
-    server.give_receipts = False
+    server.answer_connect = False
     sink = Sink()
     async with Crowd(
         "memory:x", "/topic/g", sink, connect=network.connect, reconnect=AT_ONCE, dial_timeout=0.02
     ) as crowd:
         crowd.add(["joe"])
         await sink.until(lambda: bool(sink.failures))
-        assert sink.failures[0] == ("joe", f"memory:x?user=joe: {words} within 0.02 s")
+        words = "memory:x?user=joe: no CONNECTED for the CONNECT within 0.02 s"
+        assert sink.failures[0] == ("joe", words)
+
+
+async def test_a_server_that_answers_no_receipt_is_given_up_after_one_attempt_that_says_so() -> None:
+    network, server = memory_server()
+    server.give_receipts = False
+    sink = Sink()
+    async with Crowd(
+        "memory:x", "/topic/greetings", sink, connect=network.connect, reconnect=AT_ONCE, dial_timeout=0.05
+    ) as crowd:
+        crowd.add(["joe"])
+        await sink.until(lambda: sink.of("joe")[-1:] == ["failed"])
+    assert len(server.peers) == 1
+    assert "no RECEIPT for the SUBSCRIBE to /user/topic/greetings within 0.05 s" in crowd.users["joe"].error
+    assert NoReceipts.MEANING in crowd.users["joe"].error
+
+
+async def test_a_receipt_that_is_late_once_is_asked_for_again_where_others_came() -> None:
+    network, server = memory_server()
+    sink = Sink()
+    async with Crowd(
+        "memory:x", "/topic/greetings", sink, connect=network.connect, reconnect=AT_ONCE, dial_timeout=0.05
+    ) as crowd:
+        crowd.add(["joe"])
+        await sink.until(lambda: sink.of("joe")[-1:] == ["connected"])
+        server.give_receipts = False
+        crowd.add(["ann"])
+        await sink.until(lambda: len(sink.failures) == 1)
+        server.give_receipts = True
+        await sink.until(lambda: sink.of("ann")[-1:] == ["connected"])
+    assert "no RECEIPT" in sink.failures[0][1]
