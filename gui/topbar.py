@@ -22,6 +22,7 @@ from . import words
 from .context import Context
 from .format import integer
 from .models.run import NextAction
+from .plain import set_tip, tip
 from .session import STRATEGIES, Strategy
 from .settings import TRANSPORT_CHOICES
 from .theme import ASSETS
@@ -168,8 +169,8 @@ class TopBar(QWidget):
         )
         self._scenario.note.setText(note + " " + self.tr("The Push view changes the rate of a run."))
         for place, key in enumerate(STRATEGIES):
-            self.strategy.setItemData(place, words.strategy(key), Qt.ItemDataRole.ToolTipRole)
-        self.menu_button.setToolTip(self.tr("Menu"))
+            self.strategy.setItemData(place, tip(words.strategy(key)), Qt.ItemDataRole.ToolTipRole)
+        set_tip(self.menu_button, self.tr("Menu"))
         for widget, name in (
             (self._environment, self._captions["environment"].text()),
             (self._scenario, self._captions["scenario"].text()),
@@ -189,7 +190,7 @@ class TopBar(QWidget):
         if settings.transports != "websocket":
             text += f" · {words.transport(settings.transports)}"
         self._scenario.setText(text)
-        self.strategy.setToolTip(words.strategy(self._session.strategy))
+        set_tip(self.strategy, words.strategy(self._session.strategy))
         action = self._session.run.next_action
         texts: dict[NextAction, str] = {
             "start": self.tr("Start"),
@@ -200,11 +201,11 @@ class TopBar(QWidget):
         }
         self.action.setText(texts[action])
         self.action.setEnabled(action != "wait")
-        self.action.setToolTip("F5" if action == "start" else "Shift+F5")
+        set_tip(self.action, "F5" if action == "start" else "Shift+F5")
         paused = self._context.paused_at is not None
         self.pause.setChecked(paused)
         self.pause.setText(self.tr("Resume charts") if paused else self.tr("Pause charts"))
-        self.pause.setToolTip(self.tr("Space"))
+        set_tip(self.pause, self.tr("Space"))
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the language."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 
+from core.cleaning import clean_line
+
 #: Under this name lupdate finds the texts.
 translate = QCoreApplication.translate
 
@@ -118,7 +120,7 @@ _TRANSPORTS = {
 
 def _say(table: Mapping[str, object], code: str) -> str:
     text = table.get(code)
-    return code if text is None else translate("Words", str(text))
+    return clean_line(code) if text is None else translate("Words", str(text))
 
 
 def state(code: str) -> str:

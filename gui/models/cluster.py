@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from PySide6.QtCore import QObject, Signal
 
+from core.cleaning import clean_line
 from core.environment import InstanceInfo, LogLine, Part
 
 #: Lines kept per process.
@@ -52,8 +53,9 @@ class ClusterModel(QObject):
         """Take over log lines, in order."""
         by_source: dict[str, list[str]] = {}
         for line in lines:  # by source, and all together in the order they came
-            by_source.setdefault(line.source, []).append(line.text)
-            by_source.setdefault(ALL, []).append(f"{line.source:<10} {line.text}")
+            text = clean_line(line.text)
+            by_source.setdefault(line.source, []).append(text)
+            by_source.setdefault(ALL, []).append(f"{clean_line(line.source):<10} {text}")
         for source, texts in by_source.items():
             self.logs.setdefault(source, deque(maxlen=MAX_LINES)).extend(texts)
             self.logged.emit(source, texts)

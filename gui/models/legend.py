@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QObject, Qt, Signal
 
+from core.cleaning import clean_line
+
 from ..format import NONE, millis
 from .tables import SWATCH_ROLE, TONE_ROLE, Index
 
@@ -136,7 +138,7 @@ class LegendModel(QAbstractTableModel):
 
 def _text(row: LegendRow, column: int) -> str:
     if column == 0:
-        return row.name
+        return clean_line(row.name)
     if column == 1:
         return NONE if math.isnan(row.now) else millis(row.now)
     return millis((row.p50, row.p99, row.max)[column - 2])

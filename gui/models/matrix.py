@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QAbstractTableModel, QCoreApplication, QModelIndex, QObject, Qt
 
+from core.cleaning import clean_line
 from core.report.figures import Cell
 
 from ..format import NONE, integer, millis, percent
+from ..plain import tip
 from .tables import Index
 from .users import natural
 
@@ -127,11 +129,15 @@ class MatrixModel(QAbstractTableModel):
         if orientation == Qt.Orientation.Vertical:
             if section >= len(self._ids):
                 return None
-            return QCoreApplication.translate("MatrixModel", "via {id}").format(id=self._ids[section])
+            return QCoreApplication.translate("MatrixModel", "via {id}").format(
+                id=clean_line(self._ids[section])
+            )
         if section < len(self._ids):
             if len(self._ids) > _CROWDED:
-                return self._ids[section]
-            return QCoreApplication.translate("MatrixModel", "on {id}").format(id=self._ids[section])
+                return clean_line(self._ids[section])
+            return QCoreApplication.translate("MatrixModel", "on {id}").format(
+                id=clean_line(self._ids[section])
+            )
         return NONE if len(self._ids) > _CROWDED else offline
 
     def data(self, index: Index, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
@@ -142,8 +148,10 @@ class MatrixModel(QAbstractTableModel):
             return self.paint(index.row(), index.column()).text
         if role == PAINT_ROLE:
             return self.paint(index.row(), index.column())
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
-            return self.sentence(index.row(), index.column())
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(self.sentence(index.row(), index.column()))
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return clean_line(self.sentence(index.row(), index.column()))
         return Qt.AlignmentFlag.AlignCenter if role == Qt.ItemDataRole.TextAlignmentRole else None
 
     def paint(self, row: int, column: int) -> Paint:

@@ -8,6 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from core.cleaning import clean_line
+
+from ..plain import tip
+
 Row = TypeVar("Row")
 Index = QModelIndex | QPersistentModelIndex
 
@@ -173,8 +177,8 @@ class RowsModel(QAbstractTableModel, Generic[Row]):
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.ToolTipRole:
                 text = self._texts.get((number, at))
                 if text is None:
-                    text = self._texts[number, at] = column.text(row)
-                return text
+                    text = self._texts[number, at] = clean_line(column.text(row))
+                return text if role == Qt.ItemDataRole.DisplayRole else tip(text)
             case Qt.ItemDataRole.TextAlignmentRole:
                 return _RIGHT if column.right else _LEFT
             case _ if role == ROW_ROLE:

@@ -12,6 +12,7 @@ from core.environment import Action, InstanceInfo
 from .. import words
 from ..context import Context
 from ..format import integer
+from ..plain import set_tip
 from ..widgets.blocks import Card, Elided, button, column, label, row, wrapping
 from ..widgets.topology import Topology
 from .instance_card import CrowdCard, InstanceCard, PartCard
@@ -115,7 +116,7 @@ class ClusterView(View):
         """Set every text in the present language."""
         self._title.setText(self.tr("Local cluster"))
         self.add.setText(self.tr("Add an instance"))
-        self.add.setToolTip(self.tr("Starts one more process; the gateway finds it (+)"))
+        set_tip(self.add, self.tr("Starts one more process; the gateway finds it (+)"))
         self.stop.setText(self.tr("Stop the cluster"))
         self._empty.setText(self.tr("No cluster is running"))
         self._start_demo.setText(self.tr("Start the demo"))

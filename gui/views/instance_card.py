@@ -14,6 +14,7 @@ from ..context import Context
 from ..format import NONE, decimal, integer, mebibytes, rate, short_clock
 from ..models.cluster import port_of
 from ..models.series import BUCKET
+from ..plain import set_tip
 from ..widgets.blocks import Card, Dot, Elided, button, column, label, restyle, row
 from ..widgets.swatch import Swatch
 
@@ -93,9 +94,9 @@ class InstanceCard(Card):
         self._captions["memory"].setText(self.tr("Memory, MiB"))
         self._captions["uptime"].setText(self.tr("Uptime"))
         self.buttons["kill"].setText(self.tr("Kill"))
-        self.buttons["kill"].setToolTip(self.tr("End the process at once, as kill -9 does (K)"))
+        set_tip(self.buttons["kill"], self.tr("End the process at once, as kill -9 does (K)"))
         self.buttons["stop"].setText(self.tr("Stop"))
-        self.buttons["stop"].setToolTip(self.tr("Ask it to stop; it says goodbye to its users"))
+        set_tip(self.buttons["stop"], self.tr("Ask it to stop; it says goodbye to its users"))
         self.buttons["remove"].setText(self.tr("Remove"))
         if self._info is not None:
             self.show_info(self._info)
@@ -111,7 +112,7 @@ class InstanceCard(Card):
         tone, state = self._how(info)
         self._dot.set_colour(getattr(self._context.theme.tokens, tone))
         self._state.setText(state)
-        self._state.setToolTip(info.broker_trouble)
+        set_tip(self._state, info.broker_trouble)
         pid = self.tr("pid {pid}").format(pid=info.pid) if info.pid is not None else ""
         self._address.setText(
             " · ".join(part for part in (f":{port_of(info.push_url) or NONE}", pid) if part)
@@ -125,12 +126,13 @@ class InstanceCard(Card):
         self.buttons["remove"].setVisible(not alive)
         paused = info.state == "paused"
         self.buttons["pause"].setText(self.tr("Resume") if paused else self.tr("Pause"))
-        self.buttons["pause"].setToolTip(self.tr("Freeze the process or let it go on (P)"))
+        set_tip(self.buttons["pause"], self.tr("Freeze the process or let it go on (P)"))
         self.buttons["drain"].setText(self.tr("Undrain") if info.draining else self.tr("Drain"))
-        self.buttons["drain"].setToolTip(
+        set_tip(
+            self.buttons["drain"],
             self.tr("Give it new users again")
             if info.draining
-            else self.tr("Keep its users, but give it no new ones")
+            else self.tr("Keep its users, but give it no new ones"),
         )
         self.setAccessibleName(f"{self.name}, {state}")
 

@@ -9,11 +9,14 @@ from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PySide6.QtGui import QGuiApplication, QResizeEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
+from core.cleaning import clean_line
+
 from ..context import Context
 from ..format import short_clock
 from ..models.legend import LegendModel
 from ..models.matrix import METRICS, MatrixMetric
 from ..models.series import Metric
+from ..plain import set_tip
 from ..widgets.blocks import Card, Elided, Segments, button, column, label, row, wrapping
 from ..widgets.matrix import MatrixView
 from ..widgets.plot import TimeChart
@@ -162,7 +165,7 @@ class LatencyView(View):
             {"lin": self.tr("Linear axis (O)"), "log": self.tr("Logarithmic axis (O)")},
         )
         self.as_table.setText(self.tr("Table"))
-        self.as_table.setToolTip(self.tr("The same numbers as a table (T)"))
+        set_tip(self.as_table, self.tr("The same numbers as a table (T)"))
         self._live.setText(self.tr("Back to live"))
         self._empty_start.setText(self.tr("Start"))
         self._empty_text.setText(self.tr("Start a run to see latency (F5)"))
@@ -245,11 +248,11 @@ class LatencyView(View):
 
     def _fill_twin(self) -> None:
         header, rows = self.director.table()
-        self._twin_model.setHorizontalHeaderLabels(header)
+        self._twin_model.setHorizontalHeaderLabels([clean_line(each) for each in header])
         self._twin_model.setColumnCount(len(header))
         self._twin_model.setRowCount(len(rows))
         for at, texts in enumerate(rows):
-            for place, text in enumerate(texts):
+            for place, text in enumerate(map(clean_line, texts)):
                 item = cast(QStandardItem | None, self._twin_model.item(at, place))
                 if item is None:
                     item = QStandardItem()

@@ -15,9 +15,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.cleaning import clean_line, clean_text
+
 from ..context import Context
 from ..format import rate
 from ..models.pushes import SentPush
+from ..plain import set_tip
 from ..theme import mono_font
 from ..widgets.blocks import Card, button, column, label, number_box, row, wrapping
 from ..widgets.table import Table
@@ -140,8 +143,9 @@ class PushView(View):
         if not self.send.isEnabled():
             return
         text = self.to.currentText().strip()
-        everybody = self.to.currentIndex() == 0 and text == self.to.itemText(0)
-        user = None if everybody else text
+        place = self.to.currentIndex()
+        chosen = place >= 0 and text == self.to.itemText(place).strip()
+        user: str | None = self.to.itemData(place) if chosen else text  # None is everybody
         via = self.via.currentData()
         self.session.push_once(
             user, str(via) if via else None, self.destination.text().strip(), self.payload.toPlainText()
@@ -172,7 +176,7 @@ class PushView(View):
         ):
             widget.setAccessibleName(texts[key])
         self.send.setText(self.tr("Send once"))
-        self.send.setToolTip("Ctrl+Enter")
+        set_tip(self.send, "Ctrl+Enter")
         self._rate_title.setText(self.tr("Automatic pushes"))
         self.rate.setSuffix(" " + self.tr("/s"))
         self.rate.setAccessibleName(self.tr("Pushes per second"))
@@ -229,7 +233,7 @@ class PushView(View):
         self.via.clear()
         self.via.addItem(self.tr("the next in turn"), "")
         for info in self.session.cluster.instances:
-            self.via.addItem(info.id, info.id)
+            self.via.addItem(clean_line(info.id), info.id)
         self.via.setCurrentIndex(max(0, self.via.findData(keep)))
 
     def _fill_users(self) -> None:
@@ -241,7 +245,8 @@ class PushView(View):
         self.to.blockSignals(True)
         self.to.clear()
         self.to.addItem(self.tr("everybody"))
-        self.to.addItems([item.user for item in users.rows()[:5000]])
+        for item in users.rows()[:5000]:
+            self.to.addItem(clean_line(item.user), item.user)
         if chosen <= 0:
             self.to.setCurrentIndex(1 if users.total and not keep else 0)
         else:
@@ -259,6 +264,6 @@ class PushView(View):
         if item.result is not None:
             lines.append("")
             lines.append(f"{item.result.status} {item.result.instance}  {item.result.body}"[:4096])
-        text = "\n".join(lines)
+        text = clean_text("\n".join(lines))
         if self.detail.toPlainText() != text:
             self.detail.setPlainText(text)

@@ -10,6 +10,7 @@ from core.report.figures import UserRow
 from .. import words
 from ..context import Context
 from ..format import integer
+from ..plain import set_tip
 from ..widgets.bars import InstanceBars
 from ..widgets.blocks import Card, button, label, number_box, row, wrapping
 from ..widgets.table import Table
@@ -102,11 +103,11 @@ class UsersView(View):
         self.filter.setAccessibleName(self.tr("Filter users"))
         self.count.setAccessibleName(self.tr("How many users to add"))
         self.add.setText(self.tr("Add users"))
-        self.add.setToolTip(self.tr("Connect so many more users (A)"))
+        set_tip(self.add, self.tr("Connect so many more users (A)"))
         self.disconnect_button.setText(self.tr("Disconnect"))
-        self.disconnect_button.setToolTip(self.tr("Pushes to them count as offline, not as lost (D)"))
+        set_tip(self.disconnect_button, self.tr("Pushes to them count as offline, not as lost (D)"))
         self.reconnect.setText(self.tr("Reconnect"))
-        self.reconnect.setToolTip(self.tr("Connect again; a connected user is dropped and placed anew (R)"))
+        set_tip(self.reconnect, self.tr("Connect again; a connected user is dropped and placed anew (R)"))
         self.table.setAccessibleName(self.tr("Users"))
         self.session.users.retranslate()
         self._fitted = False

@@ -6,6 +6,8 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from core.cleaning import clean_line
+
 from ..format import integer
 from ..theme import Theme, ui_font
 
@@ -26,6 +28,7 @@ class InstanceBars(QWidget):
 
     def set_values(self, values: list[tuple[str, int, int]]) -> None:
         """Name, colour index and count of each instance, in order."""
+        values = [(clean_line(name), index, count) for name, index, count in values]
         if values != self._values:
             self._values = values
             self.setAccessibleDescription(", ".join(f"{name}: {count}" for name, _, count in values))

@@ -19,22 +19,22 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ..plain import Plain, set_tip
+
 
 def label(role: str = "", text: str = "") -> QLabel:
     """A label in one of the style sheet's roles: title, muted, lead, headline …"""
-    made = QLabel(text)
-    made.setTextFormat(Qt.TextFormat.PlainText)
+    made = Plain(text)
     if role:
         made.setProperty("role", role)
     return made
 
 
-class Elided(QLabel):
+class Elided(Plain):
     """A label that gives way: where there is no room its end becomes an ellipsis."""
 
     def __init__(self, role: str = "") -> None:
         super().__init__()
-        self.setTextFormat(Qt.TextFormat.PlainText)
         if role:
             self.setProperty("role", role)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
@@ -46,7 +46,7 @@ class Elided(QLabel):
     def paintEvent(self, event: QPaintEvent) -> None:
         """As much of the text as fits; the whole of it is in the tip then."""
         shown = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        self.setToolTip("" if shown == self.text() else self.text())
+        set_tip(self, "" if shown == self.text() else self.text())
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, shown)
@@ -196,7 +196,7 @@ class Segments(QFrame):
         """Name the buttons in the present language."""
         for key, text in texts.items():
             self._buttons[key].setText(text)
-            self._buttons[key].setToolTip((tips or {}).get(key, ""))
+            set_tip(self._buttons[key], (tips or {}).get(key, ""))
 
     def button(self, key: str) -> QPushButton:
         """The button of a key."""

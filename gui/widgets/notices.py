@@ -55,8 +55,8 @@ class Banner(QFrame):
         self._action.setText(action)
         self._action.setVisible(bool(action))
         self._copy.setVisible(copyable)
-        self.setAccessibleName(title)
-        self.setAccessibleDescription(detail)
+        self.setAccessibleName(self._title.text())
+        self.setAccessibleDescription(self._detail.text())
         self.show()
 
     @property
@@ -111,7 +111,7 @@ class Toast(QFrame):
     def tell(self, text: str, seconds: float = 5.0) -> None:
         """Show a text for a while."""
         self._text.setText(text)
-        self.setAccessibleName(text)
+        self.setAccessibleName(self._text.text())
         self.adjustSize()
         self._place()
         self.show()

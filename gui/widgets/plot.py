@@ -18,6 +18,8 @@ from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPen
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.cleaning import clean_line
+
 from ..theme import Tokens, ui_font
 from .scales import Ticks, plain
 
@@ -295,7 +297,7 @@ class TimeChart(QWidget):
     def _add_mark(self, mark: Mark) -> tuple[Mark, Any, Any, Any]:
         colour = QColor(getattr(self._tokens, mark.tone))
         line, strip = (pg.InfiniteLine(mark.t, angle=90, pen=pg.mkPen(colour)) for _ in range(2))
-        text = pg.TextItem(mark.text, color=colour, anchor=(0, 0))
+        text = pg.TextItem(clean_line(mark.text), color=colour, anchor=(0, 0))
         text.setFont(ui_font(12))
         self._main.addItem(line, ignoreBounds=True)
         self._strip.addItem(strip, ignoreBounds=True)

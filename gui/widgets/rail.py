@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QButtonGroup, QSizePolicy, QVBoxLayout, QWidget
 
+from ..plain import set_tip
 from ..theme import ASSETS, Theme, ui_font
 
 WIDE, NARROW = 168, 52
@@ -57,7 +58,7 @@ class RailButton(QAbstractButton):
     def set_wide(self, wide: bool) -> None:
         """With or without words."""
         self._wide = wide
-        self.setToolTip("" if wide else self.text())
+        set_tip(self, "" if wide else self.text())
         self.update()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
