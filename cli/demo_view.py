@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from core.cleaning import clean_text
+from core.cleaning import clean_line, clean_text
 from core.environment import ClusterSpec, StartStep
 
 from .views import PlainView, status_line
@@ -13,6 +13,7 @@ from .watching import View
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from core.engine.messages import Snapshot
     from core.report.figures import Point, SeriesSum
@@ -91,7 +92,7 @@ class DemoTable:
         count = f" {step.done}/{step.total}" if step.total else ""
         if step.state in ("running", "failed"):
             words = "failed" if step.state == "failed" else "…"
-            self._live.update(f"starting: {step.key}{count} {words}", refresh=True)
+            self._live.update(_plain(f"starting: {step.key}{count} {words}"), refresh=True)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Draw, but not more often than eyes can follow."""
@@ -113,7 +114,9 @@ class DemoTable:
         from rich.table import Table
 
         title = f"Pushscope demo, {self._title}, {snapshot.run_t:.0f} s (Ctrl-C stops)"
-        table = Table(title=title, caption=status_line(snapshot), box=SIMPLE_HEAD, title_justify="left")
+        table = Table(
+            title=_plain(title), caption=_plain(status_line(snapshot)), box=SIMPLE_HEAD, title_justify="left"
+        )
         table.caption_justify = "left"
         table.add_column("instance")
         for name in ("state", "sessions", "p99 now", "on p50", "on p99", "lost", "via p50", "via p99"):
@@ -123,8 +126,17 @@ class DemoTable:
             on, via = sums.get(f"on:{instance.id}"), sums.get(f"via:{instance.id}")
             now = self._recent.p99(f"on:{instance.id}", snapshot.t)
             sessions = "–" if instance.sessions < 0 else str(instance.sessions)
-            table.add_row(instance.id, instance.state, sessions, _ms(now), *_sums(on), *_sums(via)[:2])
+            table.add_row(
+                _plain(instance.id), _plain(instance.state), sessions, _ms(now), *_sums(on), *_sums(via)[:2]
+            )
         return table
+
+
+def _plain(text: str) -> Text:
+    """A text as it is: rich would take ``[red]`` in it for a colour."""
+    from rich.text import Text
+
+    return Text(clean_line(text))
 
 
 def _sums(each: SeriesSum | None) -> tuple[str, str, str]:

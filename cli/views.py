@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from core.cleaning import clean_text
+from core.cleaning import clean_line, clean_text
 from core.environment import StartStep
 
 from .output import say
@@ -67,9 +67,9 @@ class TerminalView:
 
         self._duration = duration
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[words]}", markup=False),
             console=Console(highlight=False),
             refresh_per_second=8,
             transient=True,
@@ -84,7 +84,7 @@ class TerminalView:
         elif step.state == "running":
             words = f"{step.done}/{step.total}" if step.total else ""
             self._progress.update(
-                self._task, description=f"starting {step.key}", total=step.total or None,
+                self._task, description=f"starting {clean_line(step.key)}", total=step.total or None,
                 completed=step.done, words=words,
             )  # fmt: skip
 
@@ -94,7 +94,7 @@ class TerminalView:
             return
         total = self._duration or None
         done = min(snapshot.run_t, self._duration) if self._duration else snapshot.run_t
-        described = f"{snapshot.run} {done:5.1f} s"
+        described = f"{clean_line(snapshot.run)} {done:5.1f} s"
         self._progress.update(
             self._task, description=described, total=total, completed=done, words=status_line(snapshot)
         )

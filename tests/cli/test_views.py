@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from cli.demo_view import DemoLines, DemoTable
@@ -72,3 +73,21 @@ def test_views_of_a_terminal_show_the_same_and_end(
         shown.close()
         shown.close()
     assert "killed [i2]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("view", [lambda: TerminalView(5.0), lambda: DemoTable("[red]demo[/]")])
+def test_foreign_texts_are_neither_colours_nor_sequences(
+    view: Callable[[], View], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = view()
+    try:
+        hostile = "[red]i1[/red]\x1b]0;taken\x07"
+        shown.step(StartStep(hostile, "running", 0.1, 1, 2))
+        odd = snapshot(10.0)
+        shown.snapshot(msgspec.structs.replace(odd, instances=(InstanceInfo(hostile, "ready", "http://h"),)))
+        shown.say(hostile)
+    finally:
+        shown.close()
+    said = capsys.readouterr().out
+    assert "\x1b]0" not in said and "\x07" not in said
+    assert "[red]i1[/red]\\x1b]0;taken\\x07" in said
