@@ -143,7 +143,9 @@ def run(arguments: Sequence[str] | None = None, commands: Mapping[str, Command] 
     with steady_output() as written:
         code = _code_of(words, COMMANDS if commands is None else commands)
     if written.failure is not None and not code:
-        say(f"pushscope: standard output could not be written: {written.failure.strerror}", err=True)
+        from core.reasons import reason_of
+
+        say(f"pushscope: standard output could not be written: {reason_of(written.failure)}", err=True)
         code = ExitCode.INTERNAL
     sys.exit(code)
 

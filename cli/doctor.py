@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from core.cleaning import clean_text
 from core.errors import ExitCode
 from core.files_limit import files_limit, raise_files_limit
 from core.version import VERSION
@@ -166,13 +167,15 @@ def _ports(ports: Mapping[int, str]) -> Iterator[Finding]:
 
 def _refused(port: int) -> str:
     """Why nobody could listen on this loopback port now; empty when one could."""
+    from core.reasons import reason_of
+
     with socket.socket() as listener:
         if sys.platform != "win32":  # there it would share the port with whoever has it
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            return str(error)
+            return reason_of(error)
     return ""
 
 
@@ -223,9 +226,9 @@ def _print(findings: list[Finding]) -> None:
     styles: dict[Verdict, str] = {"works": "green", "note": "yellow", "missing": "red"}
     table = Table.grid(padding=(0, 2))
     for finding in findings:
-        detail = Text(finding.detail)
+        detail = Text(clean_text(finding.detail))
         if finding.mend:
-            detail.append(f"\nto mend it: {finding.mend}", style="bold")
+            detail.append(f"\nto mend it: {clean_text(finding.mend)}", style="bold")
         mark = Text(_MARKS[finding.verdict], style=styles[finding.verdict])
         table.add_row(mark, Text(finding.name), detail)
     Console(soft_wrap=not sys.stdout.isatty()).print(table)

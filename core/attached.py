@@ -16,6 +16,7 @@ from .deployment import INSTANCE_NAME, Deployment
 from .environment import Action, EnvironmentEvent, EnvironmentInfo, InstanceInfo, StartStep
 from .errors import TargetUnreachable, UsageError
 from .push_token import CHALLENGE, TOKEN_VARIABLE, push_headers
+from .reasons import reason_of
 from .redaction import without_tokens
 
 _REACH_WITHIN: Final = 5.0
@@ -176,23 +177,16 @@ async def reach(url: str) -> None:
         async with asyncio.timeout(_REACH_WITHIN):
             _, writer = await asyncio.open_connection(parts.hostname, port)
     except OSError as error:  # a timeout is one as well
-        raise _unreachable(url, _in_words(error), f"connect to {url}") from error
+        raise _unreachable(url, reason_of(error, within=_REACH_WITHIN), f"connect to {url}") from error
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-def _in_words(error: OSError) -> str:
-    """What came back; asyncio's own words for a refusal are those of a programmer."""
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused"
-    return error.strerror or str(error) or f"no connection within {_REACH_WITHIN:g} s"
-
-
 def _untrusted(url: str, error: aiohttp.ClientSSLError, tried: str) -> TargetUnreachable:
     """Somebody is there; it is the certificate that is not taken."""
     said = getattr(error, "certificate_error", error)
-    reason = getattr(said, "verify_message", "") or str(said) or type(said).__name__
+    reason = reason_of(said)
     return TargetUnreachable(
         f"{urlsplit(url).netloc.rpartition('@')[2]}: TLS failed: {reason}",
         tried=without_tokens(tried),

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from .errors import UsageError
+from .reasons import reason_of
 from .toml_file import Mistake
 
 _LARGEST_FILE: Final = 64 * 1024 * 1024
@@ -89,7 +90,7 @@ def _from_file(path: str) -> TokenOf:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(_LARGEST_FILE + 1)
     except (OSError, UnicodeDecodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "is not UTF-8 text"
+        reason = reason_of(error) if isinstance(error, OSError) else "is not UTF-8 text"
         raise UsageError(
             f"{path}: {reason}", tried="get the users' access tokens", hint="a line for each user: NAME TOKEN"
         ) from error

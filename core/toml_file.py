@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NoReturn, TypeVar, get_args, get_origin,
 import msgspec
 
 from .errors import ScenarioError
+from .reasons import reason_of
 
 #: Where a value is in a file: names, and positions within lists.
 KeyPath = tuple[str | int, ...]
@@ -71,7 +72,7 @@ class TomlFile:
         try:
             return cls(Path(path).read_text(encoding="utf-8"), str(path))
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = reason_of(error)
             raise ScenarioError(
                 reason, file=str(path), key="", line=None, hint="give an existing file"
             ) from error

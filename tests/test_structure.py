@@ -151,6 +151,20 @@ def test_nothing_is_raised_out_of_a_group_s_handler() -> None:
     assert not wrong, "catch the ExceptionGroup with a plain except, and raise out of that"
 
 
+def test_one_place_has_words_for_exceptions() -> None:
+    # ``strerror`` is None and ``str(error)`` is empty for many: core.reasons has words for all.
+    elsewhere = [name for name in SHIPPED if name != "core/reasons.py" and ".strerror" in source(name)]
+    assert not elsewhere, "say reason_of(error)"
+
+
+def test_the_window_takes_no_text_for_html() -> None:
+    # Qt does where nothing else is said: labels and tips are made by gui.plain.
+    rich = re.compile(r"\b(QLabel|setToolTip|setWhatsThis|setHtml|appendHtml|showText)\(|QMessageBox")
+    window = [name for name in SHIPPED if name.startswith("gui/") and name != "gui/plain.py"]
+    found = [name for name in window if rich.search(source(name))]
+    assert not found, "make labels and tips by gui.plain"
+
+
 def test_translated_texts_are_constants() -> None:
     # An f-string never matches the translation file's source text.
     wrong = [

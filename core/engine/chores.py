@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from ..errors import PushscopeError
+from ..reasons import reason_of
 from ..tasks import BackgroundTasks
 from .messages import Problem
 
@@ -30,7 +31,9 @@ class Chores(BackgroundTasks):
             self._tell(problem_of(error))
 
     def _failed(self, error: BaseException) -> None:
-        self._tell(Problem("internal", f"{type(error).__name__}: {error}", hint="please report this"))
+        self._tell(
+            Problem("internal", f"{type(error).__name__}: {reason_of(error)}", hint="please report this")
+        )
         self._on_bug()
 
 

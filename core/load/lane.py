@@ -12,6 +12,7 @@ import httptools
 import msgspec
 
 from ..clock import now_ns
+from ..reasons import reason_of
 from ..transport.scratch import scratch
 
 #: ``accepted``: the instance said so (2xx). ``refused``: it said no, or the push never left here.
@@ -218,8 +219,7 @@ class Lane:
                     lambda: Connection(self), address.host, address.port, ssl=address.ssl
                 )
         except OSError as error:
-            late = isinstance(error, TimeoutError) and not error.errno
-            what = f"no connection within {within:g} s" if late else error.strerror or repr(error)
+            what = reason_of(error, within=within)
             self._refuse_all(f"not sent: cannot connect to {address.host}:{address.port}: {what}")
         finally:
             self._connecting = False
@@ -287,7 +287,7 @@ class Lane:
         if current is not None and connection.status >= 200:
             current.finish(connection.status, _verdict(connection.status), connection.body)
         elif current is not None:
-            ended = "the connection ended before the answer" + (f": {error}" if error else "")
+            ended = "the connection ended before the answer" + (f": {reason_of(error)}" if error else "")
             current.finish(0, "unknown", error=connection.why or ended)
         self._next()
 

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from ..metrics import Fate, Push, Stray
+from ..reasons import reason_of
 from .correlation import PushId
 
 _WORDS: Final = {
@@ -94,7 +95,7 @@ class Recorder:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        self.failure = f"its record {self._path}: {error.strerror or error}"
+        self.failure = f"its record {self._path}: {reason_of(error)}"
         file, self._file = self._file, None
         if file is not None:
             with contextlib.suppress(OSError):  # what is in its buffer has no room either

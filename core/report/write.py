@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ..errors import EXIT_PRECEDENCE, ExitCode, ReportNotWritten
+from ..reasons import reason_of
 from .deliveries import write_deliveries
 from .html import render_html
 from .junit import render_junit
@@ -66,7 +67,7 @@ def records_folder(out: Path) -> Generator[Path]:
         folder = tempfile.TemporaryDirectory(prefix="pushscope-", ignore_cleanup_errors=True)
     except OSError as error:
         raise ReportNotWritten(
-            f"cannot record what becomes of pushes in {_temporary()}: {error.strerror or error}",
+            f"cannot record what becomes of pushes in {_temporary()}: {reason_of(error)}",
             tried="make a temporary folder for deliveries.csv",
             hint="make room there, or name another place by the environment variable TMPDIR",
         ) from error
@@ -158,7 +159,7 @@ def _reason(path: Path, error: OSError) -> str:
     """What the system says; a folder in a file's place has other words on each system."""
     if path.name in _FILES and path.is_dir() and not path.is_symlink():
         return "is a folder"
-    return error.strerror or str(error) or type(error).__name__
+    return reason_of(error)
 
 
 def _write_summary(result: Result, path: Path) -> None:

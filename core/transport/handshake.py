@@ -16,6 +16,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI, parse_uri
 
 from ..errors import HandshakeRefused, UsageError
+from ..reasons import reason_of
 from ..redaction import without_tokens
 
 #: Longest answer head that is read; more is not a WebSocket server.
@@ -133,7 +134,7 @@ class Handshake:
         if self._head is None and self._protocol.handshake_exc is None:
             self._protocol.receive_eof()  # the end of a body without a length
             self._check()
-        what = f": {error}" if error is not None else f"; {self.describe()}"
+        what = f": {reason_of(error)}" if error is not None else f"; {self.describe()}"
         self._fail(
             HandshakeRefused(
                 f"{self._url} closed the connection during the handshake{what}",
@@ -168,7 +169,7 @@ def _refused(url: str, failure: Exception, events: Sequence[object]) -> Handshak
     if response is None or isinstance(failure, InvalidMessage):
         cause = failure.__cause__ or failure
         return HandshakeRefused(
-            f"{url} does not answer in HTTP: {cause}",
+            f"{url} does not answer in HTTP: {reason_of(cause)}",
             status=0,
             tried=tried,
             hint="check host, port and whether it needs wss:",
@@ -178,7 +179,7 @@ def _refused(url: str, failure: Exception, events: Sequence[object]) -> Handshak
         said = f"HTTP {response.status_code} {response.reason_phrase}".strip()
         message = f"{url} refused the WebSocket with {said}" + (f": {body}" if body else "")
     else:
-        message = f"{url} answered 101, but not as a WebSocket server must: {failure}"
+        message = f"{url} answered 101, but not as a WebSocket server must: {reason_of(failure)}"
     return HandshakeRefused(
         message, status=response.status_code, body=body, tried=tried, hint=_hint(response.status_code)
     )

@@ -15,6 +15,7 @@ from typing import cast
 
 from ..clock import now_ns
 from ..errors import ConnectionClosed, TargetUnreachable
+from ..reasons import reason_of
 from ..redaction import without_tokens
 from .base import CloseInfo, OnClose, OnData
 from .handshake import Handshake, parse_url
@@ -242,7 +243,7 @@ class WebSocketCarrier(asyncio.BufferedProtocol):
             return CloseInfo(reader.close_code, reader.close_reason, self._asked)
         error = self._error
         if not error and exc is not None:
-            error = f"the connection was lost: {exc}"
+            error = f"the connection was lost: {reason_of(exc)}"
         elif not error:
             error = "aborted" if self._asked else "the peer ended the connection without a close frame"
         return CloseInfo(1006, "", self._asked, error)
@@ -331,7 +332,7 @@ def _unreachable(url: str, error: OSError, timeout: float, opening: Handshake) -
             tried=tried,
             hint="the server is overloaded, paused, or a firewall drops the packets",
         )
-    what = error.strerror or str(error) or type(error).__name__
+    what = reason_of(error)
     if isinstance(error, tls.SSLError) or (url.startswith("wss:") and not isinstance(error, _NOBODY)):
         hint = (
             "name the file of its certificate authority by SSL_CERT_FILE (in Python: give a context that "

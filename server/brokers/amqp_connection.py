@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractChannel, ConnectionParameter
 from yarl import URL
 
 from core.errors import BrokerUnavailable
+from core.reasons import reason_of
 from core.tasks import BackgroundTasks
 from core.version import VERSION
 
@@ -98,7 +99,7 @@ class AmqpConnection:
             await connection.close()
             if isinstance(error, Exception):
                 # aio-pika does not tell every refusal in the broker's words.
-                raise BrokerUnavailable(link.why or str(error) or type(error).__name__) from None
+                raise BrokerUnavailable(link.why or reason_of(error)) from None
             raise
         link.establish(heartbeat_s)
         return cls(link, connection, node.login or _GUEST)

@@ -21,6 +21,8 @@ from pamqp.exceptions import PAMQPException
 from pamqp.heartbeat import Heartbeat
 from yarl import URL
 
+from core.reasons import reason_of
+
 from .amqp_channel import AmqpChannel
 from .amqp_frames import AROUND, END, FRAME
 
@@ -149,7 +151,7 @@ class AmqpLink(asyncio.StreamReaderProtocol):
         else:
             super().connection_lost(exc)
         self.ended = True
-        why = self.why or (str(exc) if exc else "") or "the broker closed the connection"
+        why = self.why or (reason_of(exc) if exc is not None else "the broker closed the connection")
         if not self._established and not self.why:
             self.why = f"{why}, instead of an answer in AMQP"
         for channel in list(self._channels.values()):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from core.errors import UsageError
+from core.reasons import reason_of
 
 from .addresses import StompAddress, Tls
 
@@ -65,7 +66,7 @@ async def dial(
 def trouble_of(error: OSError, node: StompAddress) -> str:
     """Why a node could not be connected to, and what to do if that is known."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message or _reason(error)
+        why = error.verify_message or reason_of(error)
         advice = "name its authority with ?cafile=…" if "self" in why or "issuer" in why else ""
         text = f"the certificate of {node.host}:{node.port} is not trusted: {why.rstrip('.')}"
         return f"{text}; {advice}" if advice else text
@@ -76,7 +77,7 @@ def trouble_of(error: OSError, node: StompAddress) -> str:
         return f"TLS with {node.host}:{node.port} failed: {why}"
     if isinstance(error, ConnectionAbortedError | ConnectionResetError) and node.tls is not None:
         return f"{node.host}:{node.port} ended the TLS handshake"
-    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+    return reason_of(error)
 
 
 def _readable(what: str, file: str | None) -> str | None:
@@ -89,4 +90,4 @@ def _readable(what: str, file: str | None) -> str | None:
 
 def _reason(error: OSError) -> str:
     reason = error.reason if isinstance(error, ssl.SSLError) else ""
-    return reason or error.strerror or str(error) or type(error).__name__
+    return reason or reason_of(error)

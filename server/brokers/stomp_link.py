@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from core.errors import HeartbeatLost
 from core.protocol import BROKER_LIMITS, ClientEvent, ClientSession
+from core.reasons import reason_of
 
 from .delivery import Delivery, pass_messages
 
@@ -142,8 +143,8 @@ class StompLink(asyncio.Protocol):
                 timer.cancel()
         self._transport = None
         self._pending.clear()
-        words = (getattr(exc, "strerror", None) or str(exc)) if exc is not None else ""
-        self._on_end(self._why or words or "the broker closed the connection")
+        words = reason_of(exc) if exc is not None else "the broker closed the connection"
+        self._on_end(self._why or words)
 
     # ----------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from core.reasons import reason_of
+
 from .address import EurekaServer, EurekaTimes
 from .eureka import DATA_CENTER, mapping
 from .lines import LineDown
@@ -104,10 +106,8 @@ class EurekaApi:
                     if len(found) > _LARGEST:
                         raise LineDown(f"{what}: an answer of more than {_LARGEST} bytes")
                 return answer.status, bytes(found)
-        except TimeoutError as error:
-            raise LineDown(f"{what}: no answer in time") from error
-        except aiohttp.ClientError as error:
-            raise LineDown(f"{what}: {error}") from error
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise LineDown(f"{what}: {reason_of(error)}") from error
 
 
 def registration_document(instance: Registered, dirty_ms: int, times: EurekaTimes) -> dict[str, Any]:

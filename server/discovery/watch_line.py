@@ -10,6 +10,8 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
+from core.reasons import reason_of
+
 from . import wire
 from .lines import Heard, LineDown
 from .registry import Registered
@@ -65,7 +67,7 @@ class WatchLine:
             status = error.response.status_code
             raise LineDown(f"HTTP {status}", status=status) from error
         except (OSError, TimeoutError, InvalidHandshake) as error:
-            raise LineDown(_describe(error)) from error
+            raise LineDown(reason_of(error)) from error
 
     async def say(self, registration: Registered) -> None:
         """Say it if connected."""
@@ -153,11 +155,3 @@ class WatchLine:
     async def _register(self, connection: ClientConnection) -> None:
         if self._registration is not None:
             await connection.send(wire.encode(wire.Register(self._registration, self._lease_s)))
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error) or type(error).__name__

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from core.reasons import reason_of
 from core.tasks import BackgroundTasks
 
 from ..access.provenance import MARK, mark_for
@@ -234,7 +235,7 @@ class Edge:
         """
         self.counters.failed_dials += 1
         self.balancer.unreachable(target)
-        words = "no answer" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        words = reason_of(error)
         return f"{target.id or 'upstream'} at {target.authority}: {words}"
 
     def tunnel_opened(self, instance: str) -> None:

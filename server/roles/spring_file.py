@@ -17,6 +17,7 @@ import msgspec
 from yaml.nodes import ScalarNode
 
 from core.errors import UsageError
+from core.reasons import reason_of
 
 from ..spring.configuration import parse_configuration
 from ..spring.settings import place_of
@@ -63,7 +64,7 @@ def load_spring_file(path: str | Path, environment: Mapping[str, str] | None = N
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", tried=f"read {path}") from error
+        raise UsageError(f"{path}: cannot be read: {reason_of(error)}", tried=f"read {path}") from error
     return parse_spring_file(text, str(path), os.environ if environment is None else environment)
 
 

@@ -7,6 +7,7 @@ import socket
 from typing import Final
 
 from core.errors import ClusterStartError, PortTakenError, UsageError
+from core.reasons import reason_of
 
 #: Connections that may wait to be accepted.
 BACKLOG: Final = 2048
@@ -37,7 +38,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
         if error.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
             raise PortTakenError(port, host=host) from error
         raise ClusterStartError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}",
+            f"cannot listen on {host}:{port}: {reason_of(error)}",
             tried=f"listen on {host}:{port}",
             hint="give an address of this machine and a port above 1023",
         ) from error

@@ -15,6 +15,7 @@ from typing import Final, cast
 from yaml.nodes import Node, ScalarNode, SequenceNode
 
 from core.errors import UsageError
+from core.reasons import reason_of
 
 from .imports import imported_files
 from .placeholders import Placeholders, UnfilledError
@@ -97,7 +98,7 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror or error}",
+            f"{path}: {reason_of(error)}",
             tried=f"read {path}",
             hint="give an existing .yml, .yaml, .properties or .toml file",
         ) from error

@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Protocol, runtime_checkable
 
 from core.errors import UsageError
+from core.reasons import reason_of
 
 from ..roles.options import Options
 from ..roles.running import RunningRole, SharedLoop, open_role
@@ -137,7 +138,7 @@ class RunningTask:
             raise
         except Exception as error:
             if self._ready.done():
-                on_line(f"{type(error).__name__}: {error}")
+                on_line(f"{type(error).__name__}: {reason_of(error)}")
                 raise
             self._ready.set_exception(error)
         finally:

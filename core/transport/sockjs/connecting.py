@@ -11,6 +11,7 @@ from typing import Final
 
 from ...clock import now
 from ...errors import ConnectionClosed, HandshakeRefused, TargetUnreachable
+from ...reasons import reason_of
 from ..base import Carrier, CloseInfo, OnClose, OnData
 from ..reader import MAX_MESSAGE
 from ..websocket import MAX_BACKLOG, connect_websocket
@@ -196,7 +197,7 @@ def _is_servers_own(code: int) -> bool:
 
 
 def _all_failed(base: Base, failures: list[tuple[str, Exception]]) -> TargetUnreachable:
-    words = "; ".join(f"{name}: {error}" for name, error in failures)
+    words = "; ".join(f"{name}: {reason_of(error)}" for name, error in failures)
     message = f"{base.shown}: All transports failed (2000): {words}"
     tried = f"open a SockJS session by {', '.join(name for name, _ in failures)}"
     hint = "the service answers /info; is the transport allowed there, and does a proxy let it through?"

@@ -9,6 +9,7 @@ import httptools
 import msgspec
 
 from ...clock import now_ns
+from ...reasons import reason_of
 from ..scratch import scratch
 
 #: Longest head of an answer, or anything else between two pieces of its body (trailers, extensions of
@@ -228,7 +229,7 @@ class HttpConnection(asyncio.BufferedProtocol):
             self._home.start(self.origin, call)
         else:
             what = "in the middle of the answer" if self._fed else "before the answer"
-            call.failed(f"the connection ended {what}" + (f": {exc}" if exc else ""))
+            call.failed(f"the connection ended {what}" + (f": {reason_of(exc)}" if exc else ""))
 
     # ---- httptools ------------------------------------------------------------------------------------
 

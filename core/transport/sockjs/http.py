@@ -11,6 +11,7 @@ import asyncio
 import ssl as tls
 
 from ...clock import now
+from ...reasons import reason_of
 from ...tasks import BackgroundTasks
 from .connection import Call, HttpConnection, Origin
 
@@ -100,8 +101,7 @@ class HttpPool:
                     ssl=self.context() if origin.secure else None,
                 )
         except (OSError, ValueError) as error:
-            late = isinstance(error, TimeoutError) and not error.errno
-            what = f"no connection within {self._open_timeout:g} s" if late else _words(error)
+            what = reason_of(error, within=self._open_timeout)
             call.task = None
             call.failed(f"cannot connect to {origin.host}:{origin.port}: {what}")
             return
@@ -110,7 +110,3 @@ class HttpPool:
             connection.start(call)
         else:
             call.failed(f"{origin.host}:{origin.port} closed the connection at once")
-
-
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from core.errors import UsageError
+from core.reasons import reason_of
 
 from ...settings.tokens import SECRET_VARIABLE, TokenSettings
 
@@ -103,7 +104,7 @@ class KeyRing:
                 data = file.read(_LARGEST_FILE + 1)
         except OSError as error:
             raise UsageError(
-                f"{path}: cannot be read: {error.strerror or error}", tried="read the keys of access tokens"
+                f"{path}: cannot be read: {reason_of(error)}", tried="read the keys of access tokens"
             ) from error
         if len(data) > _LARGEST_FILE:
             raise UsageError(f"{path}: is larger than {_LARGEST_FILE} bytes", tried=f"read {path}")

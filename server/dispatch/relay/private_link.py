@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from core.errors import HeartbeatLost
 from core.protocol import BROKER_LIMITS, HEARTBEAT_BYTES, Frame, Heartbeats, Malformed, StompParser
+from core.reasons import reason_of
 
 #: Bytes that may wait for a broker that does not read.
 _BACKLOG_LIMIT: Final = 16 * 1024 * 1024
@@ -108,7 +109,7 @@ class PrivateLink(asyncio.Protocol):
         self._transport = None
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
-            closed = "Connection to broker closed." if exc is None else f"Transport failure: {exc}"
+            closed = "Connection to broker closed." if exc is None else f"Transport failure: {reason_of(exc)}"
             on_end(self._trouble or closed)
 
     # ----------------------------------------------------------------------------------------

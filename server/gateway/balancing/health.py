@@ -14,6 +14,7 @@ from typing import Final, Self
 import aiohttp
 
 from core.push_token import push_headers
+from core.reasons import reason_of
 
 from ...access.provenance import is_loopback
 from ..routing.routes import Upstream
@@ -93,10 +94,8 @@ class HealthChecks:
                 self._session.get(url, headers=headers, allow_redirects=False) as response,
             ):
                 return "" if response.status == _WELL else f"answers {response.status}"
-        except TimeoutError:
-            return f"no answer within {check.timeout:g} s"
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: that is no host
-            return str(error) or type(error).__name__
+            return reason_of(error, within=check.timeout)
 
     def _forget(self, target: Target) -> None:
         self._against.pop(target, None)

@@ -13,6 +13,8 @@ from typing import Literal, cast
 
 import httptools
 
+from core.reasons import reason_of
+
 from ...sockets.http import MAX_HEAD
 from ..balancing.targets import Target
 from ..heads import Header, tokens, values
@@ -353,4 +355,4 @@ def _cause(error: Exception) -> str:
     cause = error.__context__
     if isinstance(error, httptools.HttpParserUpgrade):
         return "an upgrade that nobody asked for"
-    return str(cause) if isinstance(cause, ValueError) else str(error)
+    return reason_of(cause if isinstance(cause, ValueError) else error)
