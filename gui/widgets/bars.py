@@ -12,6 +12,9 @@ from ..format import integer
 from ..theme import Theme, ui_font
 
 _HEIGHT = 46
+#: Room that a name leaves to the number behind it.
+_COUNT = 60
+
 _GAP = 16
 
 
@@ -52,8 +55,10 @@ class InstanceBars(QWidget):
             x = place * (width + _GAP)
             painter.setFont(ui_font(12))
             painter.setPen(QColor(tokens.muted))
-            painter.drawText(QRectF(x, 0, width, 20), Qt.AlignmentFlag.AlignVCenter, name)
-            left = QFontMetrics(ui_font(12)).horizontalAdvance(name) + 8
+            metrics = QFontMetrics(ui_font(12))
+            shown = metrics.elidedText(name, Qt.TextElideMode.ElideRight, max(0, round(width) - _COUNT))
+            painter.drawText(QRectF(x, 0, width, 20), Qt.AlignmentFlag.AlignVCenter, shown)
+            left = metrics.horizontalAdvance(shown) + 8
             painter.setFont(bold)
             painter.setPen(QColor(tokens.text))
             painter.drawText(QRectF(x + left, 0, width, 20), Qt.AlignmentFlag.AlignVCenter, integer(count))
