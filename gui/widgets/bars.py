@@ -12,6 +12,7 @@ from ..format import integer
 from ..theme import Theme, ui_font
 
 _HEIGHT = 46
+
 #: Room that a name leaves to the number behind it.
 _COUNT = 60
 
