@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from core.tasks import BackgroundTasks
 
 from ..access.provenance import MARK, mark_for
 from ..access.rule import HostGuard
+from ..sockets.descriptors import Descriptors
 from ..sockets.path_parameters import without_parameters
 from .balancing.balance import Balancing
 from .balancing.balancer import Balancer
@@ -28,6 +28,7 @@ from .routing.definition import LeftOut
 from .routing.locator import Located, LocatorSettings
 from .routing.request import RouteRequest
 from .routing.routes import DEFAULT_ROUTES, Route, RouteSpec, RouteTable
+from .tcp import Dialler
 from .tunnels.idle import IdleWatch
 
 access_log = logging.getLogger("pushscope.gateway.access")
@@ -162,12 +163,13 @@ class Edge:
         self.balancer = balancer
         self.counters = Counters()
         self.tasks = BackgroundTasks()
+        self.descriptors = Descriptors(logging.getLogger("pushscope.gateway"))
+        self.dialler = Dialler(self.descriptors)
         self.waiting: set[Waiting] = set()
         self.idle = IdleWatch(self._idle_cut)
         self.scratch = memoryview(bytearray(64 * 1024))
         self._forwarded = ForwardedPolicy(settings.trusted_proxies, settings.forwarded)
         self._hosts = HostGuard(settings.host, settings.allowed_hosts)
-        self._tls: ssl.SSLContext | None = None
 
     def take_located(self, located: Located) -> None:
         """The routes of the services that are registered now."""
@@ -175,12 +177,6 @@ class Edge:
         ours = {route.id for route in self.settings.routes}
         first = (route for route in located.routes if route.id not in ours)
         self.routes = RouteTable((*first, *self.settings.routes))
-
-    def tls(self) -> ssl.SSLContext:
-        """For instances that speak TLS: the machine's authorities, or those of ``SSL_CERT_FILE``."""
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
     def response_timeout(self, route: Route) -> float:
         """Seconds until the head of an answer; 0 is no limit."""

@@ -105,6 +105,7 @@ class Gateway:
                 host=settings.host,
                 sock=sock,
                 grace_s=2,
+                descriptors=self.edge.descriptors,
                 http=protocol,
                 ws="none",
                 timeout_keep_alive=settings.keep_alive_s,

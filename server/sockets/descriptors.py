@@ -62,6 +62,14 @@ class Descriptors:
         self._silent[transport] = None
         return True
 
+    def dialled(self, transport: Any) -> None:
+        """A connection was made by us; while descriptors are scarce somebody goes for it."""
+        if self._highest is None:
+            return
+        sock = transport.get_extra_info("socket")
+        if self._calm is not None or (sock is not None and sock.fileno() >= self._highest):
+            self.make_room()
+
     def spoke(self, transport: Any) -> None:
         """A connection has said something that makes sense, or ended."""
         self._silent.pop(transport, None)

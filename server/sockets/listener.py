@@ -61,10 +61,10 @@ class _State(ServerState):
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handlers and its ten wake-ups a second."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, descriptors: Descriptors) -> None:
         super().__init__(config)
         self.leave = asyncio.Event()
-        self._descriptors = Descriptors(logger)
+        self._descriptors = descriptors
         self.server_state = state = _State(self._descriptors)
         self._connections: Any = state.connections
         self._tasks: Any = state.tasks
@@ -113,6 +113,7 @@ class Listener:
         port: Port, or 0 for a free one; :attr:`port` tells which.
         grace_s: How long open requests may go on when stopping.
         sock: A socket that is bound already, instead of ``host`` and ``port``.
+        descriptors: Who goes when descriptors run out, for whoever opens further ones; its own by default.
         options: Further settings of ``uvicorn.Config`` (``http=``, ``ws=`` protocol classes, …).
     """
 
@@ -124,11 +125,13 @@ class Listener:
         port: int = 0,
         grace_s: int = 2,
         sock: socket.socket | None = None,
+        descriptors: Descriptors | None = None,
         **options: Any,
     ) -> None:
         self.host = host
         self._port = port if sock is None else int(sock.getsockname()[1])
         self._socket = sock
+        self._descriptors = descriptors or Descriptors(logger)
         settings: dict[str, Any] = {
             "http": HttpProtocol,
             "ws": WebSocketProtocol,
@@ -163,7 +166,7 @@ class Listener:
             self._port = int(self._socket.getsockname()[1])
         try:
             self._config.load()
-            self._server = server = _Server(self._config)
+            self._server = server = _Server(self._config, self._descriptors)
             server.lifespan = self._config.lifespan_class(self._config)
             await server.startup(sockets=[self._socket])
             self._socket.listen(BACKLOG)

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import select
-import ssl
 import sys
-from collections.abc import Callable
 
 from ..balancing.targets import Target
-from ..tcp import dial
+from ..tcp import Dialler
 from .upstream import UpstreamConnection
 
 #: How long a connection is kept idle.
@@ -29,11 +27,11 @@ MOST_KEPT = 256
 class UpstreamPool:
     """The connections of one gateway to all instances. Close it at the end.
 
-    ``tls`` gives the context for instances that speak TLS.
+    ``dialler`` makes them.
     """
 
-    def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
-        self._tls = tls
+    def __init__(self, dialler: Dialler) -> None:
+        self._dialler = dialler
         self._idle: dict[Target, list[UpstreamConnection]] = {}
         self._busy: set[UpstreamConnection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
@@ -73,7 +71,7 @@ class UpstreamPool:
         """
         connection = UpstreamConnection(target)
         try:
-            await dial(target, connection, self._tls, timeout_s)
+            await self._dialler.dial(target, connection, timeout_s)
         except BaseException:
             connection.abort()
             raise

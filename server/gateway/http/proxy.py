@@ -25,7 +25,7 @@ class HttpProxy:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self.pool = UpstreamPool(edge.tls)
+        self.pool = UpstreamPool(edge.dialler)
 
     async def __aenter__(self) -> Self:
         return self

@@ -23,7 +23,7 @@ from ..edge import Edge
 from ..heads import Header, UpgradeAnswer, end_to_end, error_response, parse_answer, response_head
 from ..routing.cors import with_cors
 from ..routing.request import RouteRequest
-from ..tcp import dial, notice_death, reset
+from ..tcp import notice_death, reset
 from .answer import UpstreamEnd
 from .idle import Watched
 from .plan import Plan
@@ -128,7 +128,7 @@ class Upgrade(asyncio.Protocol):
             target = self._left.pop()
             answer = UpstreamEnd(self, self._plan.accept)
             try:
-                await dial(target, answer, self._edge.tls, self._edge.connect_timeout(self._plan.route))
+                await self._edge.dialler.dial(target, answer, self._edge.connect_timeout(self._plan.route))
             except OSError as error:  # TimeoutError is one
                 answer.abandon()
                 self._tried.append(self._edge.dial_failed(target, error))

@@ -58,6 +58,18 @@ async def test_the_oldest_that_said_nothing_go_and_it_is_said_once(caplog: pytes
     descriptors.close()
 
 
+async def test_who_is_silent_goes_for_what_we_dial_as_well() -> None:
+    descriptors = Descriptors(logger, limit=128)
+    silent = [Wire(number) for number in range(40, 44)]
+    assert all(descriptors.came(wire) for wire in silent)
+    descriptors.dialled(Wire(60))  # there is room
+    assert not any(wire.cut for wire in silent)
+    descriptors.dialled(Wire(112))
+    descriptors.dialled(Wire(40))  # its number was that of the one who went
+    assert [wire.cut for wire in silent] == [True, True, False, False]
+    descriptors.close()
+
+
 async def test_nobody_who_spoke_is_dropped_for_a_newcomer() -> None:
     descriptors = Descriptors(logger, limit=17)  # more are in use already
     assert not descriptors.came(Wire(500))
