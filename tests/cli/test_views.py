@@ -77,17 +77,22 @@ def test_views_of_a_terminal_show_the_same_and_end(
 
 @pytest.mark.parametrize("view", [lambda: TerminalView(5.0), lambda: DemoTable("[red]demo[/]")])
 def test_foreign_texts_are_neither_colours_nor_sequences(
-    view: Callable[[], View], capsys: pytest.CaptureFixture[str]
+    view: Callable[[], View], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # draw as if this were a terminal
+    monkeypatch.setenv("COLUMNS", "240")
+    hostile = "[red]i1[/red]\x1b]0;taken\x07"
     shown = view()
     try:
-        hostile = "[red]i1[/red]\x1b]0;taken\x07"
         shown.step(StartStep(hostile, "running", 0.1, 1, 2))
         odd = snapshot(10.0)
         shown.snapshot(msgspec.structs.replace(odd, instances=(InstanceInfo(hostile, "ready", "http://h"),)))
+        drawn = capsys.readouterr().out
         shown.say(hostile)
     finally:
         shown.close()
     said = capsys.readouterr().out
-    assert "\x1b]0" not in said and "\x07" not in said
+    assert "\x1b]0" not in drawn + said and "\x07" not in drawn + said
     assert "[red]i1[/red]\\x1b]0;taken\\x07" in said
+    if isinstance(shown, DemoTable):  # the bar is drawn by a thread, when it likes
+        assert "[red]i1[/red]" in drawn and "[red]demo[/]" in drawn
