@@ -15,6 +15,7 @@ from core.tasks import BackgroundTasks
 from ..messages.counters import Counters
 from ..sessions.session import Session
 from ..settings.instance import InstanceSettings
+from .conversion import MessageConversionError, UnsendableError
 from .handler import Handler
 from .invocation import Invocation
 from .mapping import Handlers
@@ -173,7 +174,7 @@ class Application:
         """Have an exception handled; returns what remains to be awaited."""
         rescuer = self._rescuer(handler, error)
         if rescuer is None or invocation.error is not None:  # an exception handler's own is not handled
-            _log(invocation.destination, error)
+            _log(invocation, error)
             return None
         invocation.error = error
         try:
@@ -182,7 +183,7 @@ class Application:
                 return self._await(rescuer, event, invocation, result, done)
             self._reply(rescuer, event, invocation, result)
         except Exception as second:
-            _log(invocation.destination, second)
+            _log(invocation, second)
             return None
         done()
         return None
@@ -196,8 +197,13 @@ class Application:
         return None
 
 
-def _log(destination: str, error: Exception) -> None:
-    if isinstance(error, BrokerUnavailable):
+def _log(invocation: Invocation, error: Exception) -> None:
+    destination = invocation.destination
+    if isinstance(error, MessageConversionError) and not isinstance(error, UnsendableError):
+        # The client's fault, who may make it as often as it likes: one line, and no traceback.
+        session = invocation.session.id
+        logger.info("session %s: its message to %s was not taken: %s", session, destination, error)
+    elif isinstance(error, BrokerUnavailable):
         logger.warning("the reply of %s was not sent: %s", destination, error)
     else:
         logger.error("the handler of %s failed", destination, exc_info=error)

@@ -30,6 +30,10 @@ class MessageConversionError(PushscopeError):
     """A message does not have what its handler takes: payload, header or variable of the path."""
 
 
+class UnsendableError(MessageConversionError):
+    """A value of the application cannot be sent, or not as its content type says."""
+
+
 class MediaType:
     """What a content type means for conversion.
 
@@ -134,7 +138,7 @@ def encode_payload(value: object, content_type: str | None = None) -> tuple[byte
     bytes are sent as they are.
 
     Raises:
-        MessageConversionError: The value cannot be sent, or not as that.
+        UnsendableError: The value cannot be sent, or not as that.
     """
     if isinstance(value, str) and not content_type:
         return _text(value, "utf-8", TEXT), TEXT
@@ -145,12 +149,12 @@ def encode_payload(value: object, content_type: str | None = None) -> tuple[byte
     if media.kind == "json":
         return _json(value), content_type
     if not isinstance(value, str):
-        raise MessageConversionError(
+        raise UnsendableError(
             f"{type(value).__name__} cannot be sent as {content_type!r}",
             hint=f"leave the content type out, or take {JSON}",
         )
     if media.charset not in _CHARSETS:
-        raise MessageConversionError(f"text cannot be sent in the unknown charset {media.charset!r}")
+        raise UnsendableError(f"text cannot be sent in the unknown charset {media.charset!r}")
     return _text(value, media.charset, content_type), content_type
 
 
@@ -179,11 +183,11 @@ def _text(value: str, charset: str, content_type: str) -> bytes:
     try:
         return value.encode(charset)
     except UnicodeEncodeError as error:
-        raise MessageConversionError(f"the text cannot be sent as {content_type!r}: {error}") from None
+        raise UnsendableError(f"the text cannot be sent as {content_type!r}: {error}") from None
 
 
 def _json(value: object) -> bytes:
     try:
         return msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise MessageConversionError(f"{type(value).__name__} cannot be sent as JSON: {error}") from error
+        raise UnsendableError(f"{type(value).__name__} cannot be sent as JSON: {error}") from error

@@ -156,10 +156,26 @@ async def test_a_failing_handler_is_logged_and_the_session_lives(caplog: pytest.
     async with one_instance(handlers=ALL) as instance, joined(instance.url, "joe") as client:
         with caplog.at_level(logging.ERROR, "pushscope.server"):
             await client.send("SEND", {"destination": "/app/fails"}, b"x")
-            await client.send("SEND", {"destination": "/app/order"}, b"not json")
             await client.send("SEND", {"destination": "/app/silent", "receipt": "alive"}, b"x")
             await client.expect("RECEIPT")
-        assert len([record for record in caplog.records if "failed" in record.getMessage()]) == 2
+        assert [record.getMessage() for record in caplog.records] == ["the handler of /app/fails failed"]
+        assert caplog.records[0].exc_info is not None
+
+
+async def test_a_message_that_its_handler_cannot_take_is_one_line_of_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A client may send such a one as often as it likes: no traceback, and nothing that alarms."""
+    async with one_instance(handlers=ALL) as instance, joined(instance.url, "joe") as client:
+        with caplog.at_level(logging.INFO, "pushscope.server"):
+            for body in (b"not json", b"\xff", b""):
+                await client.send("SEND", {"destination": "/app/order"}, body)
+            await client.send("SEND", {"destination": "/app/silent", "receipt": "alive"}, b"x")
+            await client.expect("RECEIPT")
+        told = [record for record in caplog.records if "was not taken" in record.getMessage()]
+        assert len(told) == 3
+        assert all(record.levelno == logging.INFO and record.exc_info is None for record in told)
+        assert "/app/order" in told[0].getMessage()
 
 
 def test_handlers_stay_ordinary_functions() -> None:
