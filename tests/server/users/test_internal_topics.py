@@ -25,7 +25,7 @@ class Bench(UserBench):
     def __init__(self, settings: InstanceSettings | None = None, *, alone: bool = False) -> None:
         super().__init__(settings)
         self.ready = 0
-        slicer = Slicer(self.clock.later)
+        slicer = Slicer(self.clock.later, lambda: self.clock.now)
         self.sync = PeerSync(
             self.settings,
             self.registry,

@@ -25,7 +25,7 @@ class Bench(UserBench):
         self.registry.add_remote(self.peer, "r2", "ann")
         self.registry.add_remote(self.peer, "r3", "")
         self.lookup = UserLookup(self.registry, "i1")
-        self.slicer = Slicer(self.clock.later)
+        self.slicer = Slicer(self.clock.later, lambda: self.clock.now)
         self.peers: list[RemotePeer] = [self.peer]
 
     def report(self, spring: SpringRegistry | None = None) -> UsersReport:

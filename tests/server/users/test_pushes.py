@@ -29,7 +29,7 @@ class Bench(UserBench):
             self.clock.later,
             lambda: self.clock.now,
             self.counters,
-            Slicer(self.clock.later),
+            Slicer(self.clock.later, lambda: self.clock.now),
         )
         self.pushes = Pushes(
             self.settings,
