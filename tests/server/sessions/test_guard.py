@@ -212,3 +212,24 @@ def test_verdicts_and_headers_are_remembered_within_bounds() -> None:
         guard.headers.of_send({f"h{number}": ""})
     assert spelling_of("/topic/t1").names >= {"t1", "topic/t1", "/topic/t1"}
     assert guard.refuse_send("/topic/t1", MINE) == ""
+
+
+def test_every_id_behind_a_user_suffix_is_looked_at() -> None:
+    asked: list[str] = []
+
+    def ask(id: str) -> bool:
+        asked.append(id)
+        return False
+
+    assert Guard(InstanceSettings(), ask).refuse_subscribe("/topic/a-userone-usertwo", MINE) == ""
+    assert set(asked) == {"one-usertwo", "two"}
+
+
+def test_a_push_to_all_may_go_to_a_queue_of_any_name_and_not_to_a_pattern_over_ours() -> None:
+    guard = Guard(InstanceSettings())
+    assert guard.refuse_push("/queue/#", to_user=False) == ""
+    assert guard.refuse_push("/topic/news.#", to_user=False) == ""
+    assert guard.refuse_push("/topic/#", to_user=False)
+    assert guard.refuse_push("/topic/simp-user-registry", to_user=False)
+    assert guard.refuse_push("/topic/simp-user-registry", to_user=True) == ""
+    assert guard.refuse_push("/topic/pushscope.x.peers", to_user=True)

@@ -416,3 +416,14 @@ def test_a_push_that_may_not_be_dropped_keeps_its_place_in_the_count() -> None:
     bench.end_turn()
     assert sorted(session.held_ids) == ["acked", "dropped"]
     assert (session.pending, session.pending_ids) == ([], [])
+
+
+def test_a_session_that_is_full_does_not_keep_the_others_of_the_turn_from_being_served() -> None:
+    bench = Bench()
+    (slow, held), (other, carrier) = bench.session("a"), bench.session("b")
+    bench.outbox.pause(slow)
+    bench.outbox.put(slow, b"x")
+    bench.outbox.put(other, b"y")
+    bench.end_turn()
+    assert (held.payloads, carrier.payloads) == ([], [b"y"])
+    assert slow.held_bytes > 0

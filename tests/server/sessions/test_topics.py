@@ -9,7 +9,7 @@ from server.messages.stages import Stage
 from server.sessions.hub import Hub
 from server.sessions.topics import TopicRelay
 
-from ...support.session_bench import SessionBench
+from ...support.session_bench import SessionBench, message
 
 
 class Bench(SessionBench):
@@ -199,3 +199,13 @@ def test_groups_are_of_equal_bytes_and_vanish_with_their_last_session() -> None:
     assert topic.size == 1
     assert hub.leave("/topic/a", two, "s0")
     assert hub.topics == {}
+
+
+def test_frames_have_an_ack_for_who_means_to_acknowledge_and_only_then() -> None:
+    bench = SessionBench()
+    one, two = bench.session("one"), bench.session("two")
+    topic = bench.hub.join("/topic/a", one, "s0", acked=True)
+    bench.hub.join("/topic/a", two, "s0")
+    bench.hub.deliver(topic, message(b"m"))
+    assert b"\nack:topic@s0\n" in bench.written("one")[0]
+    assert b"\nack:" not in bench.written("two")[0]

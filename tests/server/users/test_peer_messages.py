@@ -300,3 +300,12 @@ def test_what_is_said_is_understood_as_it_was_meant_and_cannot_be_changed(
     assert f'"type":"{tag}"' in encoded.decode()
     with pytest.raises(AttributeError):
         message.id = "other"  # type: ignore[misc]
+
+
+def test_a_peer_whose_users_are_at_version_zero_has_told_them() -> None:
+    one = One()
+    one.known(0)
+    one.sync.expect(frozenset({"i1", "i2"}))
+    assert one.sync.in_step(one.bus.now)
+    one.sync.expect(frozenset({"i3"}))
+    assert not one.sync.in_step(one.bus.now)
