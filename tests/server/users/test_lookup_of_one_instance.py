@@ -124,7 +124,7 @@ def test_the_report_says_how_old_a_peers_word_is() -> None:
     bench = Bench()
     bench.clock.now = 10.0
     bench.peer.heard_at, bench.peer.told_at, bench.peer.seq = 8.5, 4.25, 12
-    bench.slicer.longest_s, bench.slicer.spent_s = 0.0125, 0.5
+    bench.slicer.longest_s, bench.slicer.spent_s = 0.0123456, 0.5432101
     bench.undeliverable.note(Origin.PUSH, Reason.NO_SESSION, Stage.NO_SESSION)
     told = bench.report().as_dict()
     assert told["registry"] == {
@@ -143,8 +143,8 @@ def test_the_report_says_how_old_a_peers_word_is() -> None:
             }
         ],
         "snapshots": {"active": False, "published": 0, "bytes": 0, "cost_ms": 0.0},
-        "longest_slice_ms": 12.5,
-        "work_ms": 500.0,
+        "longest_slice_ms": 12.346,
+        "work_ms": 543.21,
     }
     assert told["undeliverable"]["total"] == 1
 
@@ -161,10 +161,10 @@ def test_a_hundred_peers_are_listed_and_springs_are_among_them() -> None:
         bench.slicer,
     )
     spring.receive({}, b'{"id":"far","userMap":{"eve":{"name":"eve","sessions":[{"id":"z"}]}}}')
-    spring.published, spring.size, spring.cost_s = 3, 70, 0.002
+    spring.published, spring.size, spring.cost_s = 3, 70, 0.0023456
     told = bench.report(spring).as_dict()["registry"]
     assert [(peer["id"], peer["kind"]) for peer in told["peers"]] == [("i2", "peer"), ("far", "spring")]
     assert told["sessions"] == 5
-    assert told["snapshots"] == {"active": True, "published": 3, "bytes": 70, "cost_ms": 2.0}
+    assert told["snapshots"] == {"active": True, "published": 3, "bytes": 70, "cost_ms": 2.346}
     bench.peers = [RemotePeer(f"i{number}", "e", now=0.0) for number in range(120)]
     assert len(bench.report(spring).as_dict()["registry"]["peers"]) == 100

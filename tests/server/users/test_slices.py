@@ -71,3 +71,8 @@ def test_work_that_fails_does_not_keep_others_from_being_done(caplog: pytest.Log
     loop.slicer.add(loop.work(log, "b", 1))
     assert log == ["b"]
     assert "failed" in caplog.text
+
+
+def test_before_any_work_there_was_none() -> None:
+    slicer = Loop().slicer
+    assert (slicer.longest_s, slicer.spent_s) == (0.0, 0.0)

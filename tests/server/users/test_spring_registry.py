@@ -305,3 +305,49 @@ def test_so_many_senders_are_complained_of_and_no_more(caplog: pytest.LogCapture
     other = RegistryBench()
     other.spring.receive(JSON, b"nonsense")
     assert "snapshots of an instance without an id on" in caplog.records[-1].getMessage()
+
+
+def test_at_first_nothing_was_published() -> None:
+    spring = RegistryBench().spring
+    assert (spring.published, spring.size, spring.cost_s) == (0, 0, 0.0)
+
+
+def test_a_broker_that_is_away_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.up = False
+    bench.spring.available()
+    bench.spring.goodbye()
+    assert not caplog.records
+
+
+def test_when_it_is_woken_what_is_due_later_is_left_to_the_ticks() -> None:
+    bench = RegistryBench(registry_broadcast="always")
+    bench.spring.available()
+    bench.join("joe", "s1")
+    ((due, wake),) = bench.timers
+    bench.timers.clear()
+    bench.now = due + 0.001
+    wake()
+    assert len(bench.published) == 2
+    assert bench.timers == [], "the next one is due in ten seconds"
+    bench.spring.cost_s = 0.015
+    bench.join("ann", "s2")
+    ((due, wake),) = bench.timers
+    bench.timers.clear()
+    bench.now += 0.25
+    wake()
+    assert (len(bench.published), [when for when, _ in bench.timers]) == (2, [due]), "too early: once more"
+
+
+def test_changes_that_nobody_reads_cause_nothing() -> None:
+    bench = RegistryBench()
+    bench.spring.available()
+    bench.hear(SPRING_7)
+    bench.run(1)
+    bench.now += 61
+    bench.spring.tick()
+    bench.run(15)
+    bench.timers.clear()
+    before = len(bench.published)
+    bench.join("joe", "s1")
+    assert (bench.timers, bench.run(30), len(bench.published)) == ([], 0, before)

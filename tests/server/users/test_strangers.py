@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
@@ -191,3 +194,63 @@ def test_a_large_snapshot_is_written_with_pauses() -> None:
     local = LocalSnapshot("i1", registry)
     assert len(list(local.refresh())) == 3
     assert len(local) == 100
+
+
+class Slow(Bench):
+    """The same where work goes on a step a turn, by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn: list[Callable[[], None]] = []
+        ticks = itertools.count()
+        self.known = Strangers(
+            self.registry,
+            Slicer(lambda _, call: self.turn.append(call), lambda: next(ticks) / 2000),
+            lambda: self.now,
+            lambda id, what: self.odd.append((id, what)),
+        )
+
+    def run(self) -> int:
+        turns = 0
+        while self.turn:
+            turns += 1
+            self.turn.pop(0)()
+        return turns
+
+
+def many(count: int) -> dict[str, list[str]]:
+    return {f"u{number}": [f"s{number}"] for number in range(count)}
+
+
+def test_a_large_snapshot_is_applied_in_steps_of_32_users() -> None:
+    bench = Slow()
+    bench.hear("one", **many(100))
+    assert len(bench.registry) == 32
+    assert bench.run() == 3
+    assert len(bench.registry) == 100
+    bench.hear("one")
+    bench.run()
+    assert len(bench.registry) == 0
+
+
+def test_the_newest_of_several_snapshots_that_came_meanwhile_is_applied() -> None:
+    bench = Slow()
+    bench.hear("one", **many(100))
+    bench.hear("one", joe=["a"])
+    bench.hear("one", ann=["b"])
+    bench.run()
+    assert (len(bench.registry), bench.sees("ann")) == (1, {"b"})
+    (stranger,) = bench.known
+    assert not stranger.busy
+
+
+def test_who_expires_while_it_is_applied_leaves_nobody_behind() -> None:
+    for before in ({}, many(100)):
+        bench = Slow()
+        bench.hear("one", **before)
+        bench.run()
+        bench.hear("one", **({} if before else many(100)))
+        bench.now += EXPIRES_AFTER_S + 1
+        bench.known.expire()
+        bench.run()
+        assert (len(bench.known), len(bench.registry)) == (0, 0)

@@ -20,6 +20,7 @@ from server.users.strategies import (
 )
 from server.users.undeliverable import Origin, Reason
 
+from ...support.session_bench import subscribe_queue
 from ...support.user_bench import GREETINGS, UserBench, to_user
 
 UNRESOLVED = "/topic/unresolved-user-destination"
@@ -460,3 +461,15 @@ def test_an_errors_reason() -> None:
 )
 def test_what_looks_like_the_id_of_a_session(name: str, is_one: bool) -> None:
     assert is_session_id(name) is is_one
+
+
+def test_who_has_moved_to_this_instance_is_reached_here(bench: RelayBench) -> None:
+    bench.there("s2")
+    bench.peer.leaving = True
+    bench.handover.begin(["joe"], bench.strategy.send_now)
+    assert bench.strategy.send(to_user()) == 0
+    session = bench.here("s1")
+    subscribe_queue(session, f"/user{GREETINGS}", f"{GREETINGS}-users1", "s0")
+    assert bench.strategy.send(to_user(body=b"later")) == 1
+    assert [body in payload for body, payload in zip((b"x", b"later"), bench.written("s1"), strict=True)]
+    assert bench.published == [], "nothing goes to where joe was"
